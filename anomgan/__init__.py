@@ -1,0 +1,29 @@
+"""Find defects in images with GANs that have only ever seen good parts.
+
+>>> from anomgan import GANomaly, load
+>>> GANomaly().fit("ok/").save("anomgan-model")
+>>> result = load("anomgan-model").score("part.png")
+>>> result.verdict, result.p_value
+('ok', 0.62)
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
+
+__version__ = version("anomgan")
+
+_HOMES = {
+    "GANomaly": "anomgan.detectors.ganomaly",
+    "Result": "anomgan.detectors.result",
+    "load": "anomgan.detectors",
+    "AnomganError": "anomgan.errors",
+}
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    # Late imports: `anomgan --help` must not wait for torch.
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'anomgan' has no attribute '{name}'")

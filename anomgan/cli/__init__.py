@@ -1,0 +1,1 @@
+"""The `anomgan` command: one file per verb, no logic of its own."""

@@ -1,0 +1,52 @@
+"""Puts the verbs together and turns errors into one line on standard error."""
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from anomgan.cli.demo import demo
+from anomgan.cli.fit import fit
+from anomgan.cli.info import info
+from anomgan.cli.score import score
+from anomgan.errors import AnomganError
+
+app = typer.Typer(
+    help="Find defects in images with GANs that have only ever seen good parts.\n\n"
+    "Start with `anomgan demo`, then `anomgan fit --normal-dir ok/` on photographs of good parts "
+    "and `anomgan score --image part.png --heatmap` on new ones.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+for verb in (fit, score, info, demo):
+    app.command()(verb)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"anomgan {version('anomgan')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; known errors become one message and an exit code."""
+    try:
+        app()
+    except AnomganError as error:
+        print(f"anomgan: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough, as in `anomgan score ... | head`.
+        sys.stderr.close()
+        sys.exit(0)

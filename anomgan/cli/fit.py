@@ -1,0 +1,66 @@
+"""`anomgan fit`: learn what good parts look like."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DEFAULT_MODEL = Path("anomgan-model")
+
+
+def fit(
+    normal_dir: Annotated[Path, typer.Option(help="Folder of photographs of good parts.")],
+    detector: Annotated[
+        str | None, typer.Option(help="Method: ganomaly. Default: the settings file's, ganomaly.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Settings file (TOML); see configs/ for examples.")
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="One setting, as in training.steps=3000. May be repeated."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Model folder to write.")] = DEFAULT_MODEL,
+    groups: Annotated[
+        Path | None,
+        typer.Option(help="CSV table naming the physical part of each image (columns file, group)."),
+    ] = None,
+    false_alarm_rate: Annotated[
+        float | None,
+        typer.Option(help="Share of good images that may be called anomalous. Default: 0.01."),
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Training steps.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Stop training after this many minutes.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random. Default: 0.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from where an earlier fit was stopped.")
+    ] = False,
+    skip_unreadable: Annotated[
+        bool, typer.Option("--skip-unreadable", help="Leave out images that cannot be read.")
+    ] = False,
+) -> None:
+    """Learn what good parts look like, from photographs of good parts alone.
+
+    Part of the images is held out; their scores give the threshold and what it promises. The
+    model folder appears when all is done. Ctrl-C saves a checkpoint for --resume.
+    """
+    from anomgan.inspection.fitting import fit_to_folder, make_detector
+
+    options = {
+        "seed": seed,
+        "calibration.false_alarm_rate": false_alarm_rate,
+        "training.steps": steps,
+        "training.minutes": minutes,
+    }
+    summary = fit_to_folder(
+        make_detector(detector, config, assignments or [], options, device),
+        normal_dir,
+        out,
+        groups=groups,
+        resume=resume,
+        skip_unreadable=skip_unreadable,
+    )
+    typer.echo(summary)

@@ -1,0 +1,58 @@
+"""`anomgan score`: verdicts and heatmaps for images."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anomgan.cli.fit import DEFAULT_MODEL
+
+
+def score(
+    image: Annotated[
+        list[Path] | None, typer.Option(help="Photograph to score. May be repeated.")
+    ] = None,
+    dir: Annotated[Path | None, typer.Option(help="Score every image in this folder.")] = None,
+    model: Annotated[Path, typer.Option(help="Model folder.")] = DEFAULT_MODEL,
+    out: Annotated[
+        Path | None, typer.Option(help="Table to write the results to: .csv or .jsonl.")
+    ] = None,
+    heatmap: Annotated[
+        bool, typer.Option("--heatmap", help="Save the heatmap over each image as a PNG.")
+    ] = False,
+    heatmap_dir: Annotated[
+        Path | None,
+        typer.Option(help="Folder for heatmaps and maps. Default: anomgan-heatmaps."),
+    ] = None,
+    save_map: Annotated[
+        bool, typer.Option("--save-map", help="Save the raw float32 heatmap of each image (.npy).")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object per image.")] = False,
+    fail_on_anomaly: Annotated[
+        bool, typer.Option("--fail-on-anomaly", help="Exit with 1 when an image is anomalous.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Say ok or anomalous, how sure, and where.
+
+    Exit codes: 0 done, 1 an image is anomalous (only with --fail-on-anomaly), 2 bad input or
+    settings, 3 some images of a batch could not be read.
+    """
+    from anomgan.inspection.scoring import ScoreJob, run_score
+
+    job = ScoreJob(
+        images=image or [],
+        folder=dir,
+        model=model,
+        table=out,
+        pictures=(heatmap_dir or Path("anomgan-heatmaps")),
+        overlays=heatmap,
+        maps=save_map,
+        as_json=json,
+        device=device,
+    )
+    outcome = run_score(job, typer.echo)
+    if outcome.failed:
+        raise typer.Exit(2 if outcome.failed == outcome.total else 3)
+    if fail_on_anomaly and outcome.anomalous:
+        raise typer.Exit(1)

@@ -1,0 +1,214 @@
+"""Typed settings: validated, with units, from TOML files and `--set key=value`.
+
+The sections here are common to all detectors. Each detector subclasses `Settings` in its own
+module with the settings of its networks and losses; its defaults are the parts settings.
+"""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from anomgan.errors import SettingsError
+
+
+class Section(BaseModel):
+    """A group of settings: immutable, and closed to unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ImageSettings(Section):
+    """How a photograph becomes the image that the networks see."""
+
+    channels: Literal["auto", "grey", "rgb"] = Field(
+        "auto", description="auto: grey if every normal image is grey, otherwise rgb"
+    )
+    max_side: int = Field(
+        512,
+        ge=16,
+        le=16384,
+        description="pixels; when the median normal image is longer, all images are scaled down "
+        "by the one factor that makes it this long (patch view)",
+    )
+    lighting: Literal["keep", "flatten"] = Field(
+        "flatten",
+        description="flatten: subtract the local mean and divide by the local contrast",
+    )
+    lighting_radius: float = Field(
+        0.075,
+        gt=0,
+        le=1,
+        description="standard deviation of the Gaussian that measures the local mean, as a share "
+        "of the image height",
+    )
+
+
+class ViewSettings(Section):
+    """Which part of an image a network sees at once."""
+
+    kind: Literal["whole", "patch"] = Field(
+        "patch",
+        description="whole: the image scaled to fit (aligned objects); patch: crops (textures, "
+        "large or variable sizes)",
+    )
+    size: int = Field(
+        64, ge=8, le=1024, description="pixels; side of the square that the networks are trained on"
+    )
+
+
+class TrainingSettings(Section):
+    """How long and how fast to train; what the shared loop needs."""
+
+    steps: int = Field(2000, ge=1, description="training steps; the budget unless minutes is set")
+    minutes: float | None = Field(
+        None, gt=0, description="stop after this many minutes, even if steps are left"
+    )
+    batch_size: int = Field(32, ge=2, le=4096, description="views per step")
+    learning_rate: float = Field(2e-4, gt=0, le=1, description="Adam's step size")
+    beta1: float = Field(0.5, ge=0, lt=1, description="Adam's decay of the first moment")
+    ema: float = Field(
+        0.995, ge=0, lt=1, description="decay of the averaged weights that score; 0: no average"
+    )
+    checkpoint_minutes: float = Field(
+        2.0, gt=0, description="minutes between checkpoints, from which --resume goes on"
+    )
+
+
+class CalibrationSettings(Section):
+    """How many normal images are held out, and which false-alarm rate they are to promise."""
+
+    share: float = Field(0.15, gt=0, lt=1, description="share of the normal images held out")
+    minimum: int = Field(20, ge=5, description="at least this many images are held out")
+    false_alarm_rate: float = Field(
+        0.01, gt=0, lt=1, description="share of good images that may be called anomalous"
+    )
+
+
+class ScoreSettings(Section):
+    """How the maps of a detector become one score and one heatmap."""
+
+    standardise: bool = Field(
+        True, description="divide each evidence by its mean and deviation on normal images first"
+    )
+    smooth: float = Field(
+        2.0, ge=0, le=64, description="pixels; Gaussian that smooths the maps (0: not at all)"
+    )
+    top_share: float = Field(
+        0.002, gt=0, le=1, description="share of the hottest pixels whose mean is the score"
+    )
+
+
+class Weights(Section):
+    """How much each evidence counts; a detector's subclass has one field per evidence."""
+
+    @model_validator(mode="after")
+    def _something_counts(self) -> "Weights":
+        if all(weight == 0 for weight in self.as_dict().values()):
+            raise ValueError(f"at least one of {', '.join(self.as_dict())} must be above 0")
+        return self
+
+    def as_dict(self) -> dict[str, float]:
+        """The weights by the name of their evidence."""
+        return self.model_dump()
+
+
+class Settings(Section):
+    """Everything that decides what a detector learns."""
+
+    detector: str
+    seed: int = Field(0, ge=0, lt=2**31, description="one seed for split, weights and batches")
+    image: ImageSettings = ImageSettings()
+    view: ViewSettings = ViewSettings()
+    training: TrainingSettings = TrainingSettings()
+    calibration: CalibrationSettings = CalibrationSettings()
+    score: ScoreSettings = ScoreSettings()
+    weights: Weights
+    heatmap_weights: Weights
+
+
+AnySettings = TypeVar("AnySettings", bound=Settings)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a settings file.
+
+    Raises:
+        SettingsError: the file cannot be read or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"cannot read settings file {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not a TOML settings file: {error}") from error
+
+
+def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
+    """Turn `["training.steps=3000", "view.kind=whole"]` into nested settings.
+
+    A value is read as TOML (numbers, true, "text", [lists]); what is not TOML is plain text.
+
+    Raises:
+        SettingsError: an assignment has no `=` or no key.
+    """
+    nested: dict[str, Any] = {}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        *sections, name = key.strip().split(".")
+        if not equals or not name or "" in sections:
+            raise SettingsError(f"--set {assignment}: write it as section.key=value")
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text.strip()
+        target = nested
+        for section in sections:
+            target = target.setdefault(section, {})
+            if not isinstance(target, dict):
+                raise SettingsError(f"--set {assignment}: {section} is a value, not a section")
+        target[name] = value
+    return nested
+
+
+def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Combine nested settings; later layers win."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+                merged[key] = merge(merged[key], value)
+            else:
+                merged[key] = value
+    return merged
+
+
+def build_settings(
+    kind: type[AnySettings], values: Mapping[str, Any], source: str = "settings"
+) -> AnySettings:
+    """Validate nested values; sections may be given in part, the rest keeps its defaults.
+
+    Raises:
+        SettingsError: names every wrong key with what is allowed there.
+    """
+    try:
+        return kind.model_validate(merge(kind().model_dump(), values))
+    except ValidationError as error:
+        lines = [_explain(kind, detail) for detail in error.errors()]
+        raise SettingsError(f"{source}: " + "; ".join(lines)) from error
+
+
+def _explain(kind: type[Settings], detail: Any) -> str:
+    key = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        section: Any = kind
+        for part in detail["loc"][:-1]:
+            section = section.model_fields[part].annotation
+        allowed = ", ".join(section.model_fields)
+        return f"unknown key {key} (known here: {allowed})"
+    message = detail["msg"].removeprefix("Value error, ")
+    if not key:
+        return message
+    return f"{key} = {detail['input']!r}: {message[0].lower()}{message[1:]}"

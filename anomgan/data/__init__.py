@@ -1,0 +1,1 @@
+"""Images in: decoding, folders, preparation, views, and rendered parts."""

@@ -1,0 +1,113 @@
+"""Folders of images, and tables that say which images show the same part."""
+
+import csv
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from anomgan.data.decode import SUFFIXES
+from anomgan.errors import InputError
+
+GROUP_COLUMNS = ("group", "tile", "part", "object", "serial", "lot", "batch")
+"""Names under which a table's group column is found, first to last."""
+
+
+def list_images(folder: Path) -> list[Path]:
+    """All image files below `folder`, sorted; hidden files and folders are left out.
+
+    Raises:
+        InputError: the folder does not exist, cannot be read, or holds no images.
+    """
+    if not folder.exists():
+        raise InputError(f"there is no folder {folder}")
+    if not folder.is_dir():
+        raise InputError(f"{folder} is a file; give the folder that holds the images")
+    found, others = [], 0
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"cannot read folder {error.filename}: {error.strerror}") from error
+
+    for root, folders, files in os.walk(folder, onerror=refuse):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in files:
+            if name.startswith("."):
+                continue
+            if Path(name).suffix.lower() in SUFFIXES:
+                found.append(Path(root, name))
+            else:
+                others += 1
+    if not found:
+        raise InputError(
+            f"{folder} holds no images ({', '.join(SUFFIXES)})"
+            + (f", only {others} other files" if others else "")
+        )
+    return sorted(found)
+
+
+def read_groups(table: Path, images: Sequence[Path]) -> list[str]:
+    """The group of each image, from a CSV table.
+
+    The column `file`, or else the first one, names images by a path relative to the table's
+    folder, or by the last parts of their path. The column `group` names the group, or else the
+    first of `GROUP_COLUMNS`, or else the other one of two columns.
+
+    Raises:
+        InputError: the table cannot be read, has no group column, or leaves out images.
+    """
+    rows = _read_rows(table)
+    columns = list(rows[0])
+    file_column = "file" if "file" in columns else columns[0]
+    group_column = _group_column(table, [name for name in columns if name != file_column])
+    groups = {row[file_column]: row[group_column] for row in rows if row[file_column]}
+    exact = {_absolute(table.parent / name): group for name, group in groups.items()}
+    by_name: dict[str, list[str]] = defaultdict(list)
+    for name in groups:
+        by_name[Path(name).name].append(name)
+
+    found, missing = [], []
+    for image in images:
+        group = exact.get(_absolute(image))
+        if group is None:
+            named = [n for n in by_name[image.name] if _ends_with(image, n)]
+            group = groups[named[0]] if len(named) == 1 else None
+        if group is None:
+            missing.append(str(image))
+        found.append(group or "")
+    if missing:
+        raise InputError(
+            f"{table} names no group for {len(missing)} of {len(images)} images, "
+            f"such as {', '.join(missing[:3])}"
+        )
+    return found
+
+
+def _read_rows(table: Path) -> list[dict[str, str]]:
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file, restval="", restkey=None))
+    except OSError as error:
+        raise InputError(f"cannot read table {table}: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{table} is not a CSV table in UTF-8: {error}") from error
+    if not rows or len(rows[0]) < 2:
+        raise InputError(f"{table} needs a header, two columns (file, group) and a row per image")
+    return rows
+
+
+def _group_column(table: Path, columns: Sequence[str]) -> str:
+    for name in GROUP_COLUMNS:
+        if name in columns:
+            return name
+    if len(columns) == 1:
+        return columns[0]
+    raise InputError(f"{table} has no column named group, only {', '.join(map(str, columns))}")
+
+
+def _absolute(path: Path) -> str:
+    return os.path.abspath(path)
+
+
+def _ends_with(image: Path, name: str) -> bool:
+    parts = Path(name).parts
+    return image.parts[-len(parts) :] == parts

@@ -1,0 +1,118 @@
+"""From a photograph to the image that the networks see, the same way for fit and for score."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+
+from anomgan.config import ImageSettings, ViewSettings
+from anomgan.data.decode import to_uint8, with_channels
+from anomgan.errors import InputError
+
+FLATTENED_RANGE = 3.0
+"""Local deviations that the flattened image spans to either side of mid grey."""
+QUIET_CONTRAST = 2.0
+"""Grey levels (of 255) added to the local contrast, so that noise on a blank area stays small."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How images are prepared; decided once from the normal images and kept in the model.
+
+    Attributes:
+        channels: 1 (grey) or 3 (RGB).
+        bits: significant bits of 16-bit images.
+        view: "whole" or "patch".
+        size: pixels; side of a view.
+        scale: factor by which images are scaled down (patch view).
+        lighting: "keep" or "flatten".
+        lighting_radius: Gaussian deviation for the local mean, as a share of the height.
+    """
+
+    channels: int
+    bits: int
+    view: Literal["whole", "patch"]
+    size: int
+    scale: float
+    lighting: Literal["keep", "flatten"]
+    lighting_radius: float
+
+    @classmethod
+    def decide(
+        cls,
+        image: ImageSettings,
+        view: ViewSettings,
+        *,
+        all_grey: bool,
+        bits: int,
+        shapes: Sequence[tuple[int, ...]],
+    ) -> "Preparation":
+        """Choose channels and scale from what the normal images are like."""
+        grey = all_grey if image.channels == "auto" else image.channels == "grey"
+        longest = float(np.median([max(shape[:2]) for shape in shapes]))
+        return cls(
+            channels=1 if grey else 3,
+            bits=bits,
+            view=view.kind,
+            size=view.size,
+            scale=min(1.0, image.max_side / longest),
+            lighting=image.lighting,
+            lighting_radius=image.lighting_radius,
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for model.json; `Preparation(**values)` reads them back."""
+        return asdict(self)
+
+    def __call__(self, image: np.ndarray, name: str = "image") -> np.ndarray:
+        """Prepare a decoded image [H, W] or [H, W, 3] as uint8 [h, w, channels].
+
+        In the whole view the longer side becomes `size`; in the patch view both sides are scaled
+        by `scale`. The aspect ratio is kept in both.
+
+        Raises:
+            InputError: the image is smaller than a patch.
+        """
+        x = with_channels(to_uint8(image, self.bits), self.channels)
+        height, width = x.shape[:2]
+        scale = self.size / max(height, width) if self.view == "whole" else self.scale
+        new_height, new_width = max(1, round(height * scale)), max(1, round(width * scale))
+        if self.view == "patch" and min(new_height, new_width) < self.size:
+            scaled = f" ({new_width} x {new_height} after scaling)" if scale != 1 else ""
+            raise InputError(
+                f"{name} is {width} x {height} pixels{scaled}, smaller than a patch of "
+                f"{self.size} x {self.size}; use larger images, or fit with a smaller view.size "
+                f"or with view.kind=whole"
+            )
+        if (new_height, new_width) != (height, width):
+            method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+            x = cv2.resize(x, (new_width, new_height), interpolation=method)
+        x = x.reshape(new_height, new_width, self.channels)
+        return flatten_lighting(x, self.lighting_radius) if self.lighting == "flatten" else x
+
+
+def flatten_lighting(image: np.ndarray, radius: float) -> np.ndarray:
+    """Remove slow brightness changes and even out the contrast; uint8 [H, W, C] to the same.
+
+    Every pixel becomes (value - local mean) / local deviation, with Gaussian windows of `radius`
+    times the height. Colour keeps its balance: the channels share one local deviation.
+    """
+    x = image.astype(np.float32)
+    sigma = max(1.0, radius * image.shape[0])
+    detail = x - _blur(x, sigma)
+    power = _blur(np.square(detail).mean(axis=2, keepdims=True), sigma)
+    flat = detail / (FLATTENED_RANGE * (np.sqrt(power) + QUIET_CONTRAST))
+    return np.clip(np.rint((flat + 1) * 127.5), 0, 255).astype(np.uint8)
+
+
+def _blur(x: np.ndarray, sigma: float) -> np.ndarray:
+    """Wide Gaussian on float32 [H, W, C]; done at a quarter of the size where nothing is lost."""
+    height, width = x.shape[:2]
+    shrink = min(4, int(sigma / 3))
+    if shrink < 2 or min(height, width) < 8 * shrink:
+        return cv2.GaussianBlur(x, (0, 0), sigma).reshape(x.shape)
+    small = cv2.resize(x, (width // shrink, height // shrink), interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), sigma / shrink)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR).reshape(x.shape)

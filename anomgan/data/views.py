@@ -1,0 +1,144 @@
+"""Views of prepared images: batches for training, and covering a whole image for scoring."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from anomgan.data.store import ImageStore
+
+Maps = dict[str, Tensor]
+"""Named maps [N, C, H, W] at the resolution of the views that they were inferred from."""
+
+
+def to_square(image: np.ndarray, size: int) -> np.ndarray:
+    """Centre a whole-view image [h, w, C] on a square of `size`, filled up by reflection."""
+    return _pad(image, *_margins(image.shape[0], size), *_margins(image.shape[1], size))
+
+
+class ViewSampler:
+    """Training batches; the batch of a step depends on (seed, step) alone.
+
+    Args:
+        store: prepared images.
+        indices: those to train on.
+        size: side of a view.
+        batch_size: views per batch.
+        whole: take whole images (centred on a square) instead of random crops.
+        seed: base of the randomness.
+    """
+
+    def __init__(
+        self,
+        store: ImageStore,
+        indices: Sequence[int],
+        *,
+        size: int,
+        batch_size: int,
+        whole: bool,
+        seed: int = 0,
+    ) -> None:
+        self.store = store
+        self.indices = list(indices)
+        self.size = size
+        self.batch_size = batch_size
+        self.whole = whole
+        self.seed = seed
+
+    def __call__(self, step: int) -> Tensor:
+        """The uint8 batch [N, C, size, size] of a step."""
+        rng = np.random.default_rng((self.seed, step))
+        chosen = rng.integers(len(self.indices), size=self.batch_size)
+        views = [self._view(self.indices[i], rng) for i in chosen]
+        return torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2)
+
+    def _view(self, index: int, rng: np.random.Generator) -> np.ndarray:
+        if self.whole:
+            return to_square(self.store[index], self.size)
+        height, width, _ = self.store.shape(index)
+        top = int(rng.integers(height - self.size + 1))
+        left = int(rng.integers(width - self.size + 1))
+        return self.store.crop(index, top, left, self.size, self.size)
+
+
+def scan(
+    image: np.ndarray,
+    infer: Callable[[Tensor], Maps],
+    *,
+    tile: int,
+    stride: int,
+    margin: int,
+    batch_size: int = 16,
+) -> Maps:
+    """Infer maps for an image of any size from overlapping tiles, blended by a smooth window.
+
+    A fully convolutional network is given tiles much larger than its training views, so that the
+    cost is about one pass over the pixels; others get tiles of their view's size.
+
+    Args:
+        image: prepared uint8 [H, W, C].
+        infer: maps of a batch [N, C, h, w] in [-1, 1], each [N, c, h, w].
+        tile: side of the largest tile; sides of tiles are multiples of `stride`.
+        stride: what the sides of a tile must be a multiple of.
+        margin: pixels by which neighbouring tiles overlap and the image is padded by reflection.
+        batch_size: tiles per call of `infer`.
+
+    Returns:
+        Each map as [1, c, H, W].
+    """
+    height, width = image.shape[:2]
+    tops, tile_height = _positions(height + 2 * margin, tile, stride, 2 * margin)
+    lefts, tile_width = _positions(width + 2 * margin, tile, stride, 2 * margin)
+    full_height, full_width = tops[-1] + tile_height, lefts[-1] + tile_width
+    padded = _pad(
+        image,
+        margin,
+        full_height - height - margin,
+        margin,
+        full_width - width - margin,
+    )
+    window = torch.outer(_window(tile_height, margin), _window(tile_width, margin))
+    corners = [(top, left) for top in tops for left in lefts]
+    sums: Maps = {}
+    total = torch.zeros(full_height, full_width)
+    for first in range(0, len(corners), batch_size):
+        some = corners[first : first + batch_size]
+        tiles = np.stack([padded[t : t + tile_height, l : l + tile_width] for t, l in some])
+        x = torch.from_numpy(tiles).permute(0, 3, 1, 2).float() / 127.5 - 1
+        for name, maps in infer(x).items():
+            if name not in sums:
+                sums[name] = torch.zeros(1, maps.shape[1], full_height, full_width)
+            for (top, left), found in zip(some, maps, strict=True):
+                area = sums[name][0, :, top : top + tile_height, left : left + tile_width]
+                area += found.cpu() * window
+        for top, left in some:
+            total[top : top + tile_height, left : left + tile_width] += window
+    inside = (..., slice(margin, margin + height), slice(margin, margin + width))
+    return {name: (summed / total)[inside] for name, summed in sums.items()}
+
+
+def _positions(length: int, tile: int, stride: int, overlap: int) -> tuple[list[int], int]:
+    """Evenly spaced starts of tiles, and their side, that cover at least `length` pixels."""
+    count = max(1, math.ceil((length - overlap) / (tile - overlap)))
+    needed = (length - overlap) / count + overlap
+    side = min(tile, math.ceil(needed / stride) * stride)
+    starts = np.linspace(0, max(length, side) - side, count).round().astype(int)
+    return starts.tolist(), side
+
+
+def _window(length: int, margin: int) -> Tensor:
+    """Weights that rise smoothly over the overlap and are 1 in the middle; never 0."""
+    ramp = torch.arange(length) + 0.5
+    distance = torch.minimum(ramp, length - ramp) / max(1, 2 * margin)
+    return torch.sin(distance.clamp(max=1.0) * torch.pi / 2).square().clamp_min(1e-3)
+
+
+def _margins(length: int, size: int) -> tuple[int, int]:
+    before = (size - length) // 2
+    return before, size - length - before
+
+
+def _pad(image: np.ndarray, top: int, bottom: int, left: int, right: int) -> np.ndarray:
+    return np.pad(image, ((top, bottom), (left, right), (0, 0)), mode="reflect")

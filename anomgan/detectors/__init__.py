@@ -1,0 +1,25 @@
+"""The detectors, one file per method. A new one is listed in `DETECTORS`."""
+
+from pathlib import Path
+
+from anomgan.detectors.base import Detector
+from anomgan.detectors.ganomaly import GANomaly
+from anomgan.detectors.model_folder import read_model
+from anomgan.errors import ModelError
+
+DETECTORS: dict[str, type[Detector]] = {"ganomaly": GANomaly}
+
+
+def load(folder: Path | str, device: str = "auto") -> Detector:
+    """Load a fitted detector from its model folder; nothing in the folder is executed.
+
+    Raises:
+        ModelError: the folder is incomplete, damaged, or of a newer format.
+    """
+    model = read_model(Path(folder))
+    if model.detector not in DETECTORS:
+        raise ModelError(
+            f"{folder} holds a {model.detector} model; this version knows "
+            f"{', '.join(sorted(DETECTORS))}"
+        )
+    return DETECTORS[model.detector].from_model(model, device)

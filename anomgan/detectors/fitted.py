@@ -1,0 +1,31 @@
+"""What a fit learns beside the weights of the networks."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from anomgan.data.prepare import Preparation
+from anomgan.detectors.calibration import Calibration
+from anomgan.detectors.heatmaps import Statistics
+
+
+@dataclass
+class Fitted:
+    """Everything that turns trained networks into verdicts.
+
+    Attributes:
+        preparation: how photographs become network input.
+        statistics: of each evidence on training images.
+        calibration: of scores on held-out images.
+        facts: training facts for people: counts, steps, seconds, fingerprint.
+        history: rows of mean losses; empty in a loaded model.
+        samples: (prepared, reconstruction, heatmap) of a few held-out images; likewise.
+    """
+
+    preparation: Preparation
+    statistics: Statistics
+    calibration: Calibration
+    facts: dict[str, Any]
+    history: list[dict[str, float]] = field(default_factory=list)
+    samples: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=list)

@@ -1,0 +1,177 @@
+"""How any detector is fitted: read, set aside, train, measure, calibrate."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from anomgan.config import Settings
+from anomgan.data.folders import list_images, read_groups
+from anomgan.data.normals import NormalImages, Source, read_normals
+from anomgan.data.prepare import Preparation
+from anomgan.data.store import ImageStore
+from anomgan.data.views import ViewSampler
+from anomgan.detectors.calibration import Calibration, hold_out
+from anomgan.detectors.fitted import Fitted
+from anomgan.detectors.heatmaps import Evidence, Statistics, pool
+from anomgan.errors import InputError
+from anomgan.training.progress import progress_bar
+from anomgan.training.trainer import Trainer, TrainingSummary
+
+if TYPE_CHECKING:
+    from anomgan.detectors.base import Detector
+
+FEWEST_TRAINING_IMAGES = 10
+STATISTICS_IMAGES = 200
+"""Training images that the statistics of the evidence are measured on."""
+SAMPLES = 6
+"""Held-out images shown in samples.png."""
+BUDGET = {"steps", "minutes", "checkpoint_minutes"}
+"""Training settings that may change on a resume; all others decide what is learnt."""
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """How to read the images and where to keep checkpoints; see `Detector.fit`."""
+
+    groups: Path | None = None
+    work_folder: Path | None = None
+    resume: bool = False
+    skip_unreadable: bool = False
+
+
+@dataclass
+class Parts:
+    """Prepared normal images and which of them to learn from."""
+
+    store: ImageStore
+    preparation: Preparation
+    training: list[int]
+    held: list[int]
+    fingerprint: str
+
+
+def fit_detector(
+    detector: "Detector", normals: Path | str | Sequence[Source], options: FitOptions
+) -> Fitted:
+    """Train `detector.networks` and calibrate; see `Detector.fit`."""
+    settings = detector.settings
+    with tempfile.TemporaryDirectory(prefix="anomgan-") as scratch:
+        folder = options.work_folder or Path(scratch)
+        read = _read(normals, settings, folder, options.skip_unreadable)
+        names = [Path(name) for name in read.names]
+        groups = read_groups(options.groups, names) if options.groups else read.names
+        training, held = _divide(groups, settings)
+        shapes = read.shapes()
+        preparation = Preparation.decide(
+            settings.image, settings.view, all_grey=read.all_grey, bits=read.bits, shapes=shapes
+        )
+        with read.prepared(preparation, folder) as store:
+            parts = Parts(store, preparation, training, held, read.fingerprint)
+            summaries = _train(detector, parts, options)
+            fitted = _calibrate(detector, parts)
+    fitted.history = [row for summary in summaries for row in summary.history]
+    fitted.facts = {
+        "images": len(read),
+        "training_images": len(training),
+        "calibration_images": len(held),
+        "groups": len(set(groups)) if options.groups else None,
+        "skipped_images": len(read.skipped),
+        "steps": sum(summary.steps for summary in summaries),
+        "seconds": round(sum(summary.seconds for summary in summaries), 1),
+        "device": str(detector.device),
+        "data_fingerprint": read.fingerprint,
+    }
+    return fitted
+
+
+def _read(
+    normals: Path | str | Sequence[Source], settings: Settings, folder: Path, skip: bool
+) -> NormalImages:
+    is_folder = isinstance(normals, Path | str)
+    sources = list_images(Path(normals)) if is_folder else list(normals)
+    with progress_bar("reading images", len(sources)) as report:
+        read = read_normals(sources, folder=folder, skip_unreadable=skip, report=report)
+    minimum = settings.calibration.minimum
+    if len(read) < minimum + FEWEST_TRAINING_IMAGES:
+        where = f"{normals} holds" if is_folder else "there are"
+        raise InputError(
+            f"{where} only {len(read)} usable images; at least "
+            f"{minimum + FEWEST_TRAINING_IMAGES} are needed: {minimum} to calibrate on "
+            f"(calibration.minimum) and {FEWEST_TRAINING_IMAGES} to learn from"
+        )
+    return read
+
+
+def _divide(groups: Sequence[str], settings: Settings) -> tuple[list[int], list[int]]:
+    calibration = settings.calibration
+    training, held = hold_out(groups, calibration.share, calibration.minimum, settings.seed)
+    if len(training) < FEWEST_TRAINING_IMAGES:
+        raise InputError(
+            f"only {len(training)} images are left to learn from after whole groups were held "
+            f"out for calibration ({len(held)} images); more groups are needed"
+        )
+    return training, held
+
+
+def _train(detector: "Detector", parts: Parts, options: FitOptions) -> list[TrainingSummary]:
+    settings = detector.settings
+    torch.manual_seed(settings.seed)
+    detector.networks = detector.build(parts.preparation.channels)
+    batches = ViewSampler(
+        parts.store,
+        parts.training,
+        size=settings.view.size,
+        batch_size=settings.training.batch_size,
+        whole=settings.view.kind == "whole",
+        seed=settings.seed,
+    )
+    facts = {
+        "settings": settings.model_dump(exclude={"training": BUDGET}, mode="json"),
+        "images": parts.fingerprint,
+    }
+    summaries = []
+    for name, recipe in detector.phases().items():
+        trainer = Trainer(
+            recipe,
+            batches,
+            settings.training,
+            device=detector.device,
+            seed=settings.seed,
+            checkpoint=options.work_folder / f"{name}.safetensors" if options.work_folder else None,
+            facts=facts,
+        )
+        summaries.append(trainer.run(f"training {name}", options.resume))
+    detector.networks.eval()
+    return summaries
+
+
+def _calibrate(detector: "Detector", parts: Parts) -> Fitted:
+    settings, store = detector.settings, parts.store
+    aligned = settings.view.kind == "whole" and len({store.shape(i) for i in range(len(store))}) == 1
+    # Statistics come from training images, so that held-out and new images meet the very same
+    # detector: this keeps the conformal guarantee.
+    some = parts.training[:: max(1, len(parts.training) // STATISTICS_IMAGES)]
+    statistics = Statistics.measure(_evidence(detector, store, some), aligned)
+    scores, heat, samples = [], [], []
+    with progress_bar("calibrating", len(parts.held)) as report:
+        for done, index in enumerate(parts.held, start=1):
+            seen = detector.look(store[index])
+            score, heatmap = detector.judge(seen.evidence, statistics)
+            scores.append(score)
+            heat.append(pool(heatmap, settings.score))
+            if len(samples) < SAMPLES:
+                samples.append((seen.prepared, seen.reconstruction, heatmap))
+            report(done)
+    calibration = Calibration.from_scores(scores, heat, settings.calibration.false_alarm_rate)
+    return Fitted(parts.preparation, statistics, calibration, {}, samples=samples)
+
+
+def _evidence(detector: "Detector", store: ImageStore, some: Sequence[int]) -> Iterator[Evidence]:
+    with progress_bar("measuring normal residuals", len(some)) as report:
+        for done, index in enumerate(some, start=1):
+            yield detector.look(store[index]).evidence
+            report(done)

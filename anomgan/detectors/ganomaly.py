@@ -1,0 +1,156 @@
+"""GANomaly: an encoder-decoder-encoder that is trained to rebuild normal images.
+
+Akcay, Atapour-Abarghouei and Breckon, "GANomaly: Semi-Supervised Anomaly Detection via
+Adversarial Training", ACCV 2018. The first encoder and the decoder rebuild the image, the second
+encoder reads the latent back from it. What is normal survives the round trip in image and latent;
+what is not, does not.
+"""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from anomgan.config import Section, Settings, Weights
+from anomgan.data.views import Maps
+from anomgan.detectors.base import Detector
+from anomgan.losses import discriminator_minimax, feature_matching
+from anomgan.networks.dcgan import Bottleneck, Decoder, Discriminator, Encoder
+from anomgan.training.recipe import Recipe, Update
+
+
+class NetworkSettings(Section):
+    """Sizes of the networks."""
+
+    features: int = Field(16, ge=1, le=1024, description="feature maps after the first layer")
+    latent_dim: int = Field(32, ge=1, le=4096, description="length of a latent vector")
+    bottleneck: Bottleneck = Field(
+        "map",
+        description="vector: one latent vector per view (the paper); map: one per cell of 4 x 4, "
+        "so that large images are scored in one pass",
+    )
+    spectral_norm: bool = Field(
+        True, description="spectral norm instead of batch norm in the discriminator"
+    )
+
+
+class LossSettings(Section):
+    """Weights of the generator's losses (equation 4), and when the discriminator learns."""
+
+    adversarial: float = Field(1.0, ge=0, description="feature matching, equation 1")
+    contextual: float = Field(50.0, ge=0, description="L1 of image and reconstruction, equation 2")
+    encoder: float = Field(1.0, ge=0, description="L2 of both latents, equation 3")
+    discriminator_floor: float = Field(
+        0.2,
+        ge=0,
+        lt=0.69,
+        description="the discriminator sits a step out when its loss is below this: it wins, and "
+        "its features would stop telling the generator anything (0: it always learns)",
+    )
+
+
+class GANomalyWeights(Weights):
+    """Evidence of GANomaly."""
+
+    latent: float = Field(0.0, ge=0, description="squared distance of both latents, equation 5")
+    residual: float = Field(0.0, ge=0, description="absolute difference of image and rebuilt one")
+
+
+class GANomalySettings(Settings):
+    """Settings of GANomaly; the defaults are for photographs of parts."""
+
+    detector: Literal["ganomaly"] = "ganomaly"
+    network: NetworkSettings = NetworkSettings()
+    loss: LossSettings = LossSettings()
+    weights: GANomalyWeights = GANomalyWeights(latent=0.5, residual=1.0)
+    heatmap_weights: GANomalyWeights = GANomalyWeights(latent=0.5, residual=1.0)
+
+
+class GANomalyRecipe:
+    """One training step of GANomaly, section 3.2 of the paper."""
+
+    players = {
+        "generator": ("encoder", "decoder", "second_encoder"),
+        "discriminator": ("discriminator",),
+    }
+
+    def __init__(self, networks: nn.ModuleDict, loss: LossSettings) -> None:
+        self.networks = networks
+        self.loss = loss
+
+    def step(self, x: Tensor) -> Iterator[Update]:
+        """Yield the generator's update, then the discriminator's, as the authors do."""
+        net = self.networks
+        z = net["encoder"](x)
+        x_hat = net["decoder"](z)
+        z_hat = net["second_encoder"](x_hat)
+        real_logits, real_features = net["discriminator"](x)
+        _, fake_features = net["discriminator"](x_hat)
+
+        adversarial = feature_matching(fake_features, real_features.detach())  # eq. 1
+        contextual = F.l1_loss(x_hat, x)  # eq. 2
+        encoder = F.mse_loss(z_hat, z)  # eq. 3
+        weight = self.loss
+        yield Update(
+            "generator",  # eq. 4
+            weight.adversarial * adversarial
+            + weight.contextual * contextual
+            + weight.encoder * encoder,
+            {"adversarial": adversarial, "contextual": contextual, "encoder": encoder},
+        )
+
+        fake_logits, _ = net["discriminator"](x_hat.detach())
+        discriminator = discriminator_minimax(real_logits, fake_logits)
+        yield Update(
+            "discriminator",
+            discriminator,
+            {"discriminator": discriminator},
+            apply=discriminator.item() > weight.discriminator_floor,
+        )
+
+
+class GANomaly(Detector):
+    """Encoder-decoder-encoder detector; one forward pass per image.
+
+    Example:
+        >>> detector = GANomaly(training={"steps": 500}).fit("ok/")
+        >>> detector.score("part.png").is_anomalous
+        False
+    """
+
+    settings_type = GANomalySettings
+    settings: GANomalySettings
+
+    def build(self, channels: int) -> nn.ModuleDict:
+        network, size = self.settings.network, self.settings.view.size
+        shape = (size, channels, network.latent_dim, network.features, network.bottleneck)
+        return nn.ModuleDict(
+            {
+                "encoder": Encoder(*shape),
+                "decoder": Decoder(*shape),
+                "second_encoder": Encoder(*shape),
+                "discriminator": Discriminator(
+                    size, channels, network.features, network.spectral_norm
+                ),
+            }
+        )
+
+    def phases(self) -> dict[str, Recipe]:
+        return {"ganomaly": GANomalyRecipe(self.networks, self.settings.loss)}
+
+    @property
+    def stride(self) -> int | None:
+        return self.networks["encoder"].stride if self.settings.network.bottleneck == "map" else None
+
+    def infer(self, x: Tensor) -> Maps:
+        """Reconstruction, residual |x - x_hat| and latent distance (z - z_hat)^2, equation 5."""
+        z = self.networks["encoder"](x)
+        x_hat = self.networks["decoder"](z)
+        distance = (z - self.networks["second_encoder"](x_hat)).square().mean(1, keepdim=True)
+        return {
+            "reconstruction": x_hat,
+            "residual": (x - x_hat).abs().mean(1, keepdim=True),
+            "latent": F.interpolate(distance, size=x.shape[-2:], mode="bilinear"),
+        }

@@ -1,0 +1,104 @@
+"""From a detector's evidence to one heatmap, one score and the regions that stand out."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from anomgan.config import ScoreSettings
+
+Evidence = dict[str, np.ndarray]
+"""Named maps [h, w] of one prepared image, higher is more anomalous."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A connected part of a heatmap above its threshold, in pixels of the original image."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    peak: float
+
+
+class Statistics:
+    """Mean and deviation of each evidence on normal images.
+
+    Position by position where all maps have one size (`per_pixel`, aligned objects), one number
+    for the whole map otherwise.
+    """
+
+    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+        self.tensors = dict(tensors)
+
+    @classmethod
+    def measure(cls, images: Iterable[Evidence], per_pixel: bool) -> "Statistics":
+        """Accumulate over the evidence of normal images, one at a time."""
+        count: dict[str, float] = {}
+        first: dict[str, np.ndarray] = {}
+        second: dict[str, np.ndarray] = {}
+        for evidence in images:
+            for name, values in evidence.items():
+                exact = values.astype(np.float64)
+                once = exact if per_pixel else np.asarray(exact.mean())
+                twice = np.square(exact) if per_pixel else np.asarray(np.square(exact).mean())
+                count[name] = count.get(name, 0) + 1
+                first[name] = first.get(name, 0) + once
+                second[name] = second.get(name, 0) + twice
+        tensors = {}
+        for name, n in count.items():
+            mean = first[name] / n
+            deviation = np.sqrt(np.maximum(second[name] / n - mean**2, 0))
+            # A pixel that hardly ever moves must not turn a speck of noise into an alarm.
+            floor = 0.5 * float(np.sqrt(np.square(deviation).mean())) + 1e-8
+            tensors[f"{name}.mean"] = torch.as_tensor(mean, dtype=torch.float32)
+            tensors[f"{name}.deviation"] = torch.as_tensor(
+                np.maximum(deviation, floor), dtype=torch.float32
+            )
+        return cls(tensors)
+
+    def standardise(self, name: str, values: np.ndarray) -> np.ndarray:
+        """(values - mean) / deviation."""
+        mean = self.tensors[f"{name}.mean"].numpy()
+        return (values - mean) / self.tensors[f"{name}.deviation"].numpy()
+
+
+def smooth(values: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian blur of a map [h, w] by `sigma` pixels; 0 leaves it as it is."""
+    return cv2.GaussianBlur(values, (0, 0), sigma) if sigma else values
+
+
+def combine(
+    evidence: Evidence, weights: Mapping[str, float], statistics: Statistics, standardise: bool
+) -> np.ndarray:
+    """The weighted sum of (standardised) evidence as one map [h, w] float32."""
+    parts = [
+        weight * (statistics.standardise(name, evidence[name]) if standardise else evidence[name])
+        for name, weight in weights.items()
+        if weight
+    ]
+    return np.sum(parts, axis=0).astype(np.float32)
+
+
+def pool(heatmap: np.ndarray, settings: ScoreSettings) -> float:
+    """Mean of the hottest `top_share` of the pixels, at least one."""
+    values = heatmap.ravel()
+    count = max(1, round(settings.top_share * values.size))
+    return float(np.partition(values, values.size - count)[-count:].mean(dtype=np.float64))
+
+
+def find_regions(heatmap: np.ndarray, threshold: float) -> list[Region]:
+    """Connected parts of `heatmap` above `threshold`, hottest first."""
+    above = (heatmap > threshold).astype(np.uint8)
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats(above, connectivity=8)
+    regions = []
+    for label in range(1, count):
+        x, y, width, height = (int(v) for v in boxes[label][:4])
+        area = (slice(y, y + height), slice(x, x + width))
+        peak = float(heatmap[area][labels[area] == label].max())
+        regions.append(Region(x, y, width, height, peak))
+    return sorted(regions, key=lambda region: -region.peak)

@@ -1,0 +1,33 @@
+"""The errors that anomgan raises on purpose.
+
+Every message says what is wrong, where, and what to do about it. The command line prints the
+message alone and exits with `exit_code`.
+"""
+
+
+class AnomganError(Exception):
+    """Base of all errors that anomgan raises on purpose."""
+
+    exit_code = 2
+
+
+class InputError(AnomganError):
+    """An image, a folder or a table of the user cannot be used."""
+
+
+class SettingsError(AnomganError):
+    """A setting is unknown, of the wrong type or out of range."""
+
+
+class ModelError(AnomganError):
+    """A model folder is incomplete, damaged, or of another format."""
+
+
+class TrainingError(AnomganError):
+    """A training run cannot go on; its last good checkpoint is kept."""
+
+
+class Interrupted(AnomganError):
+    """The user stopped a training run; a checkpoint is saved."""
+
+    exit_code = 130

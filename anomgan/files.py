@@ -1,0 +1,77 @@
+"""Writing files so that a crash never leaves a half-written one."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import mkdtemp
+
+from anomgan.errors import InputError
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; what is written there becomes `path` at the end.
+
+    If the body fails, or the process dies, `path` keeps its earlier content. The temporary name
+    keeps the suffix of `path`, because image writers choose their format by it.
+
+    Raises:
+        InputError: the folder of `path` cannot be written to, or the disk is full.
+    """
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `folder`; it takes the place of `folder` at the end.
+
+    An existing `folder` is moved aside first and deleted last, so that at every moment one whole
+    folder exists. `restore_interrupted` ends an exchange that was cut off between the two moves.
+
+    Raises:
+        InputError: the parent folder cannot be written to, or the disk is full. The old folder
+            stays as it was.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        restore_interrupted(folder)
+        temporary = Path(mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror or error}") from error
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        if folder.exists():
+            folder.rename(_aside(folder))
+        temporary.rename(folder)
+        shutil.rmtree(_aside(folder), ignore_errors=True)
+    except OSError as error:
+        restore_interrupted(folder)
+        raise InputError(f"cannot write {folder}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def restore_interrupted(folder: Path) -> None:
+    """Put back the earlier `folder` if a replacement was cut off between its two moves."""
+    aside = _aside(folder)
+    if not aside.exists():
+        return
+    if folder.exists():
+        shutil.rmtree(aside, ignore_errors=True)
+    else:
+        aside.rename(folder)
+
+
+def _aside(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.previous")

@@ -1,0 +1,56 @@
+"""How well scores separate anomalous images (label 1) from normal ones (label 0)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.metrics import (
+    average_precision_score,
+    precision_recall_curve,
+    roc_auc_score,
+    roc_curve,
+)
+
+from anomgan.errors import InputError
+
+Values = Sequence[float] | np.ndarray
+
+
+def auroc(labels: Values, scores: Values) -> float:
+    """Area under the ROC curve: how often an anomalous image scores above a normal one."""
+    return float(roc_auc_score(*_checked(labels, scores)))
+
+
+def average_precision(labels: Values, scores: Values) -> float:
+    """Area under the precision-recall curve, as a sum of steps."""
+    return float(average_precision_score(*_checked(labels, scores)))
+
+
+def best_f1(labels: Values, scores: Values) -> float:
+    """Largest harmonic mean of precision and recall over all thresholds."""
+    precision, recall, _ = precision_recall_curve(*_checked(labels, scores))
+    return float((2 * precision * recall / np.maximum(precision + recall, 1e-12)).max())
+
+
+def fpr_at_95_tpr(labels: Values, scores: Values) -> float:
+    """Smallest false-positive rate at which 95% of the anomalous images are found."""
+    false_positive, true_positive = roc_points(labels, scores)
+    return float(false_positive[true_positive >= 0.95].min())
+
+
+def roc_points(labels: Values, scores: Values) -> tuple[np.ndarray, np.ndarray]:
+    """The ROC curve as (false-positive rate, true-positive rate)."""
+    false_positive, true_positive, _ = roc_curve(*_checked(labels, scores))
+    return false_positive, true_positive
+
+
+def _checked(labels: Values, scores: Values) -> tuple[np.ndarray, np.ndarray]:
+    y, s = np.asarray(labels), np.asarray(scores, dtype=float)
+    if y.shape != s.shape or y.ndim != 1:
+        raise InputError(f"{y.size} labels and {s.size} scores; there must be one score per label")
+    if not np.isin(y, (0, 1)).all():
+        raise InputError("labels must be 0 (normal) or 1 (anomalous)")
+    if len(np.unique(y)) < 2:
+        raise InputError("normal and anomalous images are both needed to measure detection")
+    if not np.isfinite(s).all():
+        raise InputError(f"{int((~np.isfinite(s)).sum())} scores are not finite numbers")
+    return y.astype(int), s

@@ -1,0 +1,1 @@
+"""The backbone library: neural networks and nothing else."""

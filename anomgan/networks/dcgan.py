@@ -1,0 +1,150 @@
+"""Strided convolution pyramids after DCGAN (Radford et al. 2016, section 3).
+
+An encoder halves the image until 4 x 4 cells are left, a decoder doubles it back, and a
+discriminator is an encoder with one output. The last layer over the 4 x 4 cells is either
+
+- "vector": one 4 x 4 convolution, so that a view has a single latent vector (the papers), or
+- "map": a 1 x 1 convolution, so that every cell has a latent vector of its own. Such a network is
+  fully convolutional: it takes images of any size that is a multiple of its `stride`.
+"""
+
+from typing import Literal
+
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from anomgan.errors import SettingsError
+
+Bottleneck = Literal["vector", "map"]
+CELLS = 4
+"""Side of the grid of cells to which a pyramid takes a view."""
+
+
+def pyramid_depth(size: int) -> int:
+    """Number of halvings from a `size` x `size` view to 4 x 4 cells.
+
+    Raises:
+        SettingsError: `size` is not 4 times a power of two, or is below 8.
+    """
+    depth = (size // CELLS).bit_length() - 1
+    if depth < 1 or CELLS << depth != size:
+        raise SettingsError(f"view.size = {size}: must be 8, 16, 32, 64, 128, 256, 512 or 1024")
+    return depth
+
+
+def initialise(module: nn.Module) -> None:
+    """Draw convolution weights from N(0, 0.02) and batch-norm scales from N(1, 0.02)."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+        nn.init.zeros_(module.bias)
+
+
+class Encoder(nn.Module):
+    """Image [N, channels, H, W] to latent [N, latent_dim, h, w].
+
+    Args:
+        size: side of the views it is made for; sets the depth.
+        channels: image channels.
+        latent_dim: length of a latent vector.
+        features: feature maps after the first convolution; doubled by each further one.
+        bottleneck: "vector" (h = w = 1 for a view of `size`) or "map" (one cell per `stride`).
+    """
+
+    def __init__(
+        self,
+        size: int,
+        channels: int,
+        latent_dim: int,
+        features: int,
+        bottleneck: Bottleneck = "vector",
+    ) -> None:
+        super().__init__()
+        depth = pyramid_depth(size)
+        self.stride = 2**depth
+        layers: list[nn.Module] = [
+            nn.Conv2d(channels, features, 4, 2, 1, bias=False),
+            nn.LeakyReLU(0.2),
+        ]
+        for level in range(1, depth):
+            width = features * 2**level
+            layers += [
+                nn.Conv2d(width // 2, width, 4, 2, 1, bias=False),
+                nn.BatchNorm2d(width),
+                nn.LeakyReLU(0.2),
+            ]
+        top = CELLS if bottleneck == "vector" else 1
+        layers.append(nn.Conv2d(features * 2 ** (depth - 1), latent_dim, top, bias=False))
+        self.layers = nn.Sequential(*layers)
+        self.apply(initialise)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)
+
+
+class Decoder(nn.Module):
+    """Latent [N, latent_dim, h, w] to image [N, channels, H, W] in [-1, 1]; mirrors `Encoder`."""
+
+    def __init__(
+        self,
+        size: int,
+        channels: int,
+        latent_dim: int,
+        features: int,
+        bottleneck: Bottleneck = "vector",
+    ) -> None:
+        super().__init__()
+        depth = pyramid_depth(size)
+        width = features * 2 ** (depth - 1)
+        top = CELLS if bottleneck == "vector" else 1
+        layers: list[nn.Module] = [
+            nn.ConvTranspose2d(latent_dim, width, top, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+        ]
+        for _ in range(1, depth):
+            layers += [
+                nn.ConvTranspose2d(width, width // 2, 4, 2, 1, bias=False),
+                nn.BatchNorm2d(width // 2),
+                nn.ReLU(),
+            ]
+            width //= 2
+        layers += [nn.ConvTranspose2d(width, channels, 4, 2, 1, bias=False), nn.Tanh()]
+        self.layers = nn.Sequential(*layers)
+        self.apply(initialise)
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.layers(z)
+
+
+class Discriminator(nn.Module):
+    """Image [N, channels, H, W] to (logits [N, 1, h, w], features of its last hidden layer).
+
+    Args:
+        size: side of the views; for such a view h = w = 1.
+        channels: image channels.
+        features: feature maps after the first convolution.
+        spectral: spectral norm (Miyato et al. 2018) in place of batch norm; it bounds how steep
+            the discriminator gets, so that the generator still learns from one that wins.
+    """
+
+    def __init__(self, size: int, channels: int, features: int, spectral: bool = False) -> None:
+        super().__init__()
+        encoder = Encoder(size, channels, 1, features)
+        *hidden, head = encoder.layers
+        if spectral:
+            hidden = [
+                spectral_norm(layer) if isinstance(layer, nn.Conv2d) else layer
+                for layer in hidden
+                if not isinstance(layer, nn.BatchNorm2d)
+            ]
+            head = spectral_norm(head)
+        self.hidden = nn.Sequential(*hidden)
+        self.head = head
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.hidden(x)
+        return self.head(features), features

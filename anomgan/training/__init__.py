@@ -1,0 +1,1 @@
+"""The one training loop, which knows a small protocol and none of the methods."""

@@ -1,0 +1,89 @@
+"""Training state in one safetensors file, written atomically: no pickle, never half of it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.optim import Optimizer
+
+from anomgan.errors import TrainingError
+from anomgan.files import atomic_path
+
+
+@dataclass
+class Checkpoint:
+    """Everything that a run needs to go on as if it had never stopped.
+
+    Attributes:
+        step: steps done.
+        seconds: training time spent so far.
+        facts: what the run was started with; a resumed run must agree.
+        history: one row of mean losses per logged step.
+        tensors: weights, averages and optimiser state, by name.
+    """
+
+    step: int
+    seconds: float
+    facts: dict[str, Any]
+    history: list[dict[str, float]] = field(default_factory=list)
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Write to `path`, replacing an earlier checkpoint only when this one is whole."""
+        about = {name: getattr(self, name) for name in ("step", "seconds", "facts", "history")}
+        tensors = {name: t.detach().cpu().contiguous() for name, t in self.tensors.items()}
+        with atomic_path(path) as temporary:
+            save_file(tensors, temporary, {"checkpoint": json.dumps(about)})
+
+    @classmethod
+    def load(cls, path: Path) -> "Checkpoint":
+        """Read what `save` wrote.
+
+        Raises:
+            TrainingError: the file is damaged or is not a checkpoint.
+        """
+        try:
+            with safe_open(path, framework="pt") as file:
+                about = json.loads(file.metadata()["checkpoint"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise TrainingError(
+                f"checkpoint {path} is damaged ({error}); delete it and fit without --resume"
+            ) from error
+        return cls(**about, tensors=tensors)
+
+
+def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """`tensors` with `prefix/` before every name."""
+    return {f"{prefix}/{name}": tensor for name, tensor in tensors.items()}
+
+
+def unprefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose name begins with `prefix/`, without it."""
+    start = f"{prefix}/"
+    return {name[len(start) :]: t for name, t in tensors.items() if name.startswith(start)}
+
+
+def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
+    """An optimiser's running moments as named tensors."""
+    return {
+        f"{index}.{name}": torch.as_tensor(value)
+        for index, state in optimizer.state_dict()["state"].items()
+        for name, value in state.items()
+    }
+
+
+def restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Put back what `optimizer_tensors` took; learning rates stay those of `optimizer`."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        index, name = key.split(".", 1)
+        state.setdefault(int(index), {})[name] = tensor
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
