@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -45,15 +46,14 @@ def save_overlay(
     figure, axes = _panels(image.shape[:2], 2, title)
     for axis in axes:
         _show(axis, image)
-    shown = axes[1].imshow(
-        heatmap, cmap=HEAT, norm=Normalize(low, high), alpha=opacity, interpolation="nearest"
+    scale = ScalarMappable(Normalize(low, high), HEAT)
+    axes[1].imshow(
+        heatmap, cmap=HEAT, norm=scale.norm, alpha=opacity, interpolation="nearest"
     )
     for x, y, width, height in regions:
         box = (x - 1.5, y - 1.5), width + 2, height + 2
         axes[1].add_patch(Rectangle(*box, fill=False, edgecolor="#56B4E9", linewidth=1.0))
-    shown.set_alpha(None)
-    bar = figure.colorbar(shown, ax=axes, fraction=0.03, pad=0.02, extend="max")
-    shown.set_alpha(opacity)
+    bar = figure.colorbar(scale, ax=axes, fraction=0.03, pad=0.02, extend="max")
     bar.ax.axhline(threshold, color="#56B4E9", linewidth=2)
     bar.set_ticks([low, threshold, high])
     bar.set_ticklabels([f"{low:.3g}", f"{threshold:.3g}\nthreshold", f"{high:.3g}"])

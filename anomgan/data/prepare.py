@@ -13,8 +13,9 @@ from anomgan.errors import InputError
 
 FLATTENED_RANGE = 3.0
 """Local deviations that the flattened image spans to either side of mid grey."""
-QUIET_CONTRAST = 2.0
-"""Grey levels (of 255) added to the local contrast, so that noise on a blank area stays small."""
+QUIET_SHARE = 0.5
+"""Share of the whole image's contrast that every place is given, so that noise on a blank area
+does not grow as large as structure elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -96,14 +97,16 @@ class Preparation:
 def flatten_lighting(image: np.ndarray, radius: float) -> np.ndarray:
     """Remove slow brightness changes and even out the contrast; uint8 [H, W, C] to the same.
 
-    Every pixel becomes (value - local mean) / local deviation, with Gaussian windows of `radius`
-    times the height. Colour keeps its balance: the channels share one local deviation.
+    Every pixel becomes (value - local mean) / contrast, with a Gaussian window of `radius` times
+    the height. The contrast joins the local deviation and a share of the whole image's; colour
+    keeps its balance, because the channels share it.
     """
     x = image.astype(np.float32)
     sigma = max(1.0, radius * image.shape[0])
     detail = x - _blur(x, sigma)
     power = _blur(np.square(detail).mean(axis=2, keepdims=True), sigma)
-    flat = detail / (FLATTENED_RANGE * (np.sqrt(power) + QUIET_CONTRAST))
+    contrast = np.sqrt(power + QUIET_SHARE**2 * power.mean() + 1)
+    flat = detail / (FLATTENED_RANGE * contrast)
     return np.clip(np.rint((flat + 1) * 127.5), 0, 255).astype(np.uint8)
 
 

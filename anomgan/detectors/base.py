@@ -182,6 +182,11 @@ class Detector(ABC):
         weights = settings.heatmap_weights.as_dict()
         return score, combine(evidence, weights, statistics, standardise)
 
+    @property
+    def bits(self) -> int:
+        """Significant bits of 16-bit images, as found in the normal images."""
+        return self._require_fitted().preparation.bits
+
     def _infer(self, x: Tensor) -> Maps:
         with torch.inference_mode():
             return self.infer(x.to(self.device))

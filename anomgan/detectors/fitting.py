@@ -151,11 +151,11 @@ def _train(detector: "Detector", parts: Parts, options: FitOptions) -> list[Trai
 
 def _calibrate(detector: "Detector", parts: Parts) -> Fitted:
     settings, store = detector.settings, parts.store
-    aligned = settings.view.kind == "whole" and len({store.shape(i) for i in range(len(store))}) == 1
+    one_size = len({store.shape(index) for index in range(len(store))}) == 1
     # Statistics come from training images, so that held-out and new images meet the very same
     # detector: this keeps the conformal guarantee.
     some = parts.training[:: max(1, len(parts.training) // STATISTICS_IMAGES)]
-    statistics = Statistics.measure(_evidence(detector, store, some), aligned)
+    statistics = Statistics.measure(_evidence(detector, store, some), one_size)
     scores, heat, samples = [], [], []
     with progress_bar("calibrating", len(parts.held)) as report:
         for done, index in enumerate(parts.held, start=1):

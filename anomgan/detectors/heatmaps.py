@@ -13,6 +13,9 @@ from anomgan.config import ScoreSettings
 Evidence = dict[str, np.ndarray]
 """Named maps [h, w] of one prepared image, higher is more anomalous."""
 
+PLAY = 3.0
+"""Pixels by which the place of a part varies: Gaussian that smooths statistics per pixel."""
+
 
 @dataclass(frozen=True)
 class Region:
@@ -28,8 +31,8 @@ class Region:
 class Statistics:
     """Mean and deviation of each evidence on normal images.
 
-    Position by position where all maps have one size (`per_pixel`, aligned objects), one number
-    for the whole map otherwise.
+    Position by position where all normal images have one size (`per_pixel`), so that an edge that
+    is never quite rebuilt does not count as a defect; one number for the whole map otherwise.
     """
 
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
@@ -52,7 +55,12 @@ class Statistics:
         tensors = {}
         for name, n in count.items():
             mean = first[name] / n
-            deviation = np.sqrt(np.maximum(second[name] / n - mean**2, 0))
+            if per_pixel:
+                # A part does not lie still to the pixel.
+                mean, power = smooth(mean, PLAY), smooth(second[name] / n, PLAY)
+            else:
+                power = second[name] / n
+            deviation = np.sqrt(np.maximum(power - mean**2, 0))
             # A pixel that hardly ever moves must not turn a speck of noise into an alarm.
             floor = 0.5 * float(np.sqrt(np.square(deviation).mean())) + 1e-8
             tensors[f"{name}.mean"] = torch.as_tensor(mean, dtype=torch.float32)
@@ -62,9 +70,12 @@ class Statistics:
         return cls(tensors)
 
     def standardise(self, name: str, values: np.ndarray) -> np.ndarray:
-        """(values - mean) / deviation."""
+        """(values - mean) / deviation, for a map [h, w] of any size."""
         mean = self.tensors[f"{name}.mean"].numpy()
-        return (values - mean) / self.tensors[f"{name}.deviation"].numpy()
+        deviation = self.tensors[f"{name}.deviation"].numpy()
+        if mean.ndim and mean.shape != values.shape:
+            mean, deviation = (cv2.resize(m, values.shape[::-1]) for m in (mean, deviation))
+        return (values - mean) / deviation
 
 
 def smooth(values: np.ndarray, sigma: float) -> np.ndarray:

@@ -28,6 +28,8 @@ from anomgan.training.recipe import Recipe, Update
 
 LOG_EVERY = 20
 """Steps whose mean makes one row of the history."""
+SETTLE_STEPS = 50
+"""Batches on which the batch-norm statistics of averaged weights are measured."""
 
 Batches = Callable[[int], Tensor]
 """The batch of a step: uint8 views [N, C, H, W], the same for the same step."""
@@ -112,7 +114,7 @@ class Trainer:
         self._log_row()
         self._save()
         if self.average is not None:
-            self.recipe.networks.load_state_dict(self.average.state_dict())
+            self._settle_average()
         return TrainingSummary(self.state.step, self.state.seconds, self.state.history)
 
     def _optimizer(self, names: tuple[str, ...]) -> Optimizer:
@@ -124,10 +126,8 @@ class Trainer:
         return minutes is not None and self.state.seconds >= 60 * minutes
 
     def _step(self) -> None:
-        x = self.batches(self.state.step).to(self.device).float() / 127.5 - 1
-        torch.manual_seed(self.seed * 1_000_003 + self.state.step)
         terms: dict[str, Tensor] = {}
-        for update in self.recipe.step(x):
+        for update in self.recipe.step(self._views(self.state.step)):
             self._descend(update)
             terms |= {name: term.detach() for name, term in update.terms.items()}
             terms[f"{update.player}_trains"] = torch.tensor(float(update.apply))
@@ -155,6 +155,27 @@ class Trainer:
         weights = [p for group in optimizer.param_groups for p in group["params"]]
         update.loss.backward(inputs=weights)
         optimizer.step()
+
+    def _settle_average(self) -> None:
+        """Give the recipe the averaged weights, and measure their batch-norm statistics anew.
+
+        The statistics gathered in training belong to the weights of single steps; the averaged
+        weights give smaller activations, and would rebuild nothing but grey with them.
+        """
+        networks = self.recipe.networks
+        networks.load_state_dict(self.average.state_dict())
+        for layer in networks.modules():
+            if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+                layer.reset_running_stats()
+                layer.momentum = None
+        with torch.no_grad():
+            for step in range(SETTLE_STEPS):
+                for _ in self.recipe.step(self._views(step)):
+                    pass
+
+    def _views(self, step: int) -> Tensor:
+        torch.manual_seed(self.seed * 1_000_003 + step)
+        return self.batches(step).to(self.device).float() / 127.5 - 1
 
     def _log_row(self) -> None:
         if not self.recent:

@@ -1,0 +1,74 @@
+"""Words for people about a model: what it is, what it learnt from, what it promises."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from anomgan.detectors.calibration import Calibration
+from anomgan.detectors.model_folder import read_model
+
+
+def model_card(folder: Path) -> str:
+    """A readable description of a model folder.
+
+    Raises:
+        ModelError: the folder is incomplete, damaged, or of a newer format.
+    """
+    model = read_model(folder)
+    preparation = model.preparation
+    colour = "grey" if preparation.channels == 1 else "RGB"
+    if preparation.view == "whole":
+        view = f"whole images, longer side {preparation.size} px"
+    else:
+        scale = f", images scaled by {preparation.scale:.3g}" if preparation.scale < 1 else ""
+        view = f"patches of {preparation.size} px{scale}"
+    lines = [
+        f"{folder}: {model.detector}, made {model.created} by anomgan {model.version}",
+        *describe_training(model.detector, model.facts),
+        f"Sees {colour}, {view}, lighting {'flattened' if preparation.lighting == 'flatten' else 'kept'}.",
+        *describe_promise(model.calibration),
+        "Settings:",
+        *_flat(model.settings),
+        f"Data fingerprint: {model.facts['data_fingerprint']}",
+    ]
+    return "\n".join(lines)
+
+
+def describe_training(detector: str, facts: Mapping[str, Any]) -> list[str]:
+    """How many images were learnt from, and how long it took."""
+    groups = f" in {facts['groups']} groups" if facts["groups"] else ""
+    skipped = facts["skipped_images"]
+    return [
+        f"{detector} learnt from {facts['training_images']} good images and was calibrated on "
+        f"{facts['calibration_images']} others ({facts['images']}{groups})"
+        + (f"; {skipped} unreadable files were left out." if skipped else "."),
+        f"{facts['steps']} steps in {facts['seconds'] / 60:.1f} minutes on {facts['device']}.",
+    ]
+
+
+def describe_promise(calibration: Calibration) -> list[str]:
+    """The threshold, and what it promises about good images."""
+    rate, count = calibration.false_alarm_rate, len(calibration.scores)
+    low, high = calibration.rate_interval()
+    lines = [
+        f"Threshold {calibration.threshold:.4g}: at most {rate:.2%} of good images are called "
+        f"anomalous, on average over calibrations; with these {count} images the long-run rate "
+        f"lies between {low:.2%} and {high:.2%} (95% confidence).",
+    ]
+    if rate > calibration.requested_rate:
+        lines.append(
+            f"WARNING: a false-alarm rate of {calibration.requested_rate:.2%} takes at least "
+            f"{calibration.images_needed} held-out images; {count} can promise no less than "
+            f"{rate:.2%}. Add good images, or ask for a higher --false-alarm-rate."
+        )
+    return lines
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> list[str]:
+    lines = []
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            lines += _flat(value, f"{prefix}{key}.")
+        else:
+            lines.append(f"  {prefix}{key} = {value}")
+    return lines

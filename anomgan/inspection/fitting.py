@@ -1,0 +1,119 @@
+"""`anomgan fit` as a job: settings from all sources, checkpoints, model folder, summary."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from anomgan.config import merge, parse_assignments, read_toml
+from anomgan.detectors import DETECTORS
+from anomgan.detectors.base import Detector
+from anomgan.detectors.model_folder import check_target
+from anomgan.errors import InputError, SettingsError
+from anomgan.inspection.cards import describe_promise, describe_training
+
+DEFAULT_DETECTOR = "ganomaly"
+
+
+def make_detector(
+    name: str | None,
+    config: Path | None,
+    assignments: Sequence[str],
+    options: Mapping[str, Any],
+    device: str,
+) -> Detector:
+    """An unfitted detector from a settings file, `--set` assignments and options; later ones win.
+
+    Args:
+        name: of the detector; None takes the settings file's, or the default.
+        config: TOML file.
+        assignments: "section.key=value".
+        options: values by "section.key"; None where not given.
+        device: "auto", "cpu", "cuda" or "mps".
+
+    Raises:
+        SettingsError: names every setting that is unknown or out of range.
+    """
+    from_file = read_toml(config) if config else {}
+    given: dict[str, Any] = {}
+    for key, value in options.items():
+        *sections, last = key.split(".")
+        if value is not None:
+            nested: dict[str, Any] = {last: value}
+            for section in reversed(sections):
+                nested = {section: nested}
+            given = merge(given, nested)
+    values = merge(from_file, parse_assignments(assignments), given)
+    named = values.pop("detector", None)
+    if name and named and name != named:
+        raise SettingsError(f"--detector {name}, but the settings are for {named}; use one of both")
+    chosen = name or named or DEFAULT_DETECTOR
+    if chosen not in DETECTORS:
+        raise SettingsError(f"unknown detector {chosen}; choose {', '.join(sorted(DETECTORS))}")
+    return DETECTORS[chosen](device=device, **values)
+
+
+def fit_to_folder(
+    detector: Detector,
+    normal_dir: Path,
+    out: Path,
+    *,
+    groups: Path | None = None,
+    resume: bool = False,
+    skip_unreadable: bool = False,
+) -> str:
+    """Fit, save to `out`, and say what was learnt.
+
+    Checkpoints live in `<out>.training` beside the model folder until the model is saved.
+
+    Raises:
+        InputError: `out` cannot be used, an earlier fit is unfinished, or the images are bad.
+    """
+    check_target(out)
+    work = out.with_name(out.name + ".training")
+    if any(work.glob("*.safetensors")) and not resume:
+        raise InputError(
+            f"{work} holds an unfinished fit; go on with --resume, or delete that folder to "
+            f"start anew"
+        )
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write {work}: {error.strerror}") from error
+    try:
+        detector.fit(
+            normal_dir,
+            groups=groups,
+            work_folder=work,
+            resume=resume,
+            skip_unreadable=skip_unreadable,
+        )
+        detector.save(out)
+    except BaseException:
+        if not any(work.iterdir()):
+            work.rmdir()
+        raise
+    shutil.rmtree(work, ignore_errors=True)
+    return summarise(detector, out)
+
+
+def summarise(detector: Detector, out: Path) -> str:
+    """What a fit learnt, what its threshold promises, and where things are."""
+    fitted = detector.fitted
+    assert fitted is not None
+    lines = [
+        *describe_training(detector.settings.detector, fitted.facts),
+        *_describe_discriminator(fitted.history),
+        *describe_promise(fitted.calibration),
+        f"Model: {out}/  (samples.png and calibration.png show what it learnt)",
+        f"Next:  anomgan score --model {out} --image part.png --heatmap",
+    ]
+    return "\n".join(lines)
+
+
+def _describe_discriminator(history: Sequence[Mapping[str, float]]) -> list[str]:
+    shares = [row["discriminator_trains"] for row in history if "discriminator_trains" in row]
+    if not shares or min(shares) == 1:
+        return []
+    held = 1 - sum(shares) / len(shares)
+    return [f"The discriminator was winning and sat out {held:.0%} of the steps (history.csv)."]
