@@ -27,7 +27,7 @@ class ImageSettings(Section):
         "auto", description="auto: grey if every normal image is grey, otherwise rgb"
     )
     max_side: int = Field(
-        512,
+        256,
         ge=16,
         le=16384,
         description="pixels; when the median normal image is longer, all images are scaled down "
@@ -38,7 +38,7 @@ class ImageSettings(Section):
         description="flatten: subtract the local mean and divide by the local contrast",
     )
     lighting_radius: float = Field(
-        0.075,
+        0.05,
         gt=0,
         le=1,
         description="standard deviation of the Gaussian that measures the local mean, as a share "
@@ -62,7 +62,7 @@ class ViewSettings(Section):
 class TrainingSettings(Section):
     """How long and how fast to train; what the shared loop needs."""
 
-    steps: int = Field(2000, ge=1, description="training steps; the budget unless minutes is set")
+    steps: int = Field(3000, ge=1, description="training steps; the budget unless minutes is set")
     minutes: float | None = Field(
         None, gt=0, description="stop after this many minutes, even if steps are left"
     )
@@ -94,7 +94,7 @@ class ScoreSettings(Section):
         True, description="divide each evidence by its mean and deviation on normal images first"
     )
     smooth: float = Field(
-        2.0, ge=0, le=64, description="pixels; Gaussian that smooths the maps (0: not at all)"
+        1.0, ge=0, le=64, description="pixels; Gaussian that smooths residuals (0: not at all)"
     )
     top_share: float = Field(
         0.002, gt=0, le=1, description="share of the hottest pixels whose mean is the score"
@@ -102,7 +102,12 @@ class ScoreSettings(Section):
 
 
 class Weights(Section):
-    """How much each evidence counts; a detector's subclass has one field per evidence."""
+    """How much each evidence counts; a detector's subclass adds the evidence of its own."""
+
+    residual: float = Field(0.0, ge=0, description="difference of image and reconstruction")
+    contrast: float = Field(
+        0.0, ge=0, description="residual in proportion to that of its surroundings"
+    )
 
     @model_validator(mode="after")
     def _something_counts(self) -> "Weights":

@@ -34,6 +34,11 @@ def read_image(path: Path | str) -> np.ndarray:
             return _decode(data, str(path))
     except InputError:
         raise
+    except Image.DecompressionBombError:
+        raise InputError(
+            f"{path} claims far more than the {MAX_PIXELS // 1_000_000} million pixels that are "
+            f"accepted"
+        ) from None
     except UnidentifiedImageError:
         raise InputError(
             f"{path} is not an image that can be read (PNG, JPEG, BMP, TIFF, WebP or PPM)"

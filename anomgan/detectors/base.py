@@ -17,7 +17,15 @@ from anomgan.data.normals import Source, read_source
 from anomgan.data.views import Maps, scan, to_square
 from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.fitting import FitOptions, fit_detector
-from anomgan.detectors.heatmaps import Evidence, Statistics, combine, find_regions, pool, smooth
+from anomgan.detectors.heatmaps import (
+    Evidence,
+    Statistics,
+    combine,
+    contrast_map,
+    find_regions,
+    pool,
+    residual_map,
+)
 from anomgan.detectors.model_folder import StoredModel, write_model
 from anomgan.detectors.result import Result
 from anomgan.device import choose_device
@@ -35,7 +43,7 @@ class Look:
     Attributes:
         prepared: uint8 [h, w] or [h, w, 3], the image as the networks see it.
         reconstruction: uint8, likewise.
-        evidence: smoothed maps [h, w] by name.
+        evidence: maps [h, w] by name: "residual", "contrast", and those of the method.
     """
 
     prepared: np.ndarray
@@ -72,7 +80,11 @@ class Detector(ABC):
 
     @abstractmethod
     def infer(self, x: Tensor) -> Maps:
-        """Maps of views [N, C, H, W] in [-1, 1]: "reconstruction", and evidence [N, 1, H, W]."""
+        """Maps of views x [N, C, H, W] in [-1, 1].
+
+        Returns:
+            "reconstruction" like x, and the method's own evidence, each [N, 1, H, W].
+        """
 
     @property
     @abstractmethod
@@ -163,13 +175,13 @@ class Detector(ABC):
                 margin=view.size // 4,
                 batch_size=1,
             )
-        rebuilt = ((maps.pop("reconstruction")[0] + 1) * 127.5).round().clamp(0, 255)
-        sigma = self.settings.score.smooth
-        return Look(
-            _squeeze(prepared),
-            _squeeze(rebuilt.to(torch.uint8).permute(1, 2, 0).numpy()),
-            {name: smooth(values[0, 0].numpy(), sigma) for name, values in maps.items()},
-        )
+        rebuilt = maps.pop("reconstruction")[0].permute(1, 2, 0).numpy()
+        difference = prepared.astype(np.float32) / 127.5 - 1 - rebuilt
+        residual = residual_map(difference, self.settings.score.smooth)
+        evidence = {name: values[0, 0].numpy() for name, values in maps.items()}
+        evidence |= {"residual": residual, "contrast": contrast_map(residual)}
+        pixels = np.clip(np.rint((rebuilt + 1) * 127.5), 0, 255).astype(np.uint8)
+        return Look(_squeeze(prepared), _squeeze(pixels), evidence)
 
     def judge(self, evidence: Evidence, statistics: Statistics) -> tuple[float, np.ndarray]:
         """Image score and heatmap [h, w] from the evidence of one image."""

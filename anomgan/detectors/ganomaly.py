@@ -55,7 +55,6 @@ class GANomalyWeights(Weights):
     """Evidence of GANomaly."""
 
     latent: float = Field(0.0, ge=0, description="squared distance of both latents, equation 5")
-    residual: float = Field(0.0, ge=0, description="absolute difference of image and rebuilt one")
 
 
 class GANomalySettings(Settings):
@@ -64,8 +63,8 @@ class GANomalySettings(Settings):
     detector: Literal["ganomaly"] = "ganomaly"
     network: NetworkSettings = NetworkSettings()
     loss: LossSettings = LossSettings()
-    weights: GANomalyWeights = GANomalyWeights(latent=0.5, residual=1.0)
-    heatmap_weights: GANomalyWeights = GANomalyWeights(latent=0.5, residual=1.0)
+    weights: GANomalyWeights = GANomalyWeights(latent=0.3, residual=1.0, contrast=1.0)
+    heatmap_weights: GANomalyWeights = GANomalyWeights(latent=0.3, residual=1.0, contrast=1.0)
 
 
 class GANomalyRecipe:
@@ -145,12 +144,9 @@ class GANomaly(Detector):
         return self.networks["encoder"].stride if self.settings.network.bottleneck == "map" else None
 
     def infer(self, x: Tensor) -> Maps:
-        """Reconstruction, residual |x - x_hat| and latent distance (z - z_hat)^2, equation 5."""
+        """Reconstruction, and the distance of both latents (z - z_hat)^2, equation 5."""
         z = self.networks["encoder"](x)
         x_hat = self.networks["decoder"](z)
         distance = (z - self.networks["second_encoder"](x_hat)).square().mean(1, keepdim=True)
-        return {
-            "reconstruction": x_hat,
-            "residual": (x - x_hat).abs().mean(1, keepdim=True),
-            "latent": F.interpolate(distance, size=x.shape[-2:], mode="bilinear"),
-        }
+        latent = F.interpolate(distance, size=x.shape[-2:], mode="bilinear")
+        return {"reconstruction": x_hat, "latent": latent}

@@ -16,6 +16,9 @@ Evidence = dict[str, np.ndarray]
 PLAY = 3.0
 """Pixels by which the place of a part varies: Gaussian that smooths statistics per pixel."""
 
+SURROUNDINGS = 15.0
+"""Pixels: Gaussian over the surroundings that a residual is compared with."""
+
 
 @dataclass(frozen=True)
 class Region:
@@ -57,7 +60,7 @@ class Statistics:
             mean = first[name] / n
             if per_pixel:
                 # A part does not lie still to the pixel.
-                mean, power = smooth(mean, PLAY), smooth(second[name] / n, PLAY)
+                mean, power = blur(mean, PLAY), blur(second[name] / n, PLAY)
             else:
                 power = second[name] / n
             deviation = np.sqrt(np.maximum(power - mean**2, 0))
@@ -78,9 +81,31 @@ class Statistics:
         return (values - mean) / deviation
 
 
-def smooth(values: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian blur of a map [h, w] by `sigma` pixels; 0 leaves it as it is."""
-    return cv2.GaussianBlur(values, (0, 0), sigma) if sigma else values
+def residual_map(difference: np.ndarray, sigma: float) -> np.ndarray:
+    """Absolute difference of image and reconstruction, [h, w, C] to [h, w].
+
+    The signed difference is smoothed (Gaussian of 0.7 `sigma` pixels) before its magnitude is
+    taken: the grain of a surface cancels out, a defect does not. The magnitude is smoothed by
+    `sigma`, so that both flanks of a scratch make one line. 0 smooths nothing.
+    """
+    if not sigma:
+        return np.abs(difference).mean(axis=2)
+    smoothed = blur(difference, 0.7 * sigma).reshape(difference.shape)
+    return blur(np.abs(smoothed).mean(axis=2), sigma)
+
+
+def contrast_map(residual: np.ndarray) -> np.ndarray:
+    """How far a residual [h, w] stands out from that of its surroundings, at least 0.
+
+    Rough places are rebuilt less well than smooth ones, which is no defect.
+    """
+    around = blur(residual, SURROUNDINGS) + 0.5 * residual.mean() + 1e-3
+    return residual / around
+
+
+def blur(values: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian blur of `sigma` pixels."""
+    return cv2.GaussianBlur(values, (0, 0), sigma)
 
 
 def combine(

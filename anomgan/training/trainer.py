@@ -132,7 +132,9 @@ class Trainer:
             terms |= {name: term.detach() for name, term in update.terms.items()}
             terms[f"{update.player}_trains"] = torch.tensor(float(update.apply))
         if self.average is not None:
-            _move_average(self.average, self.recipe.networks, self.settings.ema)
+            # Until it has seen enough steps, a slow average would still hold the first weights.
+            decay = min(self.settings.ema, (1 + self.state.step) / (10 + self.state.step))
+            _move_average(self.average, self.recipe.networks, decay)
         self.state.step += 1
         self.recent.append(terms)
         if len(self.recent) == LOG_EVERY:
@@ -180,7 +182,7 @@ class Trainer:
     def _log_row(self) -> None:
         if not self.recent:
             return
-        names = dict.fromkeys(name for terms in self.recent for name in terms)
+        names = sorted({name for terms in self.recent for name in terms})
         means = {
             name: torch.stack([t[name] for t in self.recent if name in t]).mean().item()
             for name in names

@@ -1,0 +1,5 @@
+"""`python -m anomgan`."""
+
+from anomgan.cli.app import main
+
+main()

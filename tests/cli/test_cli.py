@@ -1,0 +1,193 @@
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from anomgan import __version__, load
+from anomgan.cli.app import main
+from anomgan.data.folders import list_images
+
+FAST = [
+    "--set", "view.size=32", "--set", "network.features=8", "--set", "network.latent_dim=8",
+    "--set", "training.batch_size=8", "--set", "calibration.minimum=6", "--device", "cpu",
+]
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """Runs the command line in this process; gives exit code, standard output and error."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["anomgan", *map(str, arguments)])
+        with pytest.raises(SystemExit) as done:
+            main()
+            raise SystemExit(0)
+        captured = capsys.readouterr()
+        return done.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def model(line, tmp_path_factory):
+    out = tmp_path_factory.mktemp("cli") / "model"
+    command = ["fit", "--normal-dir", line / "train" / "good", "--out", out, "--steps", 30, *FAST]
+    done = subprocess.run(
+        [sys.executable, "-m", "anomgan", *map(str, command)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "learnt from 18 good images and was calibrated on 6 others" in done.stdout
+    assert "WARNING" in done.stdout and "99 held-out images" in done.stdout
+    assert done.stderr == "", "quiet when not on a terminal"
+    return out
+
+
+def test_version_and_help_need_no_torch():
+    code = "import sys, anomgan.cli.app; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+    done = subprocess.run(
+        [sys.executable, "-m", "anomgan", "--version"], capture_output=True, text=True
+    )
+    assert done.stdout == f"anomgan {__version__}\n"
+
+
+def test_every_verb_explains_itself(run):
+    for verb, word in [("fit", "--normal-dir"), ("score", "--heatmap"), ("info", "Model folder")]:
+        code, out, _ = run(verb, "--help")
+        assert code == 0 and word in out
+
+
+def test_score_prints_a_verdict_and_leaves_a_heatmap(run, model, line, tmp_path):
+    image = list_images(line / "test" / "stain")[0]
+    code, out, _ = run(
+        "score", "--model", model, "--image", image, "--heatmap", "--save-map",
+        "--heatmap-dir", tmp_path / "maps", "--json",
+    )
+    row = json.loads(out)
+    assert code == 0
+    assert row["image"] == str(image) and row["verdict"] in ("ok", "anomalous")
+    assert row["model"] == str(model)
+    assert set(row) == {
+        "image", "score", "p_value", "verdict", "threshold", "false_alarm_rate", "regions",
+        "heatmap", "milliseconds", "model",
+    }
+    assert Image.open(row["heatmap"]).size[0] > 256
+    assert np.load(tmp_path / "maps" / f"{image.name}.heatmap.npy").shape == (96, 96)
+
+
+def test_a_batch_goes_on_past_a_bad_image(run, model, line, tmp_path):
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for number, path in enumerate(list_images(line / "test" / "good")):
+        (folder / f"{number}.png").write_bytes(path.read_bytes())
+    (folder / "bad.png").write_text("no image")
+    for table in ("r.jsonl", "r.csv"):
+        code, out, _ = run("score", "--model", model, "--dir", folder, "--out", tmp_path / table)
+        assert code == 3
+        assert "bad.png is not an image" in out and "1 could not be scored" in out
+    rows = [json.loads(text) for text in (tmp_path / "r.jsonl").read_text().splitlines()]
+    with (tmp_path / "r.csv").open() as file:
+        table = list(csv.DictReader(file))
+    assert [row["image"] for row in rows] == [row["image"] for row in table]
+    assert ["error" in row for row in rows] == [False, False, False, True]
+    assert float(table[0]["score"]) == rows[0]["score"]
+    assert run("score", "--model", model, "--image", folder / "bad.png")[0] == 2
+
+
+def test_anomalies_can_fail_a_script(run, model, tmp_path):
+    images = tmp_path / "noise.png", tmp_path / "grey.png"
+    noise = np.random.default_rng(0).integers(0, 256, (96, 96), dtype=np.uint8)
+    for image, pixels in zip(images, (noise, noise // 9 + 100)):
+        Image.fromarray(pixels).save(image)
+    results = [load(model, "cpu").score(image).is_anomalous for image in images]
+    assert any(results)
+    arguments = ["score", "--model", model, "--image", images[results.index(True)]]
+    assert run(*arguments)[0] == 0
+    assert run(*arguments, "--fail-on-anomaly")[0] == 1
+
+
+def test_info_is_a_readable_card(run, model):
+    code, out, _ = run("info", model)
+    assert code == 0
+    for part in ("ganomaly", "Threshold", "patches of 32 px", "training.steps = 30", "24"):
+        assert part in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fit", "--normal-dir", "gone"], "there is no folder gone"),
+        (["fit", "--normal-dir", ".", "--set", "training.step=1"], "unknown key training.step"),
+        (["fit", "--normal-dir", ".", "--detector", "oracle"], "choose ganomaly"),
+        (["fit", "--normal-dir", ".", "--config", "gone.toml"], "gone.toml"),
+        (["fit", "--normal-dir", ".", "--device", "gpu"], "unknown device gpu"),
+        (["fit", "--normal-dir", "."], "holds no images"),
+        (["score"], "nothing to score"),
+        (["score", "--image", "a.png", "--model", "gone"], "no model folder gone"),
+        (["info", "gone"], "no model folder gone"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(run, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(*arguments)
+    assert code == 2 and out == ""
+    assert message in err and err.startswith("anomgan: ")
+    assert "Traceback" not in err and err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_of_an_unknown_kind_is_refused(run, model, line, tmp_path):
+    image = list_images(line / "test" / "good")[0]
+    code, _, err = run("score", "--model", model, "--image", image, "--out", tmp_path / "r.xls")
+    assert code == 2 and ".csv or .jsonl" in err
+
+
+def test_a_folder_that_is_no_model_is_not_replaced(run, line, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "photo.txt").write_text("precious")
+    code, _, err = run("fit", "--normal-dir", line / "train" / "good", "--out", tmp_path / "out")
+    assert code == 2 and "holds files but no model" in err
+    assert (tmp_path / "out" / "photo.txt").read_text() == "precious"
+
+
+@pytest.mark.parametrize("blow", [signal.SIGINT, signal.SIGKILL])
+def test_a_fit_that_was_stopped_is_resumed_to_the_same_model(run, line, tmp_path, blow):
+    def command(out, *more):
+        arguments = ["fit", "--normal-dir", line / "train" / "good", "--out", out, *FAST]
+        return [*map(str, arguments), "--steps", "120", "--set", "training.checkpoint_minutes=1e-9",
+                *more]
+
+    stopped, whole = tmp_path / "stopped", tmp_path / "whole"
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "anomgan", *command(stopped)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    work = tmp_path / "stopped.training"
+    while not list(work.glob("*.safetensors")) and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(blow)
+    _, err = process.communicate()
+    assert process.returncode != 0 and not stopped.exists()
+    if blow == signal.SIGINT:
+        assert process.returncode == 130 and "--resume goes on" in err
+    code, _, err = run(*command(stopped))
+    assert code == 2 and "unfinished fit" in err
+    for out, more in ((stopped, ["--resume"]), (whole, [])):
+        done = subprocess.run(
+            [sys.executable, "-m", "anomgan", *command(out, *more)], env=environment
+        )
+        assert done.returncode == 0
+    assert not work.exists()
+    weights = "weights.safetensors"
+    assert (stopped / weights).read_bytes() == (whole / weights).read_bytes()
+    assert (stopped / "history.csv").read_text() == (whole / "history.csv").read_text()

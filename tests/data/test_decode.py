@@ -1,0 +1,172 @@
+import io
+import warnings
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from anomgan.data.decode import bits_used, check_array, is_grey, read_image, to_uint8, with_channels
+from anomgan.errors import InputError
+
+GREY = np.arange(12 * 10, dtype=np.uint8).reshape(12, 10)
+RGB = np.stack([GREY, GREY[::-1], 255 - GREY], axis=2)
+
+
+def save(path, array, **options):
+    Image.fromarray(array).save(path, **options)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "ppm"])
+def test_grey_and_rgb_come_back_exactly(tmp_path, suffix):
+    assert (read_image(save(tmp_path / f"rgb.{suffix}", RGB)) == RGB).all()
+    assert (read_image(save(tmp_path / f"grey.{suffix}", GREY)) == GREY).all()
+
+
+def test_jpeg_and_webp_are_read(tmp_path):
+    assert read_image(save(tmp_path / "a.jpg", RGB)).shape == RGB.shape
+    assert read_image(save(tmp_path / "a.webp", RGB)).shape == RGB.shape
+
+
+def test_palette_becomes_colour(tmp_path):
+    flat = np.zeros((8, 8, 3), np.uint8)
+    flat[:4] = (200, 10, 30)
+    Image.fromarray(flat).convert("P", palette=Image.Palette.ADAPTIVE).save(tmp_path / "p.png")
+    assert (read_image(tmp_path / "p.png") == flat).all()
+
+
+def test_one_bit_images_become_black_and_white(tmp_path):
+    Image.fromarray(GREY > 60).save(tmp_path / "1.png")
+    assert (read_image(tmp_path / "1.png") == np.where(GREY > 60, 255, 0)).all()
+
+
+def test_transparency_is_laid_over_black(tmp_path):
+    alpha = np.full((12, 10), 255, np.uint8)
+    alpha[:6] = 0
+    image = read_image(save(tmp_path / "a.png", np.dstack([RGB, alpha])))
+    assert (image[:6] == 0).all()
+    assert (image[6:] == RGB[6:]).all()
+
+
+def test_sixteen_bits_are_kept(tmp_path):
+    deep = GREY.astype(np.uint16) * 500
+    assert (read_image(save(tmp_path / "deep.png", deep)) == deep).all()
+    assert (read_image(save(tmp_path / "deep.tif", deep)) == deep).all()
+    colour = RGB.astype(np.uint16) * 257
+    for name in ("colour.png", "colour.tif"):
+        cv2.imwrite(str(tmp_path / name), colour[:, :, ::-1])
+        found = read_image(tmp_path / name)
+        assert found.dtype == np.uint16
+        assert (found == colour).all()
+
+
+def test_exif_rotation_is_applied(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    save(tmp_path / "turned.png", GREY, exif=exif)
+    assert (read_image(tmp_path / "turned.png") == np.rot90(GREY, -1)).all()
+
+
+def test_floating_point_images_are_refused(tmp_path):
+    with pytest.raises(InputError, match="floating-point"):
+        read_image(save(tmp_path / "f.tif", GREY.astype(np.float32)))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "is empty"), (b"hello, this is text", "not an image"), (b"\x89PNG\r\n", "not an image")],
+)
+def test_files_that_are_no_images_are_named(tmp_path, content, message):
+    (tmp_path / "part.png").write_bytes(content)
+    with pytest.raises(InputError, match=f"part.png {message}|part.png is {message}"):
+        read_image(tmp_path / "part.png")
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp"])
+def test_truncated_files_are_refused(tmp_path, rng, suffix):
+    noise = rng.integers(0, 256, (60, 60, 3), dtype=np.uint8)
+    path = save(tmp_path / f"cut.{suffix}", noise)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(InputError, match="cut"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("side", [10_000, 40_000])
+def test_absurd_dimensions_are_refused_from_the_header(tmp_path, side):
+    (tmp_path / "bomb.ppm").write_bytes(b"P6 %d %d 255\n" % (side, side))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(InputError, match="bomb.ppm claims .*89 million"):
+            read_image(tmp_path / "bomb.ppm")
+
+
+def test_missing_files_and_folders_are_named(tmp_path):
+    with pytest.raises(InputError, match="there is no file .*gone.png"):
+        read_image(tmp_path / "gone.png")
+    with pytest.raises(InputError, match="is a folder"):
+        read_image(tmp_path)
+
+
+def encoded(kind):
+    buffer = io.BytesIO()
+    Image.fromarray(RGB).save(buffer, kind)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP", "BMP"])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_damaged_files_never_raise_anything_else(tmp_path, kind, data):
+    content = bytearray(encoded(kind))
+    for _ in range(data.draw(st.integers(1, 8))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path / "mutated"
+    path.write_bytes(content)
+    try:
+        image = read_image(path)
+    except InputError as error:
+        assert "mutated" in str(error)
+    else:
+        assert image.dtype in (np.uint8, np.uint16)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        np.zeros((4, 4), np.float32),
+        np.zeros((4, 4, 2), np.uint8),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((0, 4), np.uint8),
+        np.zeros(4, np.uint8),
+    ],
+)
+def test_arrays_of_the_wrong_kind_are_refused(wrong):
+    with pytest.raises(InputError, match="uint8 or uint16"):
+        check_array(wrong)
+
+
+def test_arrays_need_not_be_contiguous():
+    turned = check_array(np.moveaxis(RGB, 0, 1)[:, ::2])
+    assert turned.flags.c_contiguous
+    assert check_array(GREY[:, :, None]).shape == GREY.shape
+
+
+@pytest.mark.parametrize(("largest", "bits"), [(255, 8), (1000, 10), (4095, 12), (4096, 14), (65535, 16)])
+def test_bits_are_found_from_the_largest_value(largest, bits):
+    assert bits_used(np.array([[0, largest]], np.uint16)) == bits
+
+
+@given(st.sampled_from([10, 12, 14, 16]))
+def test_full_range_maps_to_full_range(bits):
+    top = 2**bits - 1
+    values = np.array([[0, top // 2, top, 65535]], np.uint16)
+    assert to_uint8(values, bits).tolist() == [[0, 127, 255, 255]]
+
+
+def test_channels_are_converted():
+    assert is_grey(GREY) and is_grey(np.dstack([GREY] * 3)) and not is_grey(RGB)
+    assert (with_channels(np.dstack([GREY] * 3), 1)[:, :, 0] == GREY).all()
+    assert (with_channels(GREY, 3) == GREY[:, :, None]).all()

@@ -1,0 +1,67 @@
+from pathlib import Path
+
+import pytest
+
+from anomgan.data.folders import list_images, read_groups
+from anomgan.errors import InputError
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("")
+    return [folder / name for name in names]
+
+
+def test_images_are_found_below_and_sorted(tmp_path):
+    touch(tmp_path, "b.PNG", "a.jpg", "sub/c.tiff", "notes.txt", ".hidden.png", ".git/d.png")
+    assert [p.name for p in list_images(tmp_path)] == ["a.jpg", "b.PNG", "c.tiff"]
+
+
+def test_useless_folders_are_explained(tmp_path):
+    with pytest.raises(InputError, match="no folder"):
+        list_images(tmp_path / "gone")
+    (file,) = touch(tmp_path, "readme.txt")
+    with pytest.raises(InputError, match="is a file"):
+        list_images(file)
+    with pytest.raises(InputError, match="holds no images .*1 other files"):
+        list_images(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "file,condition,tile\nok/a.png,x,t1\nok/b.png,x,t2\n",
+        "file,group\na.png,t1\nb.png,t2\n",
+        "image,serial\nok/a.png,t1\nok/b.png,t2\n",
+        "\ufeffname,whatever\n./ok/a.png,t1\n./ok/b.png,t2\n",
+    ],
+)
+def test_groups_are_found_by_several_kinds_of_table(tmp_path, table):
+    images = touch(tmp_path, "ok/a.png", "ok/b.png")
+    (tmp_path / "groups.csv").write_text(table, encoding="utf-8")
+    assert read_groups(tmp_path / "groups.csv", images) == ["t1", "t2"]
+
+
+def test_images_without_a_group_are_named(tmp_path):
+    images = touch(tmp_path, "a.png", "b.png")
+    (tmp_path / "groups.csv").write_text("file,group\na.png,1\n")
+    with pytest.raises(InputError, match="1 of 2 images, such as .*b.png"):
+        read_groups(tmp_path / "groups.csv", images)
+
+
+@pytest.mark.parametrize("table", ["", "file\na.png\n", "file,x,y\na.png,1,2\n", "file,group\n"])
+def test_useless_tables_are_explained(tmp_path, table):
+    (tmp_path / "groups.csv").write_text(table)
+    with pytest.raises(InputError, match="groups.csv"):
+        read_groups(tmp_path / "groups.csv", [Path("a.png")])
+    with pytest.raises(InputError, match="cannot read table"):
+        read_groups(tmp_path / "none.csv", [])
+
+
+def test_real_tiles_are_grouped(real_data):
+    tiles = real_data("magnetic_tile")
+    images = list_images(tiles / "train" / "good")
+    groups = read_groups(tiles / "tiles.csv", images)
+    assert len(images) == len(groups) == 696
+    assert max(groups.count(group) for group in set(groups)) >= 6

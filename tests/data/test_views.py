@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from anomgan.data.store import ImageStore
+from anomgan.data.views import ViewSampler, scan, to_square
+
+
+def identity(x):
+    return {"copy": x}
+
+
+@given(
+    height=st.integers(16, 150),
+    width=st.integers(16, 150),
+    tile=st.sampled_from([32, 64, 96]),
+    stride=st.sampled_from([8, 16, 32]),
+    margin=st.sampled_from([0, 4, 8]),
+)
+@settings(max_examples=60, deadline=None)
+def test_scanning_covers_every_pixel_and_puts_it_back(height, width, tile, stride, margin):
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    seen = []
+
+    def infer(x):
+        seen.append(x.shape)
+        return identity(x)
+
+    copy = scan(image, infer, tile=tile, stride=stride, margin=margin)["copy"]
+    assert copy.shape == (1, 3, height, width)
+    back = (copy[0].permute(1, 2, 0).numpy() + 1) * 127.5
+    assert np.abs(back - image).max() < 0.01
+    assert all(side <= tile and side % stride == 0 for shape in seen for side in shape[2:])
+
+
+def test_a_large_image_costs_about_one_pass():
+    pixels = []
+
+    def infer(x):
+        pixels.append(x.shape[0] * x.shape[2] * x.shape[3])
+        return identity(x)
+
+    scan(np.zeros((1000, 1000, 1), np.uint8), infer, tile=768, stride=16, margin=16)
+    assert sum(pixels) < 1.25 * 1000 * 1000
+
+
+def test_tiles_are_blended_without_seams():
+    # Every tile reports its own constant; the blend must go from one to the next smoothly.
+    values = iter(range(100))
+
+    def infer(x):
+        levels = torch.tensor([float(next(values)) for _ in x])
+        return {"level": levels[:, None, None, None].expand(-1, 1, *x.shape[2:])}
+
+    level = scan(np.zeros((32, 200, 1), np.uint8), infer, tile=32, stride=32, margin=8)["level"]
+    assert level[0, 0].diff(dim=1).abs().max() < 0.2
+
+
+def test_a_square_is_filled_by_reflection():
+    square = to_square(np.arange(8, dtype=np.uint8).reshape(2, 4, 1), 4)[:, :, 0]
+    assert square.tolist() == [[4, 5, 6, 7], [0, 1, 2, 3], [4, 5, 6, 7], [0, 1, 2, 3]]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_batches_depend_on_seed_and_step_alone(rng, whole):
+    store = ImageStore()
+    for height in (40, 50, 60):
+        store.append(rng.integers(0, 256, (height, 40, 1), dtype=np.uint8))
+
+    def sampler(seed):
+        side = 64 if whole else 32
+        return ViewSampler(store, [0, 2], size=side, batch_size=5, whole=whole, seed=seed)
+
+    first = sampler(1)
+    batches = [first(0), first(1)]
+    again = sampler(1)
+    assert torch.equal(again(1), batches[1]) and torch.equal(again(0), batches[0])
+    assert not torch.equal(batches[0], batches[1])
+    assert not torch.equal(sampler(2)(0), batches[0])
+    assert batches[0].shape[:2] == (5, 1) and batches[0].dtype == torch.uint8

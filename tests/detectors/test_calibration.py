@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anomgan.detectors.calibration import Calibration, hold_out
+
+
+def calibrate(scores, rate=0.1):
+    return Calibration.from_scores(scores, scores, rate)
+
+
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=50), st.integers(-1, 21))
+def test_p_value_is_its_definition(scores, score):
+    expected = (1 + sum(s >= score for s in scores)) / (1 + len(scores))
+    assert calibrate(scores).p_value(score) == pytest.approx(expected)
+
+
+@given(
+    st.lists(st.integers(0, 20), min_size=1, max_size=60),
+    st.integers(-1, 21),
+    st.floats(0.001, 0.9),
+)
+def test_above_the_threshold_is_the_same_as_a_p_value_within_the_rate(scores, score, rate):
+    calibration = calibrate(scores, rate)
+    flagged = calibration.p_value(score) <= calibration.false_alarm_rate + 1e-12
+    assert flagged == (score > calibration.threshold)
+
+
+@pytest.mark.parametrize(("n", "rate"), [(99, 0.01), (104, 0.01), (50, 0.1), (20, 0.05)])
+def test_the_promise_is_kept_on_average(n, rate):
+    rng = np.random.default_rng(0)
+    rates = []
+    for _ in range(4000):
+        threshold = calibrate(rng.exponential(size=n), rate).threshold
+        rates.append(np.exp(-threshold))
+    assert np.mean(rates) <= rate * 1.03
+    assert np.mean(rates) >= 0.5 * rate
+
+
+def test_the_interval_of_the_rate_covers_what_it_says():
+    rng = np.random.default_rng(0)
+    inside = []
+    for _ in range(4000):
+        calibration = calibrate(rng.exponential(size=80), 0.05)
+        low, high = calibration.rate_interval()
+        inside.append(low <= np.exp(-calibration.threshold) <= high)
+    assert np.mean(inside) == pytest.approx(0.95, abs=0.015)
+
+
+def test_too_few_images_raise_the_rate_to_what_they_can_promise():
+    calibration = calibrate(range(20), 0.01)
+    assert calibration.false_alarm_rate == pytest.approx(1 / 21)
+    assert calibration.requested_rate == 0.01
+    assert calibration.images_needed == 99
+    assert calibration.threshold == 19
+    assert calibration.p_value(19.5) <= calibration.false_alarm_rate
+    assert calibrate(range(99), 0.01).false_alarm_rate == 0.01
+
+
+@given(
+    st.lists(st.integers(0, 15), min_size=20, max_size=120),
+    st.floats(0.05, 0.4),
+    st.integers(0, 1000),
+)
+def test_groups_are_never_divided(numbers, share, seed):
+    groups = [f"tile {n}" for n in numbers]
+    training, held = hold_out(groups, share, 5, seed)
+    assert sorted(training + held) == list(range(len(groups)))
+    assert not {groups[i] for i in training} & {groups[i] for i in held}
+    assert len(held) >= max(5, share * len(groups))
+    assert (training, held) == hold_out(groups, share, 5, seed)

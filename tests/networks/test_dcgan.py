@@ -1,0 +1,72 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from anomgan.errors import SettingsError
+from anomgan.networks.dcgan import Decoder, Discriminator, Encoder, pyramid_depth
+
+
+@pytest.mark.parametrize("size", [8, 32, 64])
+@pytest.mark.parametrize("bottleneck", ["vector", "map"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_view_goes_to_the_latent_and_back(size, bottleneck, channels):
+    shape = (size, channels, 7, 4, bottleneck)
+    x = torch.rand(2, channels, size, size) * 2 - 1
+    z = Encoder(*shape)(x)
+    assert z.shape == (2, 7, *((1, 1) if bottleneck == "vector" else (4, 4)))
+    rebuilt = Decoder(*shape)(z)
+    assert rebuilt.shape == x.shape
+    assert rebuilt.abs().max() <= 1
+
+
+def test_a_map_network_takes_any_multiple_of_its_stride():
+    encoder, decoder = (part(32, 1, 5, 4, "map") for part in (Encoder, Decoder))
+    x = torch.rand(1, 1, 5 * encoder.stride, 9 * encoder.stride)
+    assert decoder(encoder(x)).shape == x.shape
+
+
+def test_a_map_network_is_local():
+    # One pass over a large image gives what a pass over a part of it gives, away from its edge.
+    encoder, decoder = (part(32, 1, 5, 4, "map").eval() for part in (Encoder, Decoder))
+    x = torch.rand(1, 1, 160, 160)
+    with torch.no_grad():
+        whole = decoder(encoder(x))[..., 64:96, 64:96]
+        part = decoder(encoder(x[..., 32:128, 32:128]))[..., 32:64, 32:64]
+    assert torch.allclose(whole, part, atol=1e-5)
+
+
+@pytest.mark.parametrize("spectral", [True, False])
+def test_the_discriminator_gives_a_logit_and_features(spectral):
+    discriminator = Discriminator(32, 3, 4, spectral)
+    logits, features = discriminator(torch.rand(5, 3, 32, 32))
+    assert logits.shape == (5, 1, 1, 1)
+    assert features.shape == (5, 16, 4, 4)
+
+
+def test_spectral_norm_bounds_every_layer():
+    discriminator = Discriminator(32, 1, 8, spectral=True)
+    for _ in range(30):
+        discriminator(torch.rand(2, 1, 32, 32))
+    discriminator.eval()
+    for layer in [*discriminator.hidden, discriminator.head]:
+        if isinstance(layer, torch.nn.Conv2d):
+            assert torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item() < 1.05
+
+
+@pytest.mark.parametrize("size", [0, 4, 12, 48, 65])
+def test_sizes_that_do_not_halve_to_four_are_refused(size):
+    with pytest.raises(SettingsError, match=f"view.size = {size}"):
+        pyramid_depth(size)
+
+
+def test_an_autoencoder_overfits_two_images(rng):
+    torch.manual_seed(0)
+    parts = [part(16, 1, 32, 16) for part in (Encoder, Decoder)]
+    x = torch.from_numpy(rng.random((2, 1, 16, 16), dtype="float32")) * 1.6 - 0.8
+    optimizer = torch.optim.Adam([p for part in parts for p in part.parameters()], 5e-3)
+    for _ in range(150):
+        loss = F.mse_loss(parts[1](parts[0](x)), x)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 0.01

@@ -1,0 +1,76 @@
+import pytest
+
+from anomgan.config import build_settings, merge, parse_assignments, read_toml
+from anomgan.detectors.ganomaly import GANomalySettings
+from anomgan.errors import SettingsError
+from conftest import ROOT
+
+
+def test_assignments_are_nested_and_typed():
+    parsed = parse_assignments(
+        ["training.steps=3000", "view.kind=whole", 'image.channels="grey"', "seed=7"]
+    )
+    assert parsed == {
+        "training": {"steps": 3000},
+        "view": {"kind": "whole"},
+        "image": {"channels": "grey"},
+        "seed": 7,
+    }
+
+
+@pytest.mark.parametrize("wrong", ["training.steps", "=3", "a..b=1", ".=1"])
+def test_malformed_assignments_are_refused(wrong):
+    with pytest.raises(SettingsError, match="section.key=value"):
+        parse_assignments([wrong])
+
+
+def test_later_layers_win_and_sections_may_be_partial():
+    merged = merge({"training": {"steps": 1, "ema": 0.5}}, {"training": {"steps": 2}})
+    settings = build_settings(GANomalySettings, merged)
+    assert settings.training.steps == 2
+    assert settings.training.ema == 0.5
+    assert settings.training.batch_size == GANomalySettings().training.batch_size
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"training": {"step": 5}}, ["unknown key training.step", "batch_size"]),
+        ({"colour": 1}, ["unknown key colour", "training"]),
+        ({"training": {"steps": "many"}}, ["training.steps = 'many'", "integer"]),
+        ({"training": {"steps": 0}}, ["training.steps = 0", "greater than or equal to 1"]),
+        ({"training": {"steps": True}}, ["training.steps = True"]),
+        ({"view": {"kind": "half"}}, ["view.kind = 'half'", "'whole' or 'patch'"]),
+        ({"training": 3}, ["training = 3"]),
+        (
+            {"weights": {"latent": 0.0, "residual": 0.0, "contrast": 0.0}},
+            ["residual, contrast, latent", "above 0"],
+        ),
+        ({"weights": {"colour": 1.0}}, ["unknown key weights.colour", "residual, contrast, latent"]),
+    ],
+)
+def test_wrong_settings_are_named_with_what_is_allowed(values, named):
+    with pytest.raises(SettingsError) as caught:
+        build_settings(GANomalySettings, values, "my.toml")
+    for part in ["my.toml", *named]:
+        assert part in str(caught.value)
+
+
+def test_every_shipped_settings_file_is_valid():
+    files = sorted((ROOT / "configs").glob("*.toml"))
+    assert files
+    for file in files:
+        assert build_settings(GANomalySettings, read_toml(file), file.name)
+
+
+def test_the_parts_file_spells_out_the_defaults():
+    file = ROOT / "configs" / "ganomaly_parts.toml"
+    assert build_settings(GANomalySettings, read_toml(file)) == GANomalySettings()
+
+
+def test_unreadable_settings_files_are_refused(tmp_path):
+    with pytest.raises(SettingsError, match="none.toml"):
+        read_toml(tmp_path / "none.toml")
+    (tmp_path / "bad.toml").write_text("steps = = 3")
+    with pytest.raises(SettingsError, match="not a TOML"):
+        read_toml(tmp_path / "bad.toml")
