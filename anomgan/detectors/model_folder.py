@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
-from safetensors.torch import save_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from anomgan.config import Settings
@@ -97,8 +97,9 @@ def write_model(folder: Path, settings: Settings, fitted: Fitted, networks: nn.M
     tensors = prefixed("networks", networks.state_dict())
     tensors |= prefixed("statistics", fitted.statistics.tensors)
     calibration = fitted.calibration
+    weights = to_bytes({name: tensor.cpu().contiguous() for name, tensor in tensors.items()})
     with atomic_folder(folder) as temporary:
-        save_file({k: t.cpu().contiguous() for k, t in tensors.items()}, temporary / WEIGHTS)
+        (temporary / WEIGHTS).write_bytes(weights)
         card = {
             "format_version": FORMAT_VERSION,
             "detector": settings.detector,
@@ -113,7 +114,7 @@ def write_model(folder: Path, settings: Settings, fitted: Fitted, networks: nn.M
                 "heat": calibration.heat.tolist(),
             },
             "training": fitted.facts,
-            "weights_sha256": hashlib.sha256((temporary / WEIGHTS).read_bytes()).hexdigest(),
+            "weights_sha256": hashlib.sha256(weights).hexdigest(),
         }
         (temporary / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
         _write_pictures(temporary, fitted)

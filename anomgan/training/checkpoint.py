@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -39,7 +39,7 @@ class Checkpoint:
         about = {name: getattr(self, name) for name in ("step", "seconds", "facts", "history")}
         tensors = {name: t.detach().cpu().contiguous() for name, t in self.tensors.items()}
         with atomic_path(path) as temporary:
-            save_file(tensors, temporary, {"checkpoint": json.dumps(about)})
+            temporary.write_bytes(to_bytes(tensors, {"checkpoint": json.dumps(about)}))
 
     @classmethod
     def load(cls, path: Path) -> "Checkpoint":

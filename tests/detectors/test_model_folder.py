@@ -47,6 +47,24 @@ def test_an_existing_model_is_replaced_and_other_folders_are_not(fitted, folder,
         fitted.save(tmp_path / "photos" / "a.png")
 
 
+@pytest.fixture
+def small_files():
+    """Files cannot grow past 10 kB, as on a disk that is about to be full."""
+    resource = pytest.importorskip("resource", reason="file size limits need a Unix system")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_write_that_fails_half_way_keeps_the_old_model(fitted, folder, tmp_path, small_files):
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(InputError, match="cannot write"):
+        fitted.save(folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert list(tmp_path.iterdir()) == [folder]
+
+
 @pytest.mark.parametrize("name", ["model.json", "weights.safetensors"])
 def test_a_missing_file_is_named(folder, name):
     (folder / name).unlink()
