@@ -35,10 +35,10 @@ class ImageSettings(Section):
     )
     lighting: Literal["keep", "flatten"] = Field(
         "flatten",
-        description="flatten: subtract the local mean and divide by the local contrast",
+        description="flatten: subtract the local mean, divide by the image's deviation",
     )
     lighting_radius: float = Field(
-        0.05,
+        0.075,
         gt=0,
         le=1,
         description="standard deviation of the Gaussian that measures the local mean, as a share "
@@ -62,7 +62,7 @@ class ViewSettings(Section):
 class TrainingSettings(Section):
     """How long and how fast to train; what the shared loop needs."""
 
-    steps: int = Field(3000, ge=1, description="training steps; the budget unless minutes is set")
+    steps: int = Field(1500, ge=1, description="training steps; the budget unless minutes is set")
     minutes: float | None = Field(
         None, gt=0, description="stop after this many minutes, even if steps are left"
     )

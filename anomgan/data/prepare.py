@@ -12,10 +12,7 @@ from anomgan.data.decode import to_uint8, with_channels
 from anomgan.errors import InputError
 
 FLATTENED_RANGE = 3.0
-"""Local deviations that the flattened image spans to either side of mid grey."""
-QUIET_SHARE = 0.5
-"""Share of the whole image's contrast that every place is given, so that noise on a blank area
-does not grow as large as structure elsewhere."""
+"""Deviations of the image that the flattened one spans to either side of mid grey."""
 
 
 @dataclass(frozen=True)
@@ -97,16 +94,14 @@ class Preparation:
 def flatten_lighting(image: np.ndarray, radius: float) -> np.ndarray:
     """Remove slow brightness changes and even out the contrast; uint8 [H, W, C] to the same.
 
-    Every pixel becomes (value - local mean) / contrast, with a Gaussian window of `radius` times
-    the height. The contrast joins the local deviation and a share of the whole image's; colour
-    keeps its balance, because the channels share it.
+    Every pixel becomes (value - local mean) / deviation, the local mean by a Gaussian window of
+    `radius` times the height, the deviation over all that is left in the image. It is not taken
+    locally: a large defect, or noise on a blank area, would be evened out or blown up.
     """
     x = image.astype(np.float32)
-    sigma = max(1.0, radius * image.shape[0])
-    detail = x - _blur(x, sigma)
-    power = _blur(np.square(detail).mean(axis=2, keepdims=True), sigma)
-    contrast = np.sqrt(power + QUIET_SHARE**2 * power.mean() + 1)
-    flat = detail / (FLATTENED_RANGE * contrast)
+    detail = x - _blur(x, max(1.0, radius * image.shape[0]))
+    deviation = np.sqrt(np.square(detail).mean() + 1)
+    flat = detail / (FLATTENED_RANGE * deviation)
     return np.clip(np.rint((flat + 1) * 127.5), 0, 255).astype(np.uint8)
 
 

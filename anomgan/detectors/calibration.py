@@ -5,6 +5,7 @@ is exchangeable with the held-out ones, P(p-value <= rate) <= rate, whatever the
 """
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,66 +37,93 @@ def hold_out(
 class Calibration:
     """Scores of the held-out normal images, and the rate that verdicts keep to.
 
+    Images of one group (photographs of one part) are alike, so that a group counts as one: each
+    image weighs 1 / (size of its group). Without groups every image is one of its own.
+
     Attributes:
         scores: image scores, ascending [n].
         heat: hottest values of the heatmaps of the same images, pooled as scores are, ascending.
-        false_alarm_rate: the rate that verdicts keep to: the one asked for, or 1 / (n + 1) where
-            n images cannot promise less.
+        score_weights: weight of each of `scores`; they sum to the number of groups.
+        heat_weights: weight of each of `heat`.
+        false_alarm_rate: the rate that verdicts keep to: the one asked for, or 1 / (groups + 1)
+            where the groups cannot promise less.
         requested_rate: the rate that was asked for.
     """
 
     scores: np.ndarray
     heat: np.ndarray
+    score_weights: np.ndarray
+    heat_weights: np.ndarray
     false_alarm_rate: float
     requested_rate: float
 
     @classmethod
     def from_scores(
-        cls, scores: Sequence[float], heat: Sequence[float], requested_rate: float
+        cls,
+        scores: Sequence[float],
+        heat: Sequence[float],
+        requested_rate: float,
+        groups: Sequence[str] | None = None,
     ) -> "Calibration":
         """Calibrate on the scores and heatmap peaks of held-out normal images."""
-        reachable = 1 / (len(scores) + 1)
+        names = list(range(len(scores))) if groups is None else list(groups)
+        sizes = Counter(names)
+        weights = np.array([1 / sizes[name] for name in names])
+        exact, hottest = np.asarray(scores, np.float64), np.asarray(heat, np.float64)
+        by_score, by_heat = np.argsort(exact), np.argsort(hottest)
         return cls(
-            np.sort(np.asarray(scores, dtype=np.float64)),
-            np.sort(np.asarray(heat, dtype=np.float64)),
-            max(requested_rate, reachable),
+            exact[by_score],
+            hottest[by_heat],
+            weights[by_score],
+            weights[by_heat],
+            max(requested_rate, 1 / (len(sizes) + 1)),
             requested_rate,
         )
 
+    @property
+    def groups(self) -> int:
+        """Number of groups; of images where there are no groups."""
+        return round(float(self.score_weights.sum()))
+
     def p_value(self, score: float) -> float:
-        """(1 + #{held-out score >= score}) / (1 + n), in (0, 1]."""
-        n = len(self.scores)
-        at_least = n - int(np.searchsorted(self.scores, score, side="left"))
-        return (1 + at_least) / (1 + n)
+        """(1 + weight of the held-out scores >= score) / (1 + groups), in (0, 1].
+
+        Lee, Barber and Willett, "Distribution-free inference with hierarchical data" (2023);
+        without groups, (1 + #{held-out score >= score}) / (1 + n).
+        """
+        first = int(np.searchsorted(self.scores, score, side="left"))
+        return float((1 + self.score_weights[first:].sum()) / (1 + self.groups))
 
     @property
     def threshold(self) -> float:
         """An image is anomalous when its score is above this, that is p-value <= rate."""
-        return float(self.scores[-1 - self._allowed])
+        return self._cut(self.scores, self.score_weights)
 
     @property
     def heat_threshold(self) -> float:
-        """Heatmap value above which a region is marked; the same rank among held-out images."""
-        return float(self.heat[-1 - self._allowed])
+        """Heatmap value above which a region is marked; the same share of held-out images."""
+        return self._cut(self.heat, self.heat_weights)
 
     @property
-    def images_needed(self) -> int:
-        """Held-out images that the requested rate takes."""
+    def groups_needed(self) -> int:
+        """Held-out groups (images, without groups) that the requested rate takes."""
         return math.ceil(1 / self.requested_rate - 1 - 1e-9)
 
     def rate_interval(self, confidence: float = 0.95) -> tuple[float, float]:
         """Where the long-run false-alarm rate of this very threshold lies.
 
         The promised rate is an average over calibrations; given one set of n scores with k of
-        them above the threshold, the rate is distributed as Beta(k + 1, n - k).
+        them above the threshold, the rate is distributed as Beta(k + 1, n - k). With groups this
+        is an approximation, n and k counting groups.
         """
-        n, above = len(self.scores), self._allowed
+        n = self.groups
+        above = self.score_weights[self.scores > self.threshold].sum()
         tail = (1 - confidence) / 2
         low, high = beta.ppf([tail, 1 - tail], above + 1, n - above)
         return float(low), float(high)
 
-    @property
-    def _allowed(self) -> int:
-        """Held-out scores that may lie above the threshold."""
-        n = len(self.scores)
-        return max(0, math.floor(self.false_alarm_rate * (n + 1) + 1e-9) - 1)
+    def _cut(self, values: np.ndarray, weights: np.ndarray) -> float:
+        """The lowest held-out value above which p-values are within the rate."""
+        allowed = self.false_alarm_rate * (self.groups + 1) - 1 + 1e-9
+        above = np.cumsum(weights[::-1])[::-1] - weights
+        return float(values[np.argmax(above <= allowed)])

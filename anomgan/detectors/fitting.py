@@ -51,6 +51,7 @@ class Parts:
     preparation: Preparation
     training: list[int]
     held: list[int]
+    groups: list[str] | None
     fingerprint: str
 
 
@@ -63,14 +64,14 @@ def fit_detector(
         folder = options.work_folder or Path(scratch)
         read = _read(normals, settings, folder, options.skip_unreadable)
         names = [Path(name) for name in read.names]
-        groups = read_groups(options.groups, names) if options.groups else read.names
-        training, held = _divide(groups, settings)
+        groups = read_groups(options.groups, names) if options.groups else None
+        training, held = _divide(groups or read.names, settings)
         shapes = read.shapes()
         preparation = Preparation.decide(
             settings.image, settings.view, all_grey=read.all_grey, bits=read.bits, shapes=shapes
         )
         with read.prepared(preparation, folder) as store:
-            parts = Parts(store, preparation, training, held, read.fingerprint)
+            parts = Parts(store, preparation, training, held, groups, read.fingerprint)
             summaries = _train(detector, parts, options)
             fitted = _calibrate(detector, parts)
     fitted.history = [row for summary in summaries for row in summary.history]
@@ -78,7 +79,7 @@ def fit_detector(
         "images": len(read),
         "training_images": len(training),
         "calibration_images": len(held),
-        "groups": len(set(groups)) if options.groups else None,
+        "groups": len(set(groups)) if groups else None,
         "skipped_images": len(read.skipped),
         "steps": sum(summary.steps for summary in summaries),
         "seconds": round(sum(summary.seconds for summary in summaries), 1),
@@ -166,7 +167,9 @@ def _calibrate(detector: "Detector", parts: Parts) -> Fitted:
             if len(samples) < SAMPLES:
                 samples.append((seen.prepared, seen.reconstruction, heatmap))
             report(done)
-    calibration = Calibration.from_scores(scores, heat, settings.calibration.false_alarm_rate)
+    groups = [parts.groups[index] for index in parts.held] if parts.groups else None
+    rate = settings.calibration.false_alarm_rate
+    calibration = Calibration.from_scores(scores, heat, rate, groups)
     return Fitted(parts.preparation, statistics, calibration, {}, samples=samples)
 
 

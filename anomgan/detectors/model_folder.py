@@ -112,6 +112,8 @@ def write_model(folder: Path, settings: Settings, fitted: Fitted, networks: nn.M
                 "requested_rate": calibration.requested_rate,
                 "scores": calibration.scores.tolist(),
                 "heat": calibration.heat.tolist(),
+                "score_weights": calibration.score_weights.tolist(),
+                "heat_weights": calibration.heat_weights.tolist(),
             },
             "training": fitted.facts,
             "weights_sha256": hashlib.sha256(weights).hexdigest(),
@@ -156,7 +158,6 @@ def read_model(folder: Path) -> StoredModel:
     if hashlib.sha256(weights).hexdigest() != card.get("weights_sha256"):
         raise ModelError(f"{folder / WEIGHTS} is damaged: its checksum is not the one in {CARD}")
     try:
-        calibration = card["calibration"]
         return StoredModel(
             folder=folder,
             detector=card["detector"],
@@ -165,10 +166,10 @@ def read_model(folder: Path) -> StoredModel:
             settings=card["settings"],
             preparation=Preparation(**card["preparation"]),
             calibration=Calibration(
-                np.asarray(calibration["scores"], dtype=np.float64),
-                np.asarray(calibration["heat"], dtype=np.float64),
-                calibration["false_alarm_rate"],
-                calibration["requested_rate"],
+                **{
+                    name: np.asarray(value) if isinstance(value, list) else value
+                    for name, value in card["calibration"].items()
+                }
             ),
             facts=card["training"],
             tensors=load_tensors(weights),

@@ -40,8 +40,8 @@ class Result:
 
     @property
     def is_anomalous(self) -> bool:
-        """Whether the p-value is within the false-alarm rate."""
-        return self.p_value <= self.false_alarm_rate
+        """Whether the score is above the threshold, that is the p-value within the rate."""
+        return self.score > self.threshold
 
     @property
     def verdict(self) -> str:

@@ -48,18 +48,21 @@ def describe_training(detector: str, facts: Mapping[str, Any]) -> list[str]:
 
 def describe_promise(calibration: Calibration) -> list[str]:
     """The threshold, and what it promises about good images."""
-    rate, count = calibration.false_alarm_rate, len(calibration.scores)
+    rate, groups = calibration.false_alarm_rate, calibration.groups
+    grouped = groups < len(calibration.scores)
+    what = "groups of held-out images" if grouped else "held-out images"
     low, high = calibration.rate_interval()
     lines = [
         f"Threshold {calibration.threshold:.4g}: at most {rate:.2%} of good images are called "
-        f"anomalous, on average over calibrations; with these {count} images the long-run rate "
+        f"anomalous, on average over calibrations; with these {groups} {what} the long-run rate "
         f"lies between {low:.2%} and {high:.2%} (95% confidence).",
     ]
     if rate > calibration.requested_rate:
         lines.append(
             f"WARNING: a false-alarm rate of {calibration.requested_rate:.2%} takes at least "
-            f"{calibration.images_needed} held-out images; {count} can promise no less than "
-            f"{rate:.2%}. Add good images, or ask for a higher --false-alarm-rate."
+            f"{calibration.groups_needed} {what}; {groups} can promise no less than {rate:.2%}. "
+            f"Add good {'parts' if grouped else 'images'}, hold more of them out "
+            f"(calibration.share), or ask for a higher --false-alarm-rate."
         )
     return lines
 

@@ -1,11 +1,8 @@
 """The loop: optimiser steps, averages, checkpoints, the guard against NaN, progress, stopping."""
 
 import copy
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +22,7 @@ from anomgan.training.checkpoint import (
 )
 from anomgan.training.progress import progress_bar
 from anomgan.training.recipe import Recipe, Update
+from anomgan.training.stopping import stop_signal
 
 LOG_EVERY = 20
 """Steps whose mean makes one row of the history."""
@@ -100,7 +98,7 @@ class Trainer:
             self._restore(Checkpoint.load(self.checkpoint))
         began = time.monotonic() - self.state.seconds
         saved = time.monotonic()
-        with _stop_signal() as stop, progress_bar(title, self.settings.steps) as report:
+        with stop_signal() as stop, progress_bar(title, self.settings.steps) as report:
             while self.state.step < self.settings.steps and not self._out_of_time():
                 self._step()
                 self.state.seconds = time.monotonic() - began
@@ -245,22 +243,3 @@ def _move_average(average: nn.Module, networks: nn.Module, decay: float) -> None
 
 def _all_finite(networks: nn.Module) -> bool:
     return all(bool(torch.isfinite(tensor).all()) for tensor in networks.state_dict().values())
-
-
-@contextmanager
-def _stop_signal() -> Iterator[threading.Event]:
-    """An event that Ctrl-C sets, so that a step is never cut in two; a second one interrupts."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-
-    def request(number: int, frame: Any) -> None:
-        signal.signal(number, signal.default_int_handler)
-        stop.set()
-
-    previous = signal.signal(signal.SIGINT, request)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, previous)

@@ -52,10 +52,42 @@ def test_too_few_images_raise_the_rate_to_what_they_can_promise():
     calibration = calibrate(range(20), 0.01)
     assert calibration.false_alarm_rate == pytest.approx(1 / 21)
     assert calibration.requested_rate == 0.01
-    assert calibration.images_needed == 99
+    assert calibration.groups_needed == 99
     assert calibration.threshold == 19
     assert calibration.p_value(19.5) <= calibration.false_alarm_rate
     assert calibrate(range(99), 0.01).false_alarm_rate == 0.01
+
+
+def grouped(rng, groups, rate):
+    """A calibration on groups of up to 6 images that differ more between than within groups."""
+    names = np.repeat(np.arange(groups), rng.integers(1, 7, groups))
+    scores = rng.normal(size=groups)[names] + 0.3 * rng.normal(size=len(names))
+    return Calibration.from_scores(scores, scores, rate, names.tolist())
+
+
+def test_images_of_one_group_count_as_one():
+    calibration = Calibration.from_scores([1, 2, 3, 9], [1, 2, 3, 9], 0.4, list("aaab"))
+    assert calibration.groups == 2
+    assert calibration.p_value(10) == pytest.approx(1 / 3)
+    assert calibration.p_value(5) == pytest.approx(2 / 3)
+    assert calibration.p_value(3) == pytest.approx((1 + 1 + 1 / 3) / 3)
+    assert calibration.threshold == 9
+
+
+def test_the_promise_is_kept_for_images_of_new_groups():
+    rng = np.random.default_rng(0)
+    alarms = [
+        grouped(rng, 30, 0.1).p_value(rng.normal() + 0.3 * rng.normal()) <= 0.1
+        for _ in range(4000)
+    ]
+    assert 0.06 < np.mean(alarms) < 0.11
+
+
+@given(st.integers(0, 10**6), st.floats(0.01, 0.9), st.floats(-3, 3))
+def test_threshold_and_p_value_agree_with_groups(seed, rate, score):
+    calibration = grouped(np.random.default_rng(seed), 12, rate)
+    flagged = calibration.p_value(score) <= calibration.false_alarm_rate + 1e-12
+    assert flagged == (score > calibration.threshold)
 
 
 @given(
