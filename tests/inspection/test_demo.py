@@ -1,0 +1,18 @@
+import pytest
+
+from anomgan.errors import InputError
+from anomgan.inspection.demo import run_demo
+
+
+def test_the_demo_convinces(tmp_path):
+    out = tmp_path / "demo"
+    assert run_demo(out, device="cpu") >= 0.95
+    pictures = {"contact_sheet.png", "scores.png", "roc.png", "heatmaps", "parts", "anomgan-model"}
+    assert {path.name for path in out.iterdir()} == pictures
+    assert len(list((out / "heatmaps").iterdir())) == 5
+
+
+def test_the_demo_does_not_touch_other_folders(tmp_path):
+    (tmp_path / "letters.txt").write_text("mine")
+    with pytest.raises(InputError, match="not an earlier demo"):
+        run_demo(tmp_path)
