@@ -13,7 +13,9 @@ def test_minimax_at_chance_is_ln_2():
 
 def test_minimax_by_hand():
     # D(x) = 0.8, D(G(z)) = 0.3: -(ln 0.8 + ln 0.7) / 2
-    logit = lambda p: torch.tensor([[math.log(p / (1 - p))]])
+    def logit(p):
+        return torch.tensor([[math.log(p / (1 - p))]])
+
     loss = discriminator_minimax(logit(0.8), logit(0.3))
     assert loss.item() == pytest.approx(-(math.log(0.8) + math.log(0.7)) / 2, rel=1e-6)
 

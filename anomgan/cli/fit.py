@@ -23,7 +23,7 @@ def fit(
     out: Annotated[Path, typer.Option(help="Model folder to write.")] = DEFAULT_MODEL,
     groups: Annotated[
         Path | None,
-        typer.Option(help="CSV table naming the physical part of each image (columns file, group)."),
+        typer.Option(help="CSV table: which physical part each image shows (columns file, group)."),
     ] = None,
     false_alarm_rate: Annotated[
         float | None,

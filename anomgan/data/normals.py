@@ -57,7 +57,9 @@ class NormalImages:
         """Height and width of every image."""
         return [self.store.shape(index)[:2] for index in range(len(self))]
 
-    def prepared(self, prepare: Callable[[np.ndarray, str], np.ndarray], folder: Path) -> ImageStore:
+    def prepared(
+        self, prepare: Callable[[np.ndarray, str], np.ndarray], folder: Path
+    ) -> ImageStore:
         """Prepare every image; the originals are let go."""
         store = ImageStore(folder=folder)
         for index, name in enumerate(self.names):

@@ -105,7 +105,9 @@ def scan(
     total = torch.zeros(full_height, full_width)
     for first in range(0, len(corners), batch_size):
         some = corners[first : first + batch_size]
-        tiles = np.stack([padded[t : t + tile_height, l : l + tile_width] for t, l in some])
+        tiles = np.stack(
+            [padded[top : top + tile_height, left : left + tile_width] for top, left in some]
+        )
         x = torch.from_numpy(tiles).permute(0, 3, 1, 2).float() / 127.5 - 1
         for name, maps in infer(x).items():
             if name not in sums:

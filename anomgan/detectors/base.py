@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, overload
 
 import cv2
 import numpy as np
@@ -124,6 +124,12 @@ class Detector(ABC):
         self.fitted = fit_detector(self, normals, options)
         return self
 
+    @overload
+    def score(self, images: Source) -> Result: ...
+
+    @overload
+    def score(self, images: Sequence[Source]) -> list[Result]: ...
+
     def score(self, images: Source | Sequence[Source]) -> Result | list[Result]:
         """Score one image (path or array), or a list of them.
 
@@ -165,7 +171,8 @@ class Detector(ABC):
             maps = scan(square, self._infer, tile=view.size, stride=view.size, margin=0)
             maps = {name: values[inside] for name, values in maps.items()}
         elif self.stride is None:
-            maps = scan(prepared, self._infer, tile=view.size, stride=view.size, margin=view.size // 4)
+            side = view.size
+            maps = scan(prepared, self._infer, tile=side, stride=side, margin=side // 4)
         else:
             maps = scan(
                 prepared,

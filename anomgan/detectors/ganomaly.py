@@ -141,7 +141,8 @@ class GANomaly(Detector):
 
     @property
     def stride(self) -> int | None:
-        return self.networks["encoder"].stride if self.settings.network.bottleneck == "map" else None
+        one_pass = self.settings.network.bottleneck == "map"
+        return self.networks["encoder"].stride if one_pass else None
 
     def infer(self, x: Tensor) -> Maps:
         """Reconstruction, and the distance of both latents (z - z_hat)^2, equation 5."""

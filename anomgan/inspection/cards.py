@@ -25,7 +25,7 @@ def model_card(folder: Path) -> str:
     lines = [
         f"{folder}: {model.detector}, made {model.created} by anomgan {model.version}",
         *describe_training(model.detector, model.facts),
-        f"Sees {colour}, {view}, lighting {'flattened' if preparation.lighting == 'flatten' else 'kept'}.",
+        f"Sees {colour}, {view}; lighting: {preparation.lighting}.",
         *describe_promise(model.calibration),
         "Settings:",
         *_flat(model.settings),

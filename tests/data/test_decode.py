@@ -154,7 +154,9 @@ def test_arrays_need_not_be_contiguous():
     assert check_array(GREY[:, :, None]).shape == GREY.shape
 
 
-@pytest.mark.parametrize(("largest", "bits"), [(255, 8), (1000, 10), (4095, 12), (4096, 14), (65535, 16)])
+@pytest.mark.parametrize(
+    ("largest", "bits"), [(255, 8), (1000, 10), (4095, 12), (4096, 14), (65535, 16)]
+)
 def test_bits_are_found_from_the_largest_value(largest, bits):
     assert bits_used(np.array([[0, largest]], np.uint16)) == bits
 
