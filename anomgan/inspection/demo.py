@@ -21,7 +21,7 @@ from anomgan.metrics.detection import auroc, roc_points
 from anomgan.pictures import save_grid, save_histogram, save_roc
 
 NORMAL, TEST_NORMAL, PER_DEFECT = 240, 40, 10
-STEPS = 1000
+STEPS = 700
 FALSE_ALARM_RATE = 0.03
 
 
