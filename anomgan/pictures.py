@@ -1,7 +1,10 @@
 """The pictures that people look at: overlays, histograms, ROC curves, contact sheets."""
 
+import math
 from collections.abc import Mapping, Sequence
+from itertools import cycle, product
 from pathlib import Path
+from textwrap import wrap
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,12 +13,14 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from anomgan.files import atomic_path
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's palette, told apart by colour-blind readers."""
 HEAT = "inferno"
+MARK = "#56B4E9"
 DPI = 100
 
 
@@ -30,8 +35,9 @@ def save_overlay(
 ) -> None:
     """A photograph beside the same photograph under its heatmap, with a colour bar.
 
-    The colour scale runs from half the threshold to twice the threshold for every image, and
-    what lies below is transparent: a good part does not look alarming.
+    Only what lies above the threshold is coloured, on a scale that ends at twice the threshold
+    for every image: a good part does not look alarming. Up to 1200 pixels high, each pixel of the
+    photograph is shown as a square of whole pixels.
 
     Args:
         path: PNG to write.
@@ -39,24 +45,27 @@ def save_overlay(
         heatmap: float [H, W], higher is more anomalous.
         threshold: value above which a place is anomalous.
         regions: boxes (x, y, width, height) to draw.
-        title: line above the picture.
+        title: line above the picture, wrapped where it is too long.
     """
+    zoom = _zoom(*image.shape[:2])
+    figure, (photograph, overlay, beside) = _panels(image.shape[:2], zoom, title)
     low, high = _heat_range(threshold)
-    opacity = np.clip((heatmap - low) / (threshold - low), 0, 1) ** 2 * 0.75
-    figure, axes = _panels(image.shape[:2], 2, title)
-    for axis in axes:
-        _show(axis, image)
     scale = ScalarMappable(Normalize(low, high), HEAT)
-    axes[1].imshow(
-        heatmap, cmap=HEAT, norm=scale.norm, alpha=opacity, interpolation="nearest"
-    )
+    sharp = "nearest" if zoom >= 1 else "antialiased"
+    for axis in (photograph, overlay):
+        _show(axis, image, interpolation=sharp)
+    colours = scale.to_rgba(heatmap, alpha=0.65 * (heatmap > threshold))
+    overlay.imshow(colours, interpolation=sharp)
+    gap = 1.5 / zoom
     for x, y, width, height in regions:
-        box = (x - 1.5, y - 1.5), width + 2, height + 2
-        axes[1].add_patch(Rectangle(*box, fill=False, edgecolor="#56B4E9", linewidth=1.0))
-    bar = figure.colorbar(scale, ax=axes, fraction=0.03, pad=0.02, extend="max")
-    bar.ax.axhline(threshold, color="#56B4E9", linewidth=2)
-    bar.set_ticks([low, threshold, high])
-    bar.set_ticklabels([f"{low:.3g}", f"{threshold:.3g}\nthreshold", f"{high:.3g}"])
+        corner = x - 0.5 - gap, y - 0.5 - gap
+        size = width + 2 * gap, height + 2 * gap
+        overlay.add_patch(Rectangle(corner, *size, fill=False, edgecolor=MARK, clip_on=False))
+    bar = figure.colorbar(scale, cax=beside, extend="max", extendfrac=0.03)
+    beside.axhspan(low, threshold, color="white")
+    beside.axhline(threshold, color=MARK, linewidth=2)
+    bar.set_ticks([threshold, high], labels=[f"{threshold:.3g}\nthreshold", f"{high:.3g}"])
+    bar.set_label("heat", labelpad=-45)
     _save(figure, path)
 
 
@@ -69,17 +78,19 @@ def save_histogram(
     """
     values = np.concatenate([np.asarray(group, dtype=float) for group in scores.values()])
     low, high = min(values.min(), threshold), max(values.max(), threshold)
-    if low == high:
-        low, high = low - 0.5, high + 0.5
+    size = max(abs(low), abs(high)) or 1.0
+    if high - low < 1e-6 * size:
+        low, high = low - 0.5 * size, high + 0.5 * size
     skewed = low > 0 and high > 20 * np.median(values)
-    bins = np.geomspace(low, high, 41) if skewed else np.linspace(low, high, 41)
+    bins = np.geomspace(low, high, 42) if skewed else np.linspace(low, high, 42)
     figure, axis = _plot(title, "score", "images")
-    for (name, group), colour in zip(scores.items(), COLOURS, strict=False):
-        label = f"{name} ({len(group)})"
+    for (name, group), colour in zip(scores.items(), cycle(COLOURS), strict=False):
+        label = _plain(f"{name} ({len(group)})")
         axis.hist(group, bins, color=colour, alpha=0.6, label=label, edgecolor="white", lw=0.3)
     axis.axvline(threshold, color="black", linestyle="--", label=f"threshold {threshold:.3g}")
     if skewed:
         axis.set_xscale("log")
+    axis.yaxis.set_major_locator(MaxNLocator(integer=True))
     axis.legend(frameon=False)
     _save(figure, path)
 
@@ -90,9 +101,11 @@ def save_roc(
     """ROC curves: (false-positive rate, true-positive rate, AUROC) by name."""
     figure, axis = _plot(title, "false alarms among good parts", "defects found")
     figure.set_size_inches(5.5, 5.5)
-    axis.plot([0, 1], [0, 1], color="0.7", linestyle=":", label="chance")
-    for (name, (false_alarms, found, area)), colour in zip(curves.items(), COLOURS, strict=False):
-        axis.plot(false_alarms, found, color=colour, linewidth=2, label=f"{name}: AUROC {area:.3f}")
+    styles = cycle(product(("-", "--"), COLOURS))
+    for (name, (false_alarms, found, area)), style in zip(curves.items(), styles, strict=False):
+        label = _plain(f"{name}: AUROC {area:.3f}")
+        axis.plot(false_alarms, found, linestyle=style[0], color=style[1], lw=2, label=label)
+    axis.plot([0, 1], [0, 1], color="0.6", linestyle=":", label="chance")
     axis.set_aspect("equal")
     axis.legend(frameon=False, loc="lower right")
     _save(figure, path)
@@ -112,36 +125,63 @@ def save_grid(
     for c, name in enumerate(columns):
         maps = [row[c] for row in rows if row[c].dtype != np.uint8]
         scale = (min(m.min() for m in maps), max(m.max() for m in maps)) if maps else (0, 255)
-        grid[0, c].set_title(name, fontsize=10)
+        grid[0, c].set_title(_plain(name), fontsize=10)
         for r, row in enumerate(rows):
             _show(grid[r, c], row[c], *scale)
             if c == 0 and row_labels:
-                grid[r, c].set_ylabel(row_labels[r], fontsize=9)
+                grid[r, c].set_ylabel(_plain(row_labels[r]), fontsize=9)
     if title:
-        figure.suptitle(title, fontsize=12)
+        figure.suptitle(_plain(title), fontsize=12)
     _save(figure, path)
 
 
 def _heat_range(threshold: float) -> tuple[float, float]:
-    reach = max(abs(threshold), 1e-6)
+    reach = abs(threshold) or 1.0
     return threshold - 0.5 * reach, threshold + reach
 
 
-def _panels(shape: tuple[int, int], count: int, title: str) -> tuple[Figure, list[Axes]]:
-    height, width = shape
-    pixels = float(np.clip(height, 256, 1200))
-    panel = pixels / DPI
-    figure = Figure(figsize=(count * panel * width / height + 1.2, panel + 0.5), dpi=DPI)
-    figure.set_layout_engine("constrained")
-    if title:
-        figure.suptitle(title, fontsize=10)
-    return figure, list(figure.subplots(1, count, squeeze=False)[0])
+def _zoom(height: int, width: int) -> float:
+    """Whole-number enlargement to 256 pixels of height; reduction only of what is too large."""
+    return min(max(1, math.ceil(256 / height)), 1200 / height, 4096 / width)
 
 
-def _show(axis: Axes, image: np.ndarray, low: float = 0, high: float = 255) -> None:
-    smooth = "nearest" if max(image.shape[:2]) < 128 else "antialiased"
-    cmap = "gray" if image.dtype == np.uint8 else HEAT
-    axis.imshow(image, cmap=cmap, vmin=low, vmax=high, interpolation=smooth)
+def _panels(shape: tuple[int, int], zoom: float, title: str) -> tuple[Figure, list[Axes]]:
+    """Two panels of exactly `zoom` times `shape` pixels, and a narrow one for a colour bar."""
+    height, width = (max(1, round(zoom * side)) for side in shape)
+    space, bar, labels = 12, 16, 90
+    total_width = 2 * width + 4 * space + bar + labels
+    lines = wrap(title, (total_width - 2 * space) // 8)
+    total_height = height + 2 * space + 18 * len(lines)
+    # A hundredth of a pixel more, because a size that is rounded down would lose a whole one.
+    figure = Figure(((total_width + 0.01) / DPI, (total_height + 0.01) / DPI), dpi=DPI)
+    figure.text(
+        space / total_width, 1 - 8 / total_height, _plain("\n".join(lines)), va="top", fontsize=10
+    )
+    corners = [(space, width), (2 * space + width, width), (3 * space + 2 * width, bar)]
+    return figure, [
+        figure.add_axes(
+            (
+                left / total_width,
+                space / total_height,
+                wide / total_width,
+                height / total_height,
+            )
+        )
+        for left, wide in corners
+    ]
+
+
+def _plain(text: str) -> str:
+    """Text to be drawn as it is: no formula between dollar signs, no undecodable bytes."""
+    return text.encode("utf-8", "replace").decode().replace("$", r"\$")
+
+
+def _show(
+    axis: Axes, image: np.ndarray, low: float = 0, high: float = 255, interpolation: str = "auto"
+) -> None:
+    if image.dtype == np.uint8 and image.ndim == 2:
+        image = np.dstack([image] * 3)  # a grey colour map would be off by one here and there
+    axis.imshow(image, cmap=HEAT, vmin=low, vmax=high, interpolation=interpolation)
     axis.set_xticks([])
     axis.set_yticks([])
     axis.spines[:].set_visible(False)
@@ -151,7 +191,7 @@ def _plot(title: str, x_label: str, y_label: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(7, 4.2), dpi=DPI)
     figure.set_layout_engine("constrained")
     axis = figure.subplots()
-    axis.set_title(title, fontsize=11)
+    axis.set_title(_plain(title), fontsize=11)
     axis.set_xlabel(x_label)
     axis.set_ylabel(y_label)
     axis.spines[["top", "right"]].set_visible(False)
@@ -161,4 +201,4 @@ def _plot(title: str, x_label: str, y_label: str) -> tuple[Figure, Axes]:
 def _save(figure: Figure, path: Path) -> None:
     FigureCanvasAgg(figure)
     with atomic_path(path) as temporary:
-        figure.savefig(temporary)
+        figure.savefig(temporary, format="png")

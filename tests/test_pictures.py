@@ -7,54 +7,128 @@ from anomgan.pictures import save_grid, save_histogram, save_overlay, save_roc
 
 
 def pixels(path):
-    return np.asarray(Image.open(path).convert("RGB")).astype(int)
+    with Image.open(path) as picture:
+        assert picture.format == "PNG"
+        return np.asarray(picture.convert("RGB")).astype(int)
 
 
-@pytest.mark.parametrize("shape", [(28, 28), (200, 300, 3), (100, 600), (1400, 500)])
-def test_overlays_of_any_image_are_pictures_of_sensible_size(tmp_path, rng, shape):
+def occurrences(picture, photograph):
+    """Places at which `photograph` stands in `picture`, pixel by pixel."""
+    height, width = photograph.shape[:2]
+    rgb = np.dstack([photograph] * 3) if photograph.ndim == 2 else photograph
+    starts = np.argwhere((picture == rgb[0, 0]).all(axis=2))
+    return [
+        (y, x) for y, x in starts if np.array_equal(picture[y : y + height, x : x + width], rgb)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shape", "zoom"),
+    [((28, 28), 10), ((100, 600), 3), ((200, 300, 3), 2), ((373, 248), 1), ((300, 200, 3), 1)],
+)
+def test_a_good_part_is_shown_twice_unchanged_pixel_by_pixel(tmp_path, rng, shape, zoom):
     image = rng.integers(0, 256, shape, dtype=np.uint8)
+    heatmap = np.full(shape[:2], 0.99, np.float32)
+    save_overlay(tmp_path / "o.png", image, heatmap, threshold=1.0, title="a good part")
+    shown = image.repeat(zoom, axis=0).repeat(zoom, axis=1)
+    assert len(occurrences(pixels(tmp_path / "o.png"), shown)) == 2
+
+
+@pytest.mark.parametrize("shape", [(1400, 500), (3000, 2000, 3), (10, 2000), (2000, 10)])
+def test_overlays_of_large_and_narrow_images_have_a_sensible_size(tmp_path, shape):
+    image = np.full(shape, 90, np.uint8)
     save_overlay(tmp_path / "o.png", image, np.zeros(shape[:2], np.float32), threshold=1.0)
     height, width = pixels(tmp_path / "o.png").shape[:2]
-    assert 250 < height < 1500
-    assert width > height * shape[1] / shape[0]
+    assert height <= 1250 and width <= 8400
 
 
-def test_only_what_is_hot_changes_the_photograph(tmp_path):
+@pytest.mark.parametrize("threshold", [1.0, 0.01, 0.0, -2.0])
+def test_only_what_is_above_the_threshold_changes_the_photograph(tmp_path, threshold):
     image = np.full((256, 256), 120, np.uint8)
-    cold, hot = np.zeros((256, 256), np.float32), np.zeros((256, 256), np.float32)
-    hot[180:200, 40:60] = 5.0
-    for name, heat in (("cold", cold), ("hot", hot), ("warm", cold + 0.4)):
-        save_overlay(tmp_path / f"{name}.png", image, heat, threshold=1.0)
+    cold = np.full((256, 256), threshold, np.float32)
+    hot = cold.copy()
+    hot[180:200, 40:60] += 0.3 * (abs(threshold) or 1)
+    for name, heat in (("colder", cold - 5), ("cold", cold), ("hot", hot)):
+        save_overlay(tmp_path / f"{name}.png", image, heat, threshold=threshold)
     plain = pixels(tmp_path / "cold.png")
-    assert (plain == pixels(tmp_path / "warm.png")).all(), "below half the threshold: unchanged"
-    rows, columns = np.nonzero((plain != pixels(tmp_path / "hot.png")).any(axis=2))
-    assert len(rows) > 100
-    assert np.ptp(rows) < 30 and np.ptp(columns) < 30
+    assert (plain == pixels(tmp_path / "colder.png")).all()
+    change = np.abs(pixels(tmp_path / "hot.png") - plain).max(axis=2)
+    rows, columns = np.nonzero(change)
+    assert len(rows) == 20 * 20 and np.ptp(rows) == np.ptp(columns) == 19
+    assert change[change > 0].min() > 40, "what is above the threshold must be plain to see"
 
 
-def test_a_threshold_below_zero_is_drawn(tmp_path):
+def test_heat_above_twice_the_threshold_looks_the_same_in_every_image(tmp_path):
+    image = np.full((256, 256), 120, np.uint8)
+    for peak in (2, 50):
+        heatmap = np.zeros((256, 256), np.float32)
+        heatmap[100:120, 100:120] = peak
+        save_overlay(tmp_path / f"{peak}.png", image, heatmap, threshold=1.0)
+    assert (pixels(tmp_path / "2.png") == pixels(tmp_path / "50.png")).all()
+
+
+def test_a_region_is_framed_and_its_inside_left_alone(tmp_path):
+    image, heatmap = np.full((256, 256), 120, np.uint8), np.zeros((256, 256), np.float32)
+    save_overlay(tmp_path / "without.png", image, heatmap, threshold=1.0)
+    save_overlay(tmp_path / "with.png", image, heatmap, threshold=1.0, regions=[(100, 60, 40, 20)])
+    change = (pixels(tmp_path / "with.png") != pixels(tmp_path / "without.png")).any(axis=2)
+    rows, columns = np.nonzero(change)
+    assert 20 <= np.ptp(rows) <= 26 and 40 <= np.ptp(columns) <= 46
+    top, left = rows.min(), columns.min()
+    assert not change[top + 4 : top + 18, left + 4 : left + 38].any()
+
+
+@pytest.mark.parametrize("name", [r"price$\bad$.png", "undecodable\udcff.png", "long" * 10])
+def test_any_file_name_can_be_a_title(tmp_path, name):
     image = np.zeros((64, 64), np.uint8)
-    save_overlay(tmp_path / "o.png", image, np.zeros((64, 64), np.float32), threshold=-2.0)
-    assert (tmp_path / "o.png").exists()
+    save_overlay(tmp_path / "o.png", image, image.astype(np.float32), threshold=1.0, title=name)
+    save_histogram(tmp_path / "h.png", {name: np.arange(3.0)}, 1.0, name)
+    save_roc(tmp_path / "r.png", {name: (np.array([0, 1]), np.array([0, 1]), 0.5)}, name)
+    save_grid(tmp_path / "g.png", [[image]], (name,), (name,), name)
+    assert all(pixels(path).std() > 5 for path in tmp_path.glob("*.png"))
 
 
-@pytest.mark.parametrize("values", [[1.0] * 5, [0.1] * 50 + [100.0], [-1.0, 2.0, 3.0]])
-def test_histograms_of_odd_scores_are_drawn(tmp_path, values):
+@pytest.mark.parametrize(
+    "values", [[1.0] * 5, [0.0] * 5, [1e20] * 5, [0.1] * 50 + [100.0], [-1.0, 2.0, 3.0]]
+)
+def test_histograms_of_odd_scores_show_bars_and_threshold(tmp_path, values):
     save_histogram(tmp_path / "h.png", {"good": np.array(values)}, values[-1], "scores")
-    assert pixels(tmp_path / "h.png").std() > 5
+    plot = pixels(tmp_path / "h.png")[60:380]
+    blue = (plot[..., 2] - plot[..., 0] > 60).sum()
+    assert blue > 500 and (plot.max(axis=2) < 40).sum() > 200
 
 
-def test_roc_and_grid_are_drawn(tmp_path, rng):
-    points = np.array([0.0, 0.2, 1.0]), np.array([0.0, 0.9, 1.0]), 0.85
-    save_roc(tmp_path / "roc.png", {"ganomaly": points}, "ROC")
-    row = [rng.integers(0, 256, (20, 30), dtype=np.uint8), rng.random((20, 30))]
-    save_grid(tmp_path / "grid.png", [row, row], ("image", "map"), ("one", "two"), "title")
-    for name in ("roc.png", "grid.png"):
-        assert pixels(tmp_path / name).std() > 5
+def test_every_curve_of_many_is_drawn(tmp_path):
+    curves = {f"method {i}": (np.array([0, i / 10, 1]), np.array([0, 1, 1]), 1.0) for i in range(9)}
+    save_roc(tmp_path / "nine.png", curves, "ROC")
+    curves.popitem()
+    save_roc(tmp_path / "eight.png", curves, "ROC")
+    assert (pixels(tmp_path / "nine.png") != pixels(tmp_path / "eight.png")).any()
+
+
+def test_a_grid_shows_photographs_as_they_are_and_maps_on_one_scale(tmp_path, rng):
+    photograph = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    flat = [np.full((20, 30), value, np.float32) for value in (0.0, 0.5, 1.0)]
+    rows = [[photograph, map_] for map_ in flat]
+    save_grid(tmp_path / "g.png", rows, ("image", "map"), ("a", "b", "c"), "title")
+    sheet = pixels(tmp_path / "g.png")
+    for end in ((0, 0, 3), (252, 255, 164)):
+        assert (np.abs(sheet - end).max(axis=2) <= 1).sum() > 1000, "both ends of the scale"
+    colours = {tuple(c) for c in sheet.reshape(-1, 3)}
+    assert {tuple(c) for c in photograph.reshape(-1, 3)} <= colours
 
 
 def test_a_failing_write_leaves_the_old_picture(tmp_path):
-    (tmp_path / "file").write_text("old")
-    with pytest.raises(InputError, match="cannot write"):
-        save_roc(tmp_path / "file" / "roc.png", {}, "")
-    assert (tmp_path / "file").read_text() == "old"
+    resource = pytest.importorskip("resource", reason="file size limits are a matter of Unix")
+    curve = {"a": (np.array([0, 1]), np.array([0, 1]), 0.5)}
+    save_roc(tmp_path / "roc.png", curve, "old")
+    old = (tmp_path / "roc.png").read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(InputError, match="cannot write"):
+            save_roc(tmp_path / "roc.png", curve, "new")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (tmp_path / "roc.png").read_bytes() == old
+    assert [path.name for path in tmp_path.iterdir()] == ["roc.png"]

@@ -2,11 +2,13 @@
 
 import io
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from anomgan.errors import InputError
 
@@ -14,6 +16,18 @@ FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "PPM")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm")
 MAX_PIXELS = 89_000_000
 """Below Pillow's own limit, so that its warning is never shown."""
+ORIENTATION, BITS_PER_SAMPLE, PLANAR_CONFIGURATION = 0x0112, 0x0102, 0x011C
+"""Tags of EXIF and TIFF."""
+UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    2: np.fliplr,
+    3: lambda image: np.rot90(image, 2),
+    4: np.flipud,
+    5: lambda image: np.rot90(np.fliplr(image)),
+    6: lambda image: np.rot90(image, -1),
+    7: lambda image: np.rot90(np.fliplr(image), -1),
+    8: np.rot90,
+}
+"""What undoes each EXIF orientation."""
 
 
 def read_image(path: Path | str) -> np.ndarray:
@@ -120,31 +134,44 @@ def _decode(data: bytes, name: str) -> np.ndarray:
                 f"{name} claims {width} x {height} pixels, more than the "
                 f"{MAX_PIXELS // 1_000_000} million that are accepted"
             )
-        deep_colour = _has_deep_colour(image)
+        deep_colour = _has_deep_colour(image, name)
         image.load()
         if image.mode == "F":
             raise InputError(f"{name} holds floating-point pixels; save it with 8 or 16 bits")
         if deep_colour:
-            return _decode_deep_colour(data, name)
+            return _decode_deep_colour(data, image, name)
         upright = ImageOps.exif_transpose(image)
         if upright.mode.startswith("I"):
             return _deep_grey(upright, name)
         return _eight_bits(upright)
 
 
-def _has_deep_colour(image: Image.Image) -> bool:
+def _has_deep_colour(image: ImageFile.ImageFile, name: str) -> bool:
     """Whether the file has 16-bit colour, which Pillow would cut down to 8 bits."""
-    return image.mode in ("RGB", "RGBA") and any(";16" in str(tile[3]) for tile in image.tile)
+    if image.mode not in ("RGB", "RGBA"):
+        return False
+    if isinstance(image, TiffImageFile):
+        deep = max(image.tag_v2.get(BITS_PER_SAMPLE, (8,))) > 8
+        if deep and image.tag_v2.get(PLANAR_CONFIGURATION) == 2:
+            # Neither library reads these: both return noise without a word.
+            raise InputError(
+                f"{name} stores 16-bit colour channel by channel, which cannot be read; "
+                f"save it with interleaved channels (planar configuration 1)"
+            )
+    return any(";16" in str(tile[3]) for tile in image.tile)
 
 
-def _decode_deep_colour(data: bytes, name: str) -> np.ndarray:
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if image is None or image.dtype != np.uint16 or image.ndim != 3:
+def _decode_deep_colour(data: bytes, image: ImageFile.ImageFile, name: str) -> np.ndarray:
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.dtype != np.uint16 or pixels.ndim != 3:
         raise InputError(f"{name} has 16-bit colour of a kind that cannot be read")
-    colour = image[:, :, 2::-1]
-    if image.shape[2] == 4:
-        opacity = image[:, :, 3:].astype(np.float32) / 65535
+    colour = pixels[:, :, 2::-1]
+    if image.mode == "RGBA":
+        opacity = pixels[:, :, 3:].astype(np.float32) / 65535
         colour = np.rint(colour * opacity).astype(np.uint16)
+    if image.format == "PNG":  # OpenCV turns TIFF by itself
+        turn = UPRIGHT.get(image.getexif().get(ORIENTATION, 1))
+        colour = turn(colour) if turn else colour
     return np.ascontiguousarray(colour)
 
 

@@ -2,9 +2,11 @@
 
 import csv
 import os
+import stat
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from anomgan.data.decode import SUFFIXES
 from anomgan.errors import InputError
@@ -19,16 +21,16 @@ def list_images(folder: Path) -> list[Path]:
     Raises:
         InputError: the folder does not exist, cannot be read, or holds no images.
     """
-    if not folder.exists():
-        raise InputError(f"there is no folder {folder}")
-    if not folder.is_dir():
+    try:
+        is_folder = stat.S_ISDIR(folder.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"there is no folder {folder}") from None
+    except OSError as error:
+        _refuse(error)
+    if not is_folder:
         raise InputError(f"{folder} is a file; give the folder that holds the images")
     found, others = [], 0
-
-    def refuse(error: OSError) -> None:
-        raise InputError(f"cannot read folder {error.filename}: {error.strerror}") from error
-
-    for root, folders, files in os.walk(folder, onerror=refuse):
+    for root, folders, files in os.walk(folder, onerror=_refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in files:
             if name.startswith("."):
@@ -55,21 +57,26 @@ def read_groups(table: Path, images: Sequence[Path]) -> list[str]:
     Raises:
         InputError: the table cannot be read, has no group column, or leaves out images.
     """
-    rows = _read_rows(table)
-    columns = list(rows[0])
+    columns, rows = _read_rows(table)
     file_column = "file" if "file" in columns else columns[0]
     group_column = _group_column(table, [name for name in columns if name != file_column])
-    groups = {row[file_column]: row[group_column] for row in rows if row[file_column]}
+    groups = {
+        row[file_column]: row[group_column]
+        for row in rows
+        if row[file_column] and row[group_column]
+    }
     exact = {_absolute(table.parent / name): group for name, group in groups.items()}
-    by_name: dict[str, list[str]] = defaultdict(list)
+    by_parts = defaultdict(list)
     for name in groups:
-        by_name[Path(name).name].append(name)
+        by_parts[Path(name).parts].append(name)
 
-    found, missing = [], []
+    found: list[str] = []
+    missing: list[str] = []
     for image in images:
         group = exact.get(_absolute(image))
         if group is None:
-            named = [n for n in by_name[image.name] if _ends_with(image, n)]
+            ends = (image.parts[start:] for start in range(len(image.parts)))
+            named = [name for end in ends for name in by_parts.get(end, ())]
             group = groups[named[0]] if len(named) == 1 else None
         if group is None:
             missing.append(str(image))
@@ -82,17 +89,23 @@ def read_groups(table: Path, images: Sequence[Path]) -> list[str]:
     return found
 
 
-def _read_rows(table: Path) -> list[dict[str, str]]:
+def _refuse(error: OSError) -> NoReturn:
+    raise InputError(f"cannot read folder {error.filename}: {error.strerror}") from error
+
+
+def _read_rows(table: Path) -> tuple[list[str], list[dict[str, str]]]:
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file, restval="", restkey=None))
+            reader = csv.DictReader(file, restval="")
+            columns = list(reader.fieldnames or ())
+            rows = list(reader)
     except OSError as error:
         raise InputError(f"cannot read table {table}: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{table} is not a CSV table in UTF-8: {error}") from error
-    if not rows or len(rows[0]) < 2:
+    if not rows or len(columns) < 2:
         raise InputError(f"{table} needs a header, two columns (file, group) and a row per image")
-    return rows
+    return columns, rows
 
 
 def _group_column(table: Path, columns: Sequence[str]) -> str:
@@ -101,13 +114,8 @@ def _group_column(table: Path, columns: Sequence[str]) -> str:
             return name
     if len(columns) == 1:
         return columns[0]
-    raise InputError(f"{table} has no column named group, only {', '.join(map(str, columns))}")
+    raise InputError(f"{table} has no column named group, only {', '.join(columns)}")
 
 
 def _absolute(path: Path) -> str:
     return os.path.abspath(path)
-
-
-def _ends_with(image: Path, name: str) -> bool:
-    parts = Path(name).parts
-    return image.parts[-len(parts) :] == parts

@@ -32,14 +32,15 @@ def best_f1(labels: Values, scores: Values) -> float:
 
 
 def fpr_at_95_tpr(labels: Values, scores: Values) -> float:
-    """Smallest false-positive rate at which 95% of the anomalous images are found."""
+    """Smallest false-positive rate at which at least 95% of the anomalous images are found."""
     false_positive, true_positive = roc_points(labels, scores)
     return float(false_positive[true_positive >= 0.95].min())
 
 
 def roc_points(labels: Values, scores: Values) -> tuple[np.ndarray, np.ndarray]:
-    """The ROC curve as (false-positive rate, true-positive rate)."""
-    false_positive, true_positive, _ = roc_curve(*_checked(labels, scores))
+    """The ROC curve as (false-positive rate, true-positive rate), a point per threshold."""
+    # Dropping the points between two others on a line would hide thresholds that can be chosen.
+    false_positive, true_positive, _ = roc_curve(*_checked(labels, scores), drop_intermediate=False)
     return false_positive, true_positive
 
 

@@ -1,5 +1,7 @@
 import io
+import struct
 import warnings
+import zlib
 
 import cv2
 import numpy as np
@@ -70,6 +72,51 @@ def test_exif_rotation_is_applied(tmp_path):
     assert (read_image(tmp_path / "turned.png") == np.rot90(GREY, -1)).all()
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_exif_rotation_is_applied_to_sixteen_bit_colour(tmp_path, orientation, suffix):
+    path = tmp_path / f"deep.{suffix}"
+    cv2.imwrite(str(path), (RGB.astype(np.uint16) * 257)[:, :, ::-1])
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    turn = insert_exif_chunk if suffix == "png" else set_tiff_orientation
+    path.write_bytes(turn(path.read_bytes(), exif))
+    upright = read_image(save(tmp_path / "eight.png", RGB, exif=exif))
+    assert (read_image(path) == upright.astype(np.uint16) * 257).all()
+
+
+def insert_exif_chunk(png, exif):
+    """Pillow cannot write 16-bit colour, and OpenCV's way to write EXIF is not in every version."""
+    body = b"eXIf" + exif.tobytes().removeprefix(b"Exif\0\0")
+    header = 33
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    return png[:header] + chunk + png[header:]
+
+
+def set_tiff_orientation(tiff, exif):
+    return with_tag(tiff, 0x0112, exif[0x0112])
+
+
+def with_tag(tiff, tag, value):
+    """A little-endian TIFF with one 16-bit tag set, by a new directory at its end."""
+    start = struct.unpack_from("<I", tiff, 4)[0]
+    count = struct.unpack_from("<H", tiff, start)[0]
+    entries = [tiff[at : at + 12] for at in range(start + 2, start + 2 + 12 * count, 12)]
+    tags = {struct.unpack_from("<H", entry)[0]: entry for entry in entries}
+    tags[tag] = struct.pack("<HHIHH", tag, 3, 1, value, 0)
+    tiff += bytes(len(tiff) % 2)
+    directory = struct.pack("<H", len(tags)) + b"".join(tags[key] for key in sorted(tags))
+    return tiff[:4] + struct.pack("<I", len(tiff)) + tiff[8:] + directory + bytes(4)
+
+
+def test_sixteen_bit_colour_in_planes_is_refused(tmp_path):
+    path = tmp_path / "planes.tif"
+    cv2.imwrite(str(path), RGB.astype(np.uint16))
+    path.write_bytes(with_tag(path.read_bytes(), 0x011C, 2))
+    with pytest.raises(InputError, match="planes.tif .* channel by channel"):
+        read_image(path)
+
+
 def test_floating_point_images_are_refused(tmp_path):
     with pytest.raises(InputError, match="floating-point"):
         read_image(save(tmp_path / "f.tif", GREY.astype(np.float32)))
@@ -117,7 +164,11 @@ def encoded(kind):
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP", "BMP"])
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100,
+    deadline=None,  # a mutated header may claim millions of pixels
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(data=st.data())
 def test_damaged_files_never_raise_anything_else(tmp_path, kind, data):
     content = bytearray(encoded(kind))

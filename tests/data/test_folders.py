@@ -35,6 +35,7 @@ def test_useless_folders_are_explained(tmp_path):
         "file,group\na.png,t1\nb.png,t2\n",
         "image,serial\nok/a.png,t1\nok/b.png,t2\n",
         "\ufeffname,whatever\n./ok/a.png,t1\n./ok/b.png,t2\n",
+        "file,thing\na.png,t1,a field too many\nb.png,t2\n",
     ],
 )
 def test_groups_are_found_by_several_kinds_of_table(tmp_path, table):
@@ -48,6 +49,26 @@ def test_images_without_a_group_are_named(tmp_path):
     (tmp_path / "groups.csv").write_text("file,group\na.png,1\n")
     with pytest.raises(InputError, match="1 of 2 images, such as .*b.png"):
         read_groups(tmp_path / "groups.csv", images)
+
+
+def test_an_empty_group_is_no_group(tmp_path):
+    images = touch(tmp_path, "a.png", "b.png")
+    (tmp_path / "groups.csv").write_text("file,group\na.png,1\nb.png,\n")
+    with pytest.raises(InputError, match="1 of 2 images, such as .*b.png"):
+        read_groups(tmp_path / "groups.csv", images)
+
+
+def test_the_same_file_name_in_many_folders_is_told_apart(tmp_path):
+    images = [Path("/elsewhere") / f"part{i}" / "top.png" for i in range(20_000)]
+    rows = "".join(f"part{i}/top.png,{i}\n" for i in range(20_000))
+    (tmp_path / "groups.csv").write_text("file,group\n" + rows)
+    assert read_groups(tmp_path / "groups.csv", images) == [str(i) for i in range(20_000)]
+
+
+def test_an_image_that_two_rows_could_mean_is_refused(tmp_path):
+    (tmp_path / "groups.csv").write_text("file,group\na.png,1\nok/a.png,2\n")
+    with pytest.raises(InputError, match="1 of 1 images, such as .*a.png"):
+        read_groups(tmp_path / "groups.csv", [Path("/elsewhere/ok/a.png")])
 
 
 @pytest.mark.parametrize("table", ["", "file\na.png\n", "file,x,y\na.png,1,2\n", "file,group\n"])
