@@ -1,7 +1,7 @@
 """Find defects in images with GANs that have only ever seen good parts.
 
->>> from anomgan import GANomaly, load
->>> GANomaly().fit("ok/").save("anomgan-model")
+>>> from anomgan import Restoration, load
+>>> Restoration().fit("ok/").save("anomgan-model")
 >>> result = load("anomgan-model").score("part.png")
 >>> result.verdict, result.p_value
 ('ok', 0.62)
@@ -14,7 +14,11 @@ from typing import Any
 __version__ = version("anomgan")
 
 _HOMES = {
+    "AnoGAN": "anomgan.detectors.anogan",
+    "EGBAD": "anomgan.detectors.egbad",
+    "FAnoGAN": "anomgan.detectors.f_anogan",
     "GANomaly": "anomgan.detectors.ganomaly",
+    "Restoration": "anomgan.detectors.restoration",
     "Result": "anomgan.detectors.result",
     "load": "anomgan.detectors",
     "AnomganError": "anomgan.errors",

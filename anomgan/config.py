@@ -67,8 +67,15 @@ class TrainingSettings(Section):
         None, gt=0, description="stop after this many minutes, even if steps are left"
     )
     batch_size: int = Field(32, ge=2, le=4096, description="views per step")
-    learning_rate: float = Field(2e-4, gt=0, le=1, description="Adam's step size")
-    beta1: float = Field(0.5, ge=0, lt=1, description="Adam's decay of the first moment")
+    learning_rate: float | None = Field(
+        None, gt=0, le=1, description="Adam's step size; unless given, the method's own"
+    )
+    beta1: float | None = Field(
+        None, ge=0, lt=1, description="Adam's decay of the first moment; likewise"
+    )
+    beta2: float | None = Field(
+        None, ge=0, lt=1, description="Adam's decay of the second moment; likewise"
+    )
     ema: float = Field(
         0.995, ge=0, lt=1, description="decay of the averaged weights that score; 0: no average"
     )
@@ -105,6 +112,7 @@ class Weights(Section):
     """How much each evidence counts; a detector's subclass adds the evidence of its own."""
 
     residual: float = Field(0.0, ge=0, description="difference of image and reconstruction")
+    squared: float = Field(0.0, ge=0, description="its square, which large differences dominate")
     contrast: float = Field(
         0.0, ge=0, description="residual in proportion to that of its surroundings"
     )

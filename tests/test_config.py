@@ -1,6 +1,7 @@
 import pytest
 
 from anomgan.config import build_settings, merge, parse_assignments, read_toml
+from anomgan.detectors import DETECTORS
 from anomgan.detectors.ganomaly import GANomalySettings
 from anomgan.errors import SettingsError
 from conftest import ROOT
@@ -44,9 +45,9 @@ def test_later_layers_win_and_sections_may_be_partial():
         ({"training": 3}, ["training = 3"]),
         (
             {"weights": {"latent": 0.0, "residual": 0.0, "contrast": 0.0}},
-            ["residual, contrast, latent", "above 0"],
+            ["residual, squared, contrast, latent", "above 0"],
         ),
-        ({"weights": {"colour": 1.0}}, ["unknown key weights.colour", "residual, contrast"]),
+        ({"weights": {"colour": 1.0}}, ["unknown key weights.colour", "residual, squared"]),
     ],
 )
 def test_wrong_settings_are_named_with_what_is_allowed(values, named):
@@ -60,12 +61,16 @@ def test_every_shipped_settings_file_is_valid():
     files = sorted((ROOT / "configs").glob("*.toml"))
     assert files
     for file in files:
-        assert build_settings(GANomalySettings, read_toml(file), file.name)
+        values = read_toml(file)
+        assert build_settings(DETECTORS[values["detector"]].settings_type, values, file.name)
 
 
-def test_the_parts_file_spells_out_the_defaults():
-    file = ROOT / "configs" / "ganomaly_parts.toml"
-    assert build_settings(GANomalySettings, read_toml(file)) == GANomalySettings()
+@pytest.mark.parametrize("name", sorted(DETECTORS))
+def test_the_parts_file_of_a_detector_spells_out_its_defaults(name):
+    kind = DETECTORS[name].settings_type
+    values = read_toml(ROOT / "configs" / f"{name.replace('-', '_')}_parts.toml")
+    assert build_settings(kind, values) == kind()
+    assert set(values) == {key for key in kind.model_fields}, "every section is there to change"
 
 
 def test_unreadable_settings_files_are_refused(tmp_path):

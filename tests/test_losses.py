@@ -3,7 +3,18 @@ import math
 import pytest
 import torch
 
-from anomgan.losses import discriminator_minimax, feature_matching
+from anomgan.losses import (
+    critic_wasserstein,
+    discriminator_minimax,
+    feature_matching,
+    generator_non_saturating,
+    generator_wasserstein,
+    gradient_penalty,
+)
+
+
+def logit(p):
+    return torch.tensor([[math.log(p / (1 - p))]])
 
 
 def test_minimax_at_chance_is_ln_2():
@@ -13,11 +24,46 @@ def test_minimax_at_chance_is_ln_2():
 
 def test_minimax_by_hand():
     # D(x) = 0.8, D(G(z)) = 0.3: -(ln 0.8 + ln 0.7) / 2
-    def logit(p):
-        return torch.tensor([[math.log(p / (1 - p))]])
-
     loss = discriminator_minimax(logit(0.8), logit(0.3))
     assert loss.item() == pytest.approx(-(math.log(0.8) + math.log(0.7)) / 2, rel=1e-6)
+
+
+def test_non_saturating_by_hand():
+    assert generator_non_saturating(logit(0.3)).item() == pytest.approx(-math.log(0.3), rel=1e-6)
+
+
+def test_wasserstein_by_hand():
+    real, fake = torch.tensor([[3.0], [5.0]]), torch.tensor([[1.0], [0.0]])
+    assert critic_wasserstein(real, fake).item() == pytest.approx(0.5 - 4.0)
+    assert generator_wasserstein(fake).item() == pytest.approx(-0.5)
+
+
+@pytest.mark.parametrize("slope", [0.0, 1.0, 3.0])
+def test_the_penalty_of_a_linear_critic_is_known(slope):
+    # The gradient is the same everywhere: length `slope`, penalty (slope - 1)^2.
+    direction = torch.randn(1, 2, 4, 4, generator=torch.Generator().manual_seed(0))
+    direction *= slope / direction.norm()
+
+    def critic(x):
+        return (x * direction).flatten(1).sum(1, keepdim=True)
+
+    real, fake = torch.randn(3, 2, 4, 4), torch.randn(3, 2, 4, 4)
+    penalty = gradient_penalty(critic, real, fake)
+    assert penalty.item() == pytest.approx((slope - 1) ** 2, abs=1e-5)
+
+
+def test_the_gradient_of_the_penalty_agrees_with_finite_differences():
+    torch.manual_seed(0)
+    weight = torch.randn(1, 1, 3, 3, dtype=torch.double, requires_grad=True)
+    real = torch.randn(2, 1, 4, 4, dtype=torch.double)
+    fake = torch.randn(2, 1, 4, 4, dtype=torch.double)
+
+    def penalty(weight):
+        torch.manual_seed(1)
+        values = lambda x: torch.nn.functional.conv2d(x, weight).tanh().sum((2, 3))  # noqa: E731
+        return gradient_penalty(values, real, fake)
+
+    assert torch.autograd.gradcheck(penalty, (weight,))
 
 
 def test_feature_matching_by_hand():

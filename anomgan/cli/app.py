@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from anomgan.cli.demo import demo
+from anomgan.cli.detectors import detectors
 from anomgan.cli.fit import fit
 from anomgan.cli.info import info
 from anomgan.cli.score import score
@@ -19,7 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for verb in (fit, score, info, demo):
+for verb in (fit, score, info, detectors, demo):
     app.command()(verb)
 
 

@@ -11,7 +11,10 @@ DEFAULT_MODEL = Path("anomgan-model")
 def fit(
     normal_dir: Annotated[Path, typer.Option(help="Folder of photographs of good parts.")],
     detector: Annotated[
-        str | None, typer.Option(help="Method: ganomaly. Default: the settings file's, ganomaly.")
+        str | None,
+        typer.Option(
+            help="Method; see: anomgan detectors. Default: the settings file's, or restoration."
+        ),
     ] = None,
     config: Annotated[
         Path | None, typer.Option(help="Settings file (TOML); see configs/ for examples.")

@@ -18,6 +18,11 @@ def to_square(image: np.ndarray, size: int) -> np.ndarray:
     return _pad(image, *_margins(image.shape[0], size), *_margins(image.shape[1], size))
 
 
+def to_network(views: np.ndarray) -> Tensor:
+    """Views [N, h, w, C] uint8 as x [N, C, h, w] in [-1, 1]."""
+    return torch.from_numpy(views).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
 class ViewSampler:
     """Training batches; the batch of a step depends on (seed, step) alone.
 
@@ -108,8 +113,7 @@ def scan(
         tiles = np.stack(
             [padded[top : top + tile_height, left : left + tile_width] for top, left in some]
         )
-        x = torch.from_numpy(tiles).permute(0, 3, 1, 2).float() / 127.5 - 1
-        for name, maps in infer(x).items():
+        for name, maps in infer(to_network(tiles)).items():
             if name not in sums:
                 sums[name] = torch.zeros(1, maps.shape[1], full_height, full_width)
             for (top, left), found in zip(some, maps, strict=True):

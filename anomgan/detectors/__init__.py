@@ -2,12 +2,22 @@
 
 from pathlib import Path
 
+from anomgan.detectors.anogan import AnoGAN
 from anomgan.detectors.base import Detector
+from anomgan.detectors.egbad import EGBAD
+from anomgan.detectors.f_anogan import FAnoGAN
 from anomgan.detectors.ganomaly import GANomaly
 from anomgan.detectors.model_folder import read_model
+from anomgan.detectors.restoration import Restoration
 from anomgan.errors import ModelError
 
-DETECTORS: dict[str, type[Detector]] = {"ganomaly": GANomaly}
+DETECTORS: dict[str, type[Detector]] = {
+    "anogan": AnoGAN,
+    "egbad": EGBAD,
+    "f-anogan": FAnoGAN,
+    "ganomaly": GANomaly,
+    "restoration": Restoration,
+}
 
 
 def load(folder: Path | str, device: str = "auto") -> Detector:

@@ -2,8 +2,9 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Self, overload
 
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from anomgan.config import Settings, build_settings
 from anomgan.data.normals import Source, read_source
-from anomgan.data.views import Maps, scan, to_square
+from anomgan.data.views import Maps, scan, to_network, to_square
 from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.fitting import FitOptions, fit_detector
 from anomgan.detectors.heatmaps import (
@@ -30,8 +31,10 @@ from anomgan.detectors.model_folder import StoredModel, write_model
 from anomgan.detectors.result import Result
 from anomgan.device import choose_device
 from anomgan.errors import ModelError
-from anomgan.training.recipe import Recipe
+from anomgan.training.recipe import Phase
 
+VIEWS_AT_ONCE = 64
+"""Views in one batch when scoring."""
 LARGEST_TILE = 768
 """Side, in pixels, of what a fully convolutional network is given at once."""
 
@@ -43,12 +46,21 @@ class Look:
     Attributes:
         prepared: uint8 [h, w] or [h, w, 3], the image as the networks see it.
         reconstruction: uint8, likewise.
-        evidence: maps [h, w] by name: "residual", "contrast", and those of the method.
+        evidence: maps [h, w] by name: "residual", "squared", "contrast", and the method's own.
     """
 
     prepared: np.ndarray
     reconstruction: np.ndarray
     evidence: Evidence
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A detector in a line for people who choose: how it infers, what it costs, when to use it."""
+
+    infers: str
+    costs: str
+    choose: str
 
 
 class Detector(ABC):
@@ -63,6 +75,7 @@ class Detector(ABC):
     """
 
     settings_type: ClassVar[type[Settings]]
+    profile: ClassVar[Profile]
     networks: nn.ModuleDict
 
     def __init__(self, *, device: str = "auto", **values: Any) -> None:
@@ -75,7 +88,7 @@ class Detector(ABC):
         """Its networks, freshly initialised, for images of 1 or 3 channels."""
 
     @abstractmethod
-    def phases(self) -> dict[str, Recipe]:
+    def phases(self) -> dict[str, Phase]:
         """Its training phases by name, in order; they train `self.networks`."""
 
     @abstractmethod
@@ -83,7 +96,8 @@ class Detector(ABC):
         """Maps of views x [N, C, H, W] in [-1, 1].
 
         Returns:
-            "reconstruction" like x, and the method's own evidence, each [N, 1, H, W].
+            "reconstruction" like x, and the method's own evidence: maps [N, 1, H, W], or one
+            value per view [N, 1, 1, 1].
         """
 
     @property
@@ -138,8 +152,28 @@ class Detector(ABC):
             ModelError: the detector is not fitted yet.
         """
         if isinstance(images, Path | str | np.ndarray):
-            return self._score_one(images)
-        return [self._score_one(image) for image in images]
+            return next(self.score_each([images]))
+        return list(self.score_each(images))
+
+    def score_each(self, images: Iterable[Source]) -> Iterator[Result]:
+        """Score images as they come, a few at a time; raises as `score` does."""
+        preparation = self._require_fitted().preparation
+        for some in _batches(images, self.images_at_once):
+            began = time.perf_counter()
+            names = ["image" if isinstance(s, np.ndarray) else str(s) for s in some]
+            read = [read_source(s, name) for s, name in zip(some, names, strict=True)]
+            prepared = [preparation(image, n) for image, n in zip(read, names, strict=True)]
+            results = [
+                self._result(source, image.shape, seen)
+                for source, image, seen in zip(some, read, self.look(prepared), strict=True)
+            ]
+            share = (time.perf_counter() - began) * 1000 / len(some)
+            yield from (replace(result, milliseconds=share) for result in results)
+
+    @property
+    def images_at_once(self) -> int:
+        """Images that are best scored together: small whole ones fill a batch."""
+        return VIEWS_AT_ONCE if self.settings.view.kind == "whole" else 1
 
     def save(self, folder: Path | str) -> None:
         """Write the model folder; an earlier model there is replaced when all went well.
@@ -161,32 +195,45 @@ class Detector(ABC):
         detector.fitted = Fitted(model.preparation, statistics, model.calibration, model.facts)
         return detector
 
-    def look(self, prepared: np.ndarray) -> Look:
-        """Pass a prepared image [h, w, C] of any size through the networks, view by view."""
-        view, (height, width) = self.settings.view, prepared.shape[:2]
-        if view.kind == "whole":
-            square = to_square(prepared, view.size)
-            top, left = (view.size - height) // 2, (view.size - width) // 2
-            inside = (..., slice(top, top + height), slice(left, left + width))
-            maps = scan(square, self._infer, tile=view.size, stride=view.size, margin=0)
-            maps = {name: values[inside] for name, values in maps.items()}
-        elif self.stride is None:
-            side = view.size
-            maps = scan(prepared, self._infer, tile=side, stride=side, margin=side // 4)
+    def look(self, images: Sequence[np.ndarray]) -> Iterator[Look]:
+        """Pass prepared images [h, w, C] of any size through the networks, view by view."""
+        if self.settings.view.kind == "whole":
+            return self._look_at_wholes(images)
+        return (self._evidence(image, self._scan(image)) for image in images)
+
+    def _look_at_wholes(self, images: Sequence[np.ndarray]) -> Iterator[Look]:
+        size = self.settings.view.size
+        for first in range(0, len(images), VIEWS_AT_ONCE):
+            some = images[first : first + VIEWS_AT_ONCE]
+            squares = np.stack([to_square(image, size) for image in some])
+            found = self._infer(to_network(squares))
+            for index, image in enumerate(some):
+                height, width = image.shape[:2]
+                top, left = (size - height) // 2, (size - width) // 2
+                inside = (..., slice(top, top + height), slice(left, left + width))
+                maps = {name: m[index : index + 1][inside] for name, m in found.items()}
+                yield self._evidence(image, maps)
+
+    def _scan(self, prepared: np.ndarray) -> Maps:
+        size = self.settings.view.size
+        if self.stride is None:
+            tile, stride, at_once = size, size, VIEWS_AT_ONCE
         else:
-            maps = scan(
-                prepared,
-                self._infer,
-                tile=LARGEST_TILE,
-                stride=self.stride,
-                margin=view.size // 4,
-                batch_size=1,
-            )
+            tile, stride, at_once = LARGEST_TILE, self.stride, 1
+        return scan(
+            prepared, self._infer, tile=tile, stride=stride, margin=size // 4, batch_size=at_once
+        )
+
+    def _evidence(self, prepared: np.ndarray, maps: Maps) -> Look:
         rebuilt = maps.pop("reconstruction")[0].permute(1, 2, 0).numpy()
         difference = prepared.astype(np.float32) / 127.5 - 1 - rebuilt
         residual = residual_map(difference, self.settings.score.smooth)
         evidence = {name: values[0, 0].numpy() for name, values in maps.items()}
-        evidence |= {"residual": residual, "contrast": contrast_map(residual)}
+        evidence |= {
+            "residual": residual,
+            "squared": np.square(difference).mean(axis=2),
+            "contrast": contrast_map(residual),
+        }
         pixels = np.clip(np.rint((rebuilt + 1) * 127.5), 0, 255).astype(np.uint8)
         return Look(_squeeze(prepared), _squeeze(pixels), evidence)
 
@@ -207,22 +254,19 @@ class Detector(ABC):
         return self._require_fitted().preparation.bits
 
     def _infer(self, x: Tensor) -> Maps:
-        with torch.inference_mode():
-            return self.infer(x.to(self.device))
+        with torch.no_grad():
+            maps = self.infer(x.to(self.device))
+        return {name: m.cpu().expand(-1, -1, *x.shape[-2:]) for name, m in maps.items()}
 
-    def _score_one(self, source: Source) -> Result:
+    def _result(self, source: Source, shape: tuple[int, ...], seen: Look) -> Result:
         fitted = self._require_fitted()
-        name = "image" if isinstance(source, np.ndarray) else str(source)
-        image = read_source(source, name)
-        began = time.perf_counter()
-        seen = self.look(fitted.preparation(image, name))
         score, heatmap = self.judge(seen.evidence, fitted.statistics)
-        height, width = image.shape[:2]
+        height, width = shape[:2]
         if heatmap.shape != (height, width):
             heatmap = cv2.resize(heatmap, (width, height), interpolation=cv2.INTER_LINEAR)
         calibration = fitted.calibration
         return Result(
-            image=None if isinstance(source, np.ndarray) else name,
+            image=None if isinstance(source, np.ndarray) else str(source),
             score=score,
             p_value=calibration.p_value(score),
             threshold=calibration.threshold,
@@ -232,13 +276,19 @@ class Detector(ABC):
             heat_threshold=calibration.heat_threshold,
             prepared=seen.prepared,
             reconstruction=seen.reconstruction,
-            milliseconds=(time.perf_counter() - began) * 1000,
+            milliseconds=0.0,
         )
 
     def _require_fitted(self) -> Fitted:
         if self.fitted is None:
             raise ModelError("this detector has not learnt anything yet; call fit first")
         return self.fitted
+
+
+def _batches(images: Iterable[Source], size: int) -> Iterator[list[Source]]:
+    remaining = iter(images)
+    while some := list(islice(remaining, size)):
+        yield some
 
 
 def _squeeze(image: np.ndarray) -> np.ndarray:

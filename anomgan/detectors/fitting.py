@@ -22,7 +22,7 @@ from anomgan.training.progress import progress_bar
 from anomgan.training.trainer import Trainer, TrainingSummary
 
 if TYPE_CHECKING:
-    from anomgan.detectors.base import Detector
+    from anomgan.detectors.base import Detector, Look
 
 FEWEST_TRAINING_IMAGES = 10
 STATISTICS_IMAGES = 200
@@ -122,24 +122,24 @@ def _train(detector: "Detector", parts: Parts, options: FitOptions) -> list[Trai
     settings = detector.settings
     torch.manual_seed(settings.seed)
     detector.networks = detector.build(parts.preparation.channels)
-    batches = ViewSampler(
-        parts.store,
-        parts.training,
-        size=settings.view.size,
-        batch_size=settings.training.batch_size,
-        whole=settings.view.kind == "whole",
-        seed=settings.seed,
-    )
     facts = {
         "settings": settings.model_dump(exclude={"training": BUDGET}, mode="json"),
         "images": parts.fingerprint,
     }
     summaries = []
-    for name, recipe in detector.phases().items():
+    for name, phase in detector.phases().items():
+        batches = ViewSampler(
+            parts.store,
+            parts.training,
+            size=settings.view.size,
+            batch_size=phase.training.batch_size * phase.recipe.batches_per_step,
+            whole=settings.view.kind == "whole",
+            seed=settings.seed,
+        )
         trainer = Trainer(
-            recipe,
+            phase.recipe,
             batches,
-            settings.training,
+            phase.training,
             device=detector.device,
             seed=settings.seed,
             checkpoint=options.work_folder / f"{name}.safetensors" if options.work_folder else None,
@@ -159,8 +159,7 @@ def _calibrate(detector: "Detector", parts: Parts) -> Fitted:
     statistics = Statistics.measure(_evidence(detector, store, some), one_size)
     scores, heat, samples = [], [], []
     with progress_bar("calibrating", len(parts.held)) as report:
-        for done, index in enumerate(parts.held, start=1):
-            seen = detector.look(store[index])
+        for done, seen in enumerate(_looks(detector, store, parts.held), start=1):
             score, heatmap = detector.judge(seen.evidence, statistics)
             scores.append(score)
             heat.append(pool(heatmap, settings.score))
@@ -175,6 +174,11 @@ def _calibrate(detector: "Detector", parts: Parts) -> Fitted:
 
 def _evidence(detector: "Detector", store: ImageStore, some: Sequence[int]) -> Iterator[Evidence]:
     with progress_bar("measuring normal residuals", len(some)) as report:
-        for done, index in enumerate(some, start=1):
-            yield detector.look(store[index]).evidence
+        for done, seen in enumerate(_looks(detector, store, some), start=1):
+            yield seen.evidence
             report(done)
+
+
+def _looks(detector: "Detector", store: ImageStore, some: Sequence[int]) -> "Iterator[Look]":
+    for first in range(0, len(some), detector.images_at_once):
+        yield from detector.look([store[i] for i in some[first : first + detector.images_at_once]])

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from anomgan.config import Section, Settings, Weights
 from anomgan.data.views import Maps
-from anomgan.detectors.base import Detector
+from anomgan.detectors.base import Detector, Profile
 from anomgan.losses import discriminator_minimax, feature_matching
 from anomgan.networks.dcgan import Bottleneck, Decoder, Discriminator, Encoder
-from anomgan.training.recipe import Recipe, Update
+from anomgan.training.recipe import Phase, Recipe, Update
 
 
 class NetworkSettings(Section):
@@ -67,7 +67,7 @@ class GANomalySettings(Settings):
     heatmap_weights: GANomalyWeights = GANomalyWeights(latent=0.3, residual=1.0, contrast=1.0)
 
 
-class GANomalyRecipe:
+class GANomalyRecipe(Recipe):
     """One training step of GANomaly, section 3.2 of the paper."""
 
     players = {
@@ -119,6 +119,11 @@ class GANomaly(Detector):
         False
     """
 
+    profile = Profile(
+        infers="rebuilding the image and its latent vector",
+        costs="quick to train; one forward pass per image",
+        choose="aligned objects, or when training must take minutes",
+    )
     settings_type = GANomalySettings
     settings: GANomalySettings
 
@@ -136,8 +141,9 @@ class GANomaly(Detector):
             }
         )
 
-    def phases(self) -> dict[str, Recipe]:
-        return {"ganomaly": GANomalyRecipe(self.networks, self.settings.loss)}
+    def phases(self) -> dict[str, Phase]:
+        recipe = GANomalyRecipe(self.networks, self.settings.loss)
+        return {"ganomaly": Phase(recipe, self.settings.training)}
 
     @property
     def stride(self) -> int | None:

@@ -1,32 +1,20 @@
-"""A model is a folder: `model.json`, `weights.safetensors`, and pictures for people."""
+"""The model folder of a detector: what was learnt, and pictures for people."""
 
-import csv
-import hashlib
-import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from anomgan.config import Settings
 from anomgan.data.prepare import Preparation
 from anomgan.detectors.calibration import Calibration
 from anomgan.detectors.fitted import Fitted
-from anomgan.errors import InputError, ModelError
-from anomgan.files import atomic_folder, restore_interrupted
+from anomgan.errors import ModelError
+from anomgan.model_files import CARD, load_weights, read_folder, write_folder
 from anomgan.pictures import save_grid, save_histogram
 from anomgan.training.checkpoint import prefixed, unprefixed
-
-FORMAT_VERSION = 1
-CARD = "model.json"
-WEIGHTS = "weights.safetensors"
 
 
 @dataclass
@@ -66,25 +54,7 @@ class StoredModel:
         Raises:
             ModelError: they do not fit the networks that the settings describe.
         """
-        try:
-            networks.load_state_dict(unprefixed("networks", self.tensors))
-        except RuntimeError as error:
-            raise ModelError(
-                f"{self.folder / WEIGHTS} does not fit the settings in {CARD}; "
-                f"the model is damaged: fit again, or restore the folder from a copy"
-            ) from error
-
-
-def check_target(folder: Path) -> None:
-    """Refuse to replace a folder that is not a model.
-
-    Raises:
-        InputError: `folder` exists and holds something else.
-    """
-    if folder.is_file():
-        raise InputError(f"{folder} is a file; choose another folder for the model")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / CARD).exists():
-        raise InputError(f"{folder} holds files but no model; choose another folder for the model")
+        load_weights(networks, unprefixed("networks", self.tensors), self.folder)
 
 
 def write_model(folder: Path, settings: Settings, fitted: Fitted, networks: nn.ModuleDict) -> None:
@@ -93,42 +63,27 @@ def write_model(folder: Path, settings: Settings, fitted: Fitted, networks: nn.M
     Raises:
         InputError: the folder cannot be written to, the disk is full, or it is not a model.
     """
-    check_target(folder)
+    calibration = fitted.calibration
+    card = {
+        "detector": settings.detector,
+        "settings": settings.model_dump(mode="json"),
+        "preparation": fitted.preparation.as_dict(),
+        "calibration": {
+            "false_alarm_rate": calibration.false_alarm_rate,
+            "requested_rate": calibration.requested_rate,
+            "scores": calibration.scores.tolist(),
+            "heat": calibration.heat.tolist(),
+            "score_weights": calibration.score_weights.tolist(),
+            "heat_weights": calibration.heat_weights.tolist(),
+        },
+        "training": fitted.facts,
+    }
     tensors = prefixed("networks", networks.state_dict())
     tensors |= prefixed("statistics", fitted.statistics.tensors)
-    calibration = fitted.calibration
-    weights = to_bytes({name: tensor.cpu().contiguous() for name, tensor in tensors.items()})
-    with atomic_folder(folder) as temporary:
-        (temporary / WEIGHTS).write_bytes(weights)
-        card = {
-            "format_version": FORMAT_VERSION,
-            "detector": settings.detector,
-            "version": version("anomgan"),
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "settings": settings.model_dump(mode="json"),
-            "preparation": fitted.preparation.as_dict(),
-            "calibration": {
-                "false_alarm_rate": calibration.false_alarm_rate,
-                "requested_rate": calibration.requested_rate,
-                "scores": calibration.scores.tolist(),
-                "heat": calibration.heat.tolist(),
-                "score_weights": calibration.score_weights.tolist(),
-                "heat_weights": calibration.heat_weights.tolist(),
-            },
-            "training": fitted.facts,
-            "weights_sha256": hashlib.sha256(weights).hexdigest(),
-        }
-        (temporary / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-        _write_pictures(temporary, fitted)
+    write_folder(folder, card, tensors, fitted.history, lambda place: _draw(place, fitted))
 
 
-def _write_pictures(folder: Path, fitted: Fitted) -> None:
-    if fitted.history:
-        with (folder / "history.csv").open("w", newline="", encoding="utf-8") as file:
-            names = dict.fromkeys(name for row in fitted.history for name in row)
-            writer = csv.DictWriter(file, list(names))
-            writer.writeheader()
-            writer.writerows(fitted.history)
+def _draw(folder: Path, fitted: Fitted) -> None:
     if fitted.samples:
         save_grid(
             folder / "samples.png",
@@ -150,13 +105,7 @@ def read_model(folder: Path) -> StoredModel:
     Raises:
         ModelError: it is missing, incomplete, damaged, or of a newer format.
     """
-    restore_interrupted(folder)
-    if not folder.is_dir():
-        raise ModelError(f"there is no model folder {folder}; make one with: anomgan fit")
-    card = _read_card(folder / CARD)
-    weights = _read_file(folder / WEIGHTS)
-    if hashlib.sha256(weights).hexdigest() != card.get("weights_sha256"):
-        raise ModelError(f"{folder / WEIGHTS} is damaged: its checksum is not the one in {CARD}")
+    card, tensors = read_folder(folder)
     try:
         return StoredModel(
             folder=folder,
@@ -172,30 +121,7 @@ def read_model(folder: Path) -> StoredModel:
                 }
             ),
             facts=card["training"],
-            tensors=load_tensors(weights),
+            tensors=tensors,
         )
-    except (KeyError, TypeError, ValueError, SafetensorError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{folder / CARD} is damaged: {error}") from error
-
-
-def _read_card(path: Path) -> dict[str, Any]:
-    try:
-        card = json.loads(_read_file(path))
-        found = card["format_version"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{path} is damaged: it is not the description of a model") from error
-    if found != FORMAT_VERSION:
-        raise ModelError(
-            f"{path} has model format {found}; this version of anomgan reads {FORMAT_VERSION}: "
-            f"install the version that wrote it, or fit again"
-        )
-    return card
-
-
-def _read_file(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise ModelError(f"{path} is missing; {path.parent} is not a whole model") from None
-    except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror}") from error

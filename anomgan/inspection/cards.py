@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rich.table import Table
+
+from anomgan.detectors import DETECTORS
 from anomgan.detectors.calibration import Calibration
 from anomgan.detectors.model_folder import read_model
 
@@ -32,6 +35,14 @@ def model_card(folder: Path) -> str:
         f"Data fingerprint: {model.facts['data_fingerprint']}",
     ]
     return "\n".join(lines)
+
+
+def detector_table() -> Table:
+    """The detectors: how they infer, what they cost, when to choose which."""
+    table = Table("detector", "infers by", "costs", "choose it", show_lines=True)
+    for name, method in sorted(DETECTORS.items()):
+        table.add_row(name, method.profile.infers, method.profile.costs, method.profile.choose)
+    return table
 
 
 def describe_training(detector: str, facts: Mapping[str, Any]) -> list[str]:

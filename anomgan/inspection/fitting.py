@@ -8,11 +8,11 @@ from typing import Any
 from anomgan.config import merge, parse_assignments, read_toml
 from anomgan.detectors import DETECTORS
 from anomgan.detectors.base import Detector
-from anomgan.detectors.model_folder import check_target
 from anomgan.errors import InputError, SettingsError
 from anomgan.inspection.cards import describe_promise, describe_training
+from anomgan.model_files import check_target
 
-DEFAULT_DETECTOR = "ganomaly"
+DEFAULT_DETECTOR = "restoration"
 
 
 def make_detector(

@@ -65,20 +65,11 @@ class Encoder(nn.Module):
         super().__init__()
         depth = pyramid_depth(size)
         self.stride = 2**depth
-        layers: list[nn.Module] = [
-            nn.Conv2d(channels, features, 4, 2, 1, bias=False),
-            nn.LeakyReLU(0.2),
-        ]
-        for level in range(1, depth):
-            width = features * 2**level
-            layers += [
-                nn.Conv2d(width // 2, width, 4, 2, 1, bias=False),
-                nn.BatchNorm2d(width),
-                nn.LeakyReLU(0.2),
-            ]
         top = CELLS if bottleneck == "vector" else 1
-        layers.append(nn.Conv2d(features * 2 ** (depth - 1), latent_dim, top, bias=False))
-        self.layers = nn.Sequential(*layers)
+        width = features * 2 ** (depth - 1)
+        self.layers = nn.Sequential(
+            *_halvings(channels, features, depth), nn.Conv2d(width, latent_dim, top, bias=False)
+        )
         self.apply(initialise)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -121,7 +112,7 @@ class Decoder(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Image [N, channels, H, W] to (logits [N, 1, h, w], features of its last hidden layer).
+    """Image [N, channels, H, W] to (logits [N, 1, h, w], features of the chosen hidden layer).
 
     Args:
         size: side of the views; for such a view h = w = 1.
@@ -133,18 +124,34 @@ class Discriminator(nn.Module):
 
     def __init__(self, size: int, channels: int, features: int, spectral: bool = False) -> None:
         super().__init__()
-        encoder = Encoder(size, channels, 1, features)
-        *hidden, head = encoder.layers
-        if spectral:
-            hidden = [
-                spectral_norm(layer) if isinstance(layer, nn.Conv2d) else layer
-                for layer in hidden
-                if not isinstance(layer, nn.BatchNorm2d)
-            ]
-            head = spectral_norm(head)
-        self.hidden = nn.Sequential(*hidden)
+        depth = pyramid_depth(size)
+        blocks = _halvings(channels, features, depth, batch_norm=not spectral)
+        head = nn.Conv2d(features * 2 ** (depth - 1), 1, CELLS, bias=False)
+        self.hidden = nn.ModuleList(blocks)
         self.head = head
+        self.apply(initialise)
+        if spectral:
+            for layer in [*(block[0] for block in blocks), head]:
+                spectral_norm(layer)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.hidden(x)
-        return self.head(features), features
+    def forward(self, x: Tensor, layer: int = -1) -> tuple[Tensor, Tensor]:
+        maps = []
+        for block in self.hidden:
+            x = block(x)
+            maps.append(x)
+        return self.head(x), maps[layer]
+
+
+def _halvings(
+    channels: int, features: int, depth: int, batch_norm: bool = True
+) -> list[nn.Sequential]:
+    """Convolutions of stride 2, batch norm in all but the first (Radford et al., section 3)."""
+    blocks = []
+    for level in range(depth):
+        width = features * 2**level
+        inputs = width // 2 if level else channels
+        layers: list[nn.Module] = [nn.Conv2d(inputs, width, 4, 2, 1, bias=False)]
+        if level and batch_norm:
+            layers.append(nn.BatchNorm2d(width))
+        blocks.append(nn.Sequential(*layers, nn.LeakyReLU(0.2)))
+    return blocks

@@ -1,10 +1,13 @@
 """What a method tells the training loop: its networks and one training step."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar
 
 from torch import Tensor, nn
+
+from anomgan.config import TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -24,21 +27,42 @@ class Update:
     apply: bool = True
 
 
-class Recipe(Protocol):
+@dataclass(frozen=True)
+class Adam:
+    """A method's own settings of Adam, used unless the training settings say otherwise."""
+
+    learning_rate: float = 2e-4
+    beta1: float = 0.5
+    beta2: float = 0.999
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A recipe and how long and how fast to train it."""
+
+    recipe: "Recipe"
+    training: TrainingSettings
+
+
+class Recipe(ABC):
     """A method: networks that take turns at descending losses.
 
     Attributes:
-        networks: all networks, by name; their state is checkpointed and averaged.
         players: names of the networks that each player owns, by player.
+        adam: the method's own optimiser settings.
+        networks: all networks, by name; their state is checkpointed and averaged.
+        batches_per_step: how many batches of views one step is given, joined into one.
     """
 
+    players: ClassVar[Mapping[str, tuple[str, ...]]]
+    adam: ClassVar[Adam] = Adam()
     networks: nn.ModuleDict
-    players: Mapping[str, tuple[str, ...]]
+    batches_per_step: int = 1
 
+    @abstractmethod
     def step(self, x: Tensor) -> Iterator[Update]:
         """Yield the updates of one training step in the method's order.
 
         The loop descends each update before it asks for the next one, so that code after a
         `yield` sees the changed weights. `x` is a batch of views [N, C, H, W] in [-1, 1].
         """
-        ...

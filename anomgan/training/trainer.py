@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim import Adam, Optimizer
+from torch import Tensor, nn, optim
 
 from anomgan.config import TrainingSettings
 from anomgan.errors import Interrupted, TrainingError
@@ -115,9 +114,13 @@ class Trainer:
             self._settle_average()
         return TrainingSummary(self.state.step, self.state.seconds, self.state.history)
 
-    def _optimizer(self, names: tuple[str, ...]) -> Optimizer:
+    def _optimizer(self, names: tuple[str, ...]) -> optim.Optimizer:
         weights = [p for name in names for p in self.recipe.networks[name].parameters()]
-        return Adam(weights, self.settings.learning_rate, (self.settings.beta1, 0.999))
+        own, settings = self.recipe.adam, self.settings
+        rate = settings.learning_rate if settings.learning_rate is not None else own.learning_rate
+        beta1 = settings.beta1 if settings.beta1 is not None else own.beta1
+        beta2 = settings.beta2 if settings.beta2 is not None else own.beta2
+        return optim.Adam(weights, rate, (beta1, beta2))
 
     def _out_of_time(self) -> bool:
         minutes = self.settings.minutes
@@ -168,10 +171,9 @@ class Trainer:
             if isinstance(layer, nn.modules.batchnorm._BatchNorm):
                 layer.reset_running_stats()
                 layer.momentum = None
-        with torch.no_grad():
-            for step in range(SETTLE_STEPS):
-                for _ in self.recipe.step(self._views(step)):
-                    pass
+        for step in range(SETTLE_STEPS):
+            for _ in self.recipe.step(self._views(step)):
+                pass
 
     def _views(self, step: int) -> Tensor:
         torch.manual_seed(self.seed * 1_000_003 + step)

@@ -15,6 +15,7 @@ from anomgan.cli.app import main
 from anomgan.data.folders import list_images
 
 FAST = [
+    "--detector", "ganomaly",
     "--set", "view.size=32", "--set", "network.features=8", "--set", "network.latent_dim=8",
     "--set", "training.batch_size=8", "--set", "calibration.minimum=6", "--device", "cpu",
 ]
@@ -113,6 +114,13 @@ def test_anomalies_can_fail_a_script(run, model, tmp_path):
     assert run(*arguments, "--fail-on-anomaly")[0] == 1
 
 
+def test_detectors_are_listed_with_their_cost(run):
+    code, out, _ = run("detectors")
+    assert code == 0
+    for word in ("anogan", "egbad", "f-anogan", "ganomaly", "restoration", "costs"):
+        assert word in out
+
+
 def test_info_is_a_readable_card(run, model):
     code, out, _ = run("info", model)
     assert code == 0
@@ -125,7 +133,7 @@ def test_info_is_a_readable_card(run, model):
     [
         (["fit", "--normal-dir", "gone"], "there is no folder gone"),
         (["fit", "--normal-dir", ".", "--set", "training.step=1"], "unknown key training.step"),
-        (["fit", "--normal-dir", ".", "--detector", "oracle"], "choose ganomaly"),
+        (["fit", "--normal-dir", ".", "--detector", "oracle"], "choose anogan, egbad, f-anogan, ganomaly, restoration"),
         (["fit", "--normal-dir", ".", "--config", "gone.toml"], "gone.toml"),
         (["fit", "--normal-dir", ".", "--device", "gpu"], "unknown device gpu"),
         (["fit", "--normal-dir", "."], "holds no images"),

@@ -8,13 +8,13 @@ from torch import nn
 from anomgan.config import TrainingSettings
 from anomgan.errors import Interrupted, TrainingError
 from anomgan.training.checkpoint import Checkpoint
-from anomgan.training.recipe import Update
+from anomgan.training.recipe import Recipe, Update
 from anomgan.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 
 
-class Toy:
+class Toy(Recipe):
     """Two players: a linear map with noise learns the mean, its opponent watches."""
 
     players = {"generator": ("linear", "norm"), "discriminator": ("other",)}

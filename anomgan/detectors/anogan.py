@@ -1,0 +1,101 @@
+"""AnoGAN: search the latent space of a generator for the image, and see what it cannot rebuild.
+
+Schlegl, Seeböck, Waldstein, Schmidt-Erfurth and Langs, "Unsupervised Anomaly Detection with
+Generative Adversarial Networks to Guide Marker Discovery", IPMI 2017.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from anomgan.config import ImageSettings, Settings, TrainingSettings, Weights
+from anomgan.data.views import Maps
+from anomgan.detectors.base import Detector, Profile
+from anomgan.detectors.f_anogan import EncoderSettings, encode, encoder_phase
+from anomgan.detectors.latent_search import Found, SearchSettings, search
+from anomgan.generators import GENERATORS, GeneratorName, GANSettings
+from anomgan.networks.dcgan import Encoder
+from anomgan.training.recipe import Phase
+
+
+class AnoGANWeights(Weights):
+    """Evidence of AnoGAN."""
+
+    search: float = Field(0.0, ge=0, description="loss at the end of the search, equation 6")
+
+
+class AnoGANSettings(Settings):
+    """Settings of AnoGAN; the defaults are for photographs of parts."""
+
+    detector: Literal["anogan"] = "anogan"
+    generator: GeneratorName = Field("dcgan", description="the GAN whose latent space is searched")
+    image: ImageSettings = ImageSettings(max_side=128)
+    training: TrainingSettings = TrainingSettings(learning_rate=5e-4)
+    network: GANSettings = GANSettings(latent_dim=64, features=8)
+    search: SearchSettings = SearchSettings(steps=30, patience=10)
+    start: Literal["random", "encoder"] = Field(
+        "encoder",
+        description="where the search begins: random draws, or what an encoder says, which is "
+        "trained as in f-AnoGAN and saves most of the steps",
+    )
+    encoder: EncoderSettings = Field(
+        EncoderSettings(mode="izi"), description="used when the search starts from an encoder"
+    )
+    weights: AnoGANWeights = AnoGANWeights(residual=1.0, contrast=1.0)
+    heatmap_weights: AnoGANWeights = AnoGANWeights(residual=1.0, contrast=1.0)
+
+
+class AnoGAN(Detector):
+    """Latent search in a GAN: hundreds of steps per view, and no encoder to be wrong.
+
+    Example:
+        >>> detector = AnoGAN(search={"steps": 200, "restarts": 2}).fit("ok/")
+        >>> detector.score("part.png").is_anomalous
+        False
+    """
+
+    profile = Profile(
+        infers="searching the latent space of a GAN, step by step",
+        costs="hundreds of passes per view",
+        choose="few images; to check what an encoder misses",
+    )
+    settings_type = AnoGANSettings
+    settings: AnoGANSettings
+
+    def build(self, channels: int) -> nn.ModuleDict:
+        settings, size = self.settings, self.settings.view.size
+        self.gan = GENERATORS[settings.generator](size, channels, settings.network)
+        networks = nn.ModuleDict({**self.gan.networks})
+        if settings.start == "encoder":
+            networks["encoder"] = Encoder(
+                size, channels, settings.network.latent_dim, settings.encoder.features
+            )
+        return networks
+
+    def phases(self) -> dict[str, Phase]:
+        settings = self.settings
+        phases = {settings.generator: Phase(self.gan, settings.training)}
+        if settings.start == "encoder":
+            encoder = self.networks["encoder"]
+            phases["encoder"] = encoder_phase(
+                self.gan, encoder, settings.encoder, settings.training
+            )
+        return phases
+
+    @property
+    def stride(self) -> None:
+        return None
+
+    def search(self, x: Tensor, record: bool = False) -> Found:
+        """Latent vectors of views x [N, C, H, W] in [-1, 1]; recorded, with their whole path."""
+        start = encode(self.networks["encoder"], x) if self.settings.start == "encoder" else None
+        return search(self.gan, x, self.settings.search, start=start, record=record)
+
+    def infer(self, x: Tensor) -> Maps:
+        """The best reconstruction found, and the loss of the search, equation 6."""
+        found = self.search(x)
+        return {
+            "reconstruction": self.gan.generate(found.z),
+            "search": found.loss[:, None, None, None] / x[0].numel(),
+        }

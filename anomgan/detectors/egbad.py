@@ -1,0 +1,150 @@
+"""EGBAD: a bidirectional GAN, whose encoder learns beside its generator to invert it.
+
+Zenati, Foo, Lecouat, Manek and Chandrasekhar, "Efficient GAN-Based Anomaly Detection", ICLR 2018
+workshop, on BiGAN (Donahue, Krähenbühl and Darrell, ICLR 2017). The discriminator sees pairs of
+image and latent vector: (x, E(x)) and (G(z), z). It is at a loss only when E inverts G.
+"""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from anomgan.config import Section, Settings, TrainingSettings, Weights
+from anomgan.data.views import Maps
+from anomgan.detectors.base import Detector, Profile
+from anomgan.losses import discriminator_minimax, generator_non_saturating
+from anomgan.networks.bigan import JointDiscriminator
+from anomgan.networks.dcgan import Decoder, Encoder
+from anomgan.training.recipe import Adam, Phase, Recipe, Update
+
+
+class NetworkSettings(Section):
+    """Sizes of the networks."""
+
+    latent_dim: int = Field(64, ge=1, le=4096, description="length of a latent vector")
+    features: int = Field(16, ge=1, le=1024, description="feature maps after the first layer")
+    joint: int = Field(256, ge=1, le=8192, description="units of the joint layer")
+
+
+class LossSettings(Section):
+    """Weights of the losses of encoder and generator."""
+
+    adversarial: float = Field(1.0, ge=0, description="pairs that fool the discriminator")
+    reconstruction: float = Field(
+        10.0,
+        ge=0,
+        description="L1 of image and G(E(x)), as in ALICE (Li et al. 2017); the paper has none (0), "
+        "and its encoder inverts the generator only after very long training",
+    )
+
+
+class EGBADWeights(Weights):
+    """Evidence of EGBAD. The paper adds 0.9 x residual and 0.1 x one of the two others."""
+
+    cross_entropy: float = Field(0.0, ge=0, description="of D(x, E(x)) with 1")
+    feature: float = Field(
+        0.0, ge=0, description="L1 of D's joint features of (x, E(x)) and (G(E(x)), E(x))"
+    )
+
+
+class EGBADSettings(Settings):
+    """Settings of EGBAD; the defaults are for photographs of parts."""
+
+    detector: Literal["egbad"] = "egbad"
+    training: TrainingSettings = TrainingSettings(learning_rate=5e-4)
+    network: NetworkSettings = NetworkSettings()
+    loss: LossSettings = LossSettings()
+    weights: EGBADWeights = EGBADWeights(feature=0.3, residual=1.0, contrast=1.0)
+    heatmap_weights: EGBADWeights = EGBADWeights(feature=0.3, residual=1.0, contrast=1.0)
+
+
+class EGBADRecipe(Recipe):
+    """One training step of the bidirectional GAN, section 3 of the paper."""
+
+    players = {"generator": ("encoder", "generator"), "discriminator": ("discriminator",)}
+    adam = Adam(1e-5, 0.5, 0.999)
+
+    def __init__(self, networks: nn.ModuleDict, latent_dim: int, loss: LossSettings) -> None:
+        self.networks = networks
+        self.latent_dim = latent_dim
+        self.loss = loss
+
+    def step(self, x: Tensor) -> Iterator[Update]:
+        """Yield the discriminator's update, then that of encoder and generator."""
+        net = self.networks
+        z = torch.randn(len(x), self.latent_dim, device=x.device)
+        z_of_x = net["encoder"](x).flatten(1)
+        x_of_z = net["generator"](z[:, :, None, None])
+        discriminator = discriminator_minimax(
+            net["discriminator"](x, z_of_x.detach())[0], net["discriminator"](x_of_z.detach(), z)[0]
+        )
+        yield Update("discriminator", discriminator, {"discriminator": discriminator})
+
+        # Labels swapped: the encoder wants its pair to look generated, the generator a real one.
+        encoder = generator_non_saturating(-net["discriminator"](x, z_of_x)[0])
+        generator = generator_non_saturating(net["discriminator"](x_of_z, z)[0])
+        loss = self.loss.adversarial * (encoder + generator)
+        terms = {"encoder": encoder, "generator": generator}
+        if self.loss.reconstruction:
+            rebuilt = net["generator"](z_of_x[:, :, None, None])
+            terms["reconstruction"] = F.l1_loss(rebuilt, x)
+            loss = loss + self.loss.reconstruction * terms["reconstruction"]
+        yield Update("generator", loss, terms)
+
+
+class EGBAD(Detector):
+    """Bidirectional GAN; one forward pass per view.
+
+    Example:
+        >>> detector = EGBAD(training={"steps": 2000}).fit("ok/")
+        >>> detector.score("part.png").is_anomalous
+        False
+    """
+
+    profile = Profile(
+        infers="encoding and generating, and asking the joint discriminator",
+        costs="quick to train; one forward pass per view",
+        choose="small aligned objects; when latent vectors are wanted too",
+    )
+    settings_type = EGBADSettings
+    settings: EGBADSettings
+
+    def build(self, channels: int) -> nn.ModuleDict:
+        network, size = self.settings.network, self.settings.view.size
+        shape = (size, channels, network.latent_dim, network.features)
+        return nn.ModuleDict(
+            {
+                "encoder": Encoder(*shape),
+                "generator": Decoder(*shape),
+                "discriminator": JointDiscriminator(*shape, network.joint),
+            }
+        )
+
+    def phases(self) -> dict[str, Phase]:
+        latent_dim = self.settings.network.latent_dim
+        recipe = EGBADRecipe(self.networks, latent_dim, self.settings.loss)
+        return {"egbad": Phase(recipe, self.settings.training)}
+
+    @property
+    def stride(self) -> None:
+        return None
+
+    def infer(self, x: Tensor) -> Maps:
+        """Reconstruction and both discriminator scores, section 3 of the paper.
+
+        The authors' code takes the cross-entropy of D(G(E(x)), E(x)); this is the paper's.
+        """
+        net = self.networks
+        z = net["encoder"](x).flatten(1)
+        rebuilt = net["generator"](z[:, :, None, None])
+        logits, features = net["discriminator"](x, z)
+        _, features_rebuilt = net["discriminator"](rebuilt, z)
+        return {
+            "reconstruction": rebuilt,
+            "cross_entropy": F.softplus(-logits)[:, :, None, None],
+            "feature": (features - features_rebuilt).abs().mean(1)[:, None, None, None],
+        }

@@ -1,0 +1,158 @@
+"""f-AnoGAN: a GAN that is trained first, and an encoder that then learns to invert it.
+
+Schlegl, Seeböck, Waldstein, Langs and Schmidt-Erfurth, "f-AnoGAN: Fast Unsupervised Anomaly
+Detection with Generative Adversarial Networks", Medical Image Analysis 2019. The encoder replaces
+the latent search of AnoGAN by one forward pass.
+"""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from anomgan.config import Section, Settings, TrainingSettings, Weights
+from anomgan.data.views import Maps
+from anomgan.detectors.base import Detector, Profile
+from anomgan.generators import GENERATORS, GeneratorName, GANSettings, LatentGAN
+from anomgan.networks.dcgan import Encoder
+from anomgan.training.recipe import Adam, Phase, Recipe, Update
+
+Mode = Literal["ziz", "izi", "izi_f"]
+
+
+class EncoderSettings(Section):
+    """The second phase: how the encoder is trained, generator and discriminator held fixed."""
+
+    mode: Mode = Field(
+        "izi_f",
+        description="ziz: error of the latent vector of generated images; izi: error of the "
+        "rebuilt image; izi_f: that and the error in the discriminator's features",
+    )
+    kappa: float = Field(1.0, ge=0, description="weight of the feature error in izi_f")
+    layer: int = Field(
+        -1, ge=-16, le=15, description="hidden layer of the discriminator (0 first, -1 last)"
+    )
+    features: int = Field(16, ge=1, le=1024, description="feature maps after the first layer")
+    steps: int = Field(800, ge=1, description="training steps of the encoder")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's step size")
+
+
+class FAnoGANWeights(Weights):
+    """Evidence of f-AnoGAN; with `squared` 1 and `feature` kappa their sum is equation 6."""
+
+    feature: float = Field(0.0, ge=0, description="squared difference of their features")
+
+
+class FAnoGANSettings(Settings):
+    """Settings of f-AnoGAN; the defaults are for photographs of parts."""
+
+    detector: Literal["f-anogan"] = "f-anogan"
+    generator: GeneratorName = Field("wgan_gp", description="the GAN of the first phase")
+    training: TrainingSettings = TrainingSettings(steps=400, batch_size=16, learning_rate=5e-4)
+    network: GANSettings = GANSettings(latent_dim=64, features=8, critic_steps=3)
+    encoder: EncoderSettings = EncoderSettings()
+    weights: FAnoGANWeights = FAnoGANWeights(feature=1.0, residual=1.0, contrast=1.0)
+    heatmap_weights: FAnoGANWeights = FAnoGANWeights(feature=1.0, residual=1.0, contrast=1.0)
+
+
+class EncoderRecipe(Recipe):
+    """Second phase: E learns to invert G, which with D is held fixed (section 2.2).
+
+    Args:
+        gan: the trained generator and discriminator.
+        encoder: image to latent vector.
+        settings: mode and kappa.
+    """
+
+    players = {"encoder": ("encoder",)}
+    adam = Adam(5e-5, 0.5, 0.999)
+
+    def __init__(self, gan: LatentGAN, encoder: nn.Module, settings: EncoderSettings) -> None:
+        self.networks = nn.ModuleDict({"encoder": encoder})
+        self.gan = gan
+        self.settings = settings
+
+    def step(self, x: Tensor) -> Iterator[Update]:
+        """Yield the encoder's update."""
+        self.gan.networks.eval()
+        mode = self.settings.mode
+        if mode == "ziz":
+            z = self.gan.draw(len(x), x)
+            with torch.no_grad():
+                generated = self.gan.generate(z)
+            latent = F.mse_loss(encode(self.networks["encoder"], generated), z)  # eq. 2
+            yield Update("encoder", latent, {"latent": latent})
+            return
+        rebuilt = self.gan.generate(encode(self.networks["encoder"], x))
+        image = F.mse_loss(rebuilt, x)  # eq. 3
+        if mode == "izi":
+            yield Update("encoder", image, {"image": image})
+            return
+        layer = self.settings.layer
+        feature = F.mse_loss(self.gan.features(rebuilt, layer), self.gan.features(x, layer).detach())
+        loss = image + self.settings.kappa * feature  # eq. 4
+        yield Update("encoder", loss, {"image": image, "feature": feature})
+
+
+def encode(encoder: nn.Module, x: Tensor) -> Tensor:
+    """Latent vectors [N, latent_dim] of images [N, C, H, W]."""
+    return encoder(x).flatten(1)
+
+
+def encoder_phase(
+    gan: LatentGAN, encoder: nn.Module, settings: EncoderSettings, training: TrainingSettings
+) -> Phase:
+    """The second phase, with its own number of steps and step size."""
+    own = {"steps": settings.steps, "learning_rate": settings.learning_rate, "beta1": None}
+    return Phase(EncoderRecipe(gan, encoder, settings), training.model_copy(update=own))
+
+
+class FAnoGAN(Detector):
+    """WGAN-GP (or another GAN) and an encoder; one forward pass per view.
+
+    Example:
+        >>> detector = FAnoGAN(encoder={"mode": "izi"}).fit("ok/")
+        >>> detector.score("part.png").is_anomalous
+        False
+    """
+
+    profile = Profile(
+        infers="encoding into a GAN that was trained first",
+        costs="slow to train (WGAN-GP, then the encoder); one forward pass per view",
+        choose="aligned objects, when training may take long",
+    )
+    settings_type = FAnoGANSettings
+    settings: FAnoGANSettings
+
+    def build(self, channels: int) -> nn.ModuleDict:
+        settings, size = self.settings, self.settings.view.size
+        self.gan = GENERATORS[settings.generator](size, channels, settings.network)
+        encoder = Encoder(size, channels, settings.network.latent_dim, settings.encoder.features)
+        return nn.ModuleDict({**self.gan.networks, "encoder": encoder})
+
+    def phases(self) -> dict[str, Phase]:
+        settings = self.settings
+        return {
+            settings.generator: Phase(self.gan, settings.training),
+            "encoder": encoder_phase(
+                self.gan, self.networks["encoder"], settings.encoder, settings.training
+            ),
+        }
+
+    @property
+    def stride(self) -> None:
+        return None
+
+    def infer(self, x: Tensor) -> Maps:
+        """Reconstruction and feature error (equation 6), place by place."""
+        rebuilt = self.gan.generate(encode(self.networks["encoder"], x))
+        layer = self.settings.encoder.layer
+        distance = self.gan.features(rebuilt, layer) - self.gan.features(x, layer)
+        feature = distance.square().mean(1, keepdim=True)
+        return {
+            "reconstruction": rebuilt,
+            "feature": F.interpolate(feature, size=x.shape[-2:], mode="nearest"),
+        }

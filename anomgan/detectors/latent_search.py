@@ -1,0 +1,210 @@
+"""The latent search of AnoGAN: which latent vector does a generator need to rebuild an image?
+
+Schlegl, Seeböck, Waldstein, Schmidt-Erfurth and Langs, "Unsupervised Anomaly Detection with
+Generative Adversarial Networks to Guide Marker Discovery", IPMI 2017, section 2.2.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from anomgan.config import Section
+from anomgan.generators import LatentGAN
+
+MOST_RESTARTS = 64
+START_SEED = 2017
+"""Seed of the starting points; the same for every image, so that none depends on its company."""
+
+
+class SearchSettings(Section):
+    """How long and how widely to search."""
+
+    steps: int = Field(500, ge=1, le=100_000, description="most steps of Adam per image")
+    restarts: int = Field(1, ge=1, le=MOST_RESTARTS, description="starting points per image")
+    learning_rate: float = Field(0.05, gt=0, le=10, description="Adam's step size on z")
+    discrimination: float = Field(
+        0.1, ge=0, le=1, description="lambda, the share of feature matching in the loss (eq. 5)"
+    )
+    layer: int = Field(
+        -1, ge=-16, le=15, description="hidden layer of the discriminator (0 first, -1 last)"
+    )
+    patience: int = Field(
+        50, ge=0, description="stop an image after so many steps without progress (0: never)"
+    )
+    tolerance: float = Field(
+        0.005, ge=0, lt=1, description="share of the loss that counts as progress"
+    )
+    chunk: int = Field(256, ge=1, description="candidates in memory at once")
+
+
+@dataclass
+class Found:
+    """What a search found for N images.
+
+    Attributes:
+        z: latent vectors [N, latent_dim] of the best candidate of each image.
+        loss: their losses [N], equation 5: the anomaly score A(x) of equation 6.
+        steps: steps [N] that were spent until the best candidate stopped.
+        path: the way there, if it was recorded.
+    """
+
+    z: Tensor
+    loss: Tensor
+    steps: Tensor
+    path: "Path | None" = None
+
+
+@dataclass
+class Path:
+    """The ways of all candidates; one that has stopped stays where it is.
+
+    Attributes:
+        loss: [N, restarts, steps], on the CPU.
+        z: [N, restarts, steps, latent_dim], on the CPU; `gan.generate` shows what it looks like.
+    """
+
+    loss: Tensor
+    z: Tensor
+
+
+def search_loss(
+    gan: LatentGAN, x: Tensor, features: Tensor, z: Tensor, settings: SearchSettings
+) -> Tensor:
+    """Loss [N] of latent vectors: (1 - lambda) residual + lambda discrimination, equation 5.
+
+    Args:
+        gan: generator and discriminator.
+        x: images [N, C, H, W].
+        features: of `x` in the discriminator's layer.
+        z: latent vectors [N, latent_dim].
+        settings: lambda and the layer.
+    """
+    rebuilt = gan.generate(z)
+    residual = (x - rebuilt).abs().flatten(1).sum(1)  # equation 3
+    share = settings.discrimination
+    if not share:
+        return residual
+    distance = features - gan.features(rebuilt, settings.layer)
+    return (1 - share) * residual + share * distance.abs().flatten(1).sum(1)  # equations 4 and 5
+
+
+def search(
+    gan: LatentGAN,
+    x: Tensor,
+    settings: SearchSettings,
+    *,
+    start: Tensor | None = None,
+    record: bool = False,
+    report: Callable[[int], None] = lambda done: None,
+) -> Found:
+    """Find a latent vector for each image, by Adam from several starting points.
+
+    The result of an image does not depend on the others, up to rounding: the networks are in
+    evaluation mode, every image has the same starting points, and stops by itself.
+
+    Args:
+        gan: generator and discriminator in evaluation mode.
+        x: images [N, C, H, W] in [-1, 1].
+        settings: budget of the search.
+        start: first starting point of each image [N, latent_dim], from an encoder.
+        record: keep the path of every candidate in memory.
+        report: called with the number of images done.
+    """
+    images = max(1, settings.chunk // settings.restarts)
+    parts = []
+    for first in range(0, len(x), images):
+        some = slice(first, first + images)
+        begin = None if start is None else start[some]
+        with torch.inference_mode(False), torch.enable_grad():
+            parts.append(_search_chunk(gan, x[some].clone(), settings, begin, record))
+        report(min(first + images, len(x)))
+    paths = [part.path for part in parts if part.path]
+    return Found(
+        torch.cat([part.z for part in parts]),
+        torch.cat([part.loss for part in parts]),
+        torch.cat([part.steps for part in parts]),
+        Path(torch.cat([p.loss for p in paths]), torch.cat([p.z for p in paths]))
+        if paths
+        else None,
+    )
+
+
+def _search_chunk(
+    gan: LatentGAN, x: Tensor, settings: SearchSettings, start: Tensor | None, record: bool
+) -> Found:
+    count, restarts = len(x), settings.restarts
+    z = _starting_points(gan, count, settings, start, x)
+    with torch.no_grad():
+        features = gan.features(x, settings.layer)
+    best_z, best = z.clone(), torch.full((len(z),), torch.inf, device=x.device)
+    spent = torch.zeros(len(z), dtype=torch.long, device=x.device)
+    progress_at, mark = torch.zeros_like(spent), best.clone()
+    going = torch.arange(len(z), device=x.device)
+    moments = _Moments(z)
+    last_loss, path = torch.zeros_like(best), []
+    for step in range(settings.steps):
+        owner = going // restarts
+        here = z[going].requires_grad_()
+        loss = search_loss(gan, x[owner], features[owner], here, settings)
+        (gradient,) = torch.autograd.grad(loss.sum(), here)
+        loss = loss.detach()
+        better = loss < best[going]
+        best_z[going[better]], best[going[better]] = z[going[better]], loss[better]
+        progress = loss < mark[going] * (1 - settings.tolerance)
+        mark[going[progress]], progress_at[going[progress]] = loss[progress], step
+        spent[going] = step + 1
+        if record:
+            last_loss[going] = loss
+            path.append((last_loss.cpu().clone(), z.cpu().clone()))
+        z[going] += moments.move(going, gradient, settings.learning_rate)
+        if settings.patience:
+            going = going[step - progress_at[going] < settings.patience]
+            if not len(going):
+                break
+    winner = best.view(count, restarts).argmin(1) + torch.arange(count, device=x.device) * restarts
+    return Found(
+        best_z[winner],
+        best[winner],
+        spent[winner],
+        _join(path, count, settings) if record else None,
+    )
+
+
+def _join(path: list[tuple[Tensor, Tensor]], count: int, settings: SearchSettings) -> Path:
+    path = path + path[-1:] * (settings.steps - len(path))
+    loss, z = (torch.stack(values, 1) for values in zip(*path, strict=True))
+    return Path(
+        loss.view(count, settings.restarts, -1),
+        z.view(count, settings.restarts, settings.steps, -1),
+    )
+
+
+def _starting_points(
+    gan: LatentGAN, count: int, settings: SearchSettings, start: Tensor | None, x: Tensor
+) -> Tensor:
+    # Always as many as there may be: a draw of another size would begin with other numbers.
+    shape, seed = (MOST_RESTARTS, gan.settings.latent_dim), START_SEED
+    drawn = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    z = drawn[: settings.restarts].to(x.device).repeat(count, 1, 1)
+    if start is not None:
+        z[:, 0] = start
+    return z.flatten(0, 1)
+
+
+class _Moments:
+    """Adam's moments of each candidate; torch's own optimiser cannot drop those that stopped."""
+
+    def __init__(self, z: Tensor) -> None:
+        self.first, self.second = torch.zeros_like(z), torch.zeros_like(z)
+        self.steps = 0
+
+    def move(self, going: Tensor, gradient: Tensor, learning_rate: float) -> Tensor:
+        self.steps += 1
+        self.first[going] = self.first[going].lerp(gradient, 0.1)
+        self.second[going] = self.second[going].lerp(gradient.square(), 0.001)
+        first = self.first[going] / (1 - 0.9**self.steps)
+        second = self.second[going] / (1 - 0.999**self.steps)
+        return -learning_rate * first / (second.sqrt() + 1e-8)

@@ -1,0 +1,10 @@
+"""The generators by name; a new one is listed here."""
+
+from typing import Literal
+
+from anomgan.generators.base import LatentGAN
+from anomgan.generators.dcgan import DCGAN
+from anomgan.generators.wgan_gp import WGANGP
+
+GENERATORS: dict[str, type[LatentGAN]] = {method.name: method for method in (DCGAN, WGANGP)}
+GeneratorName = Literal["dcgan", "wgan_gp"]

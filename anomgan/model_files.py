@@ -1,0 +1,135 @@
+"""The files of any trained model: `model.json`, `weights.safetensors`, `history.csv`; no pickle."""
+
+import csv
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as to_bytes
+from torch import Tensor, nn
+
+from anomgan.errors import InputError, ModelError
+from anomgan.files import atomic_folder, restore_interrupted
+
+FORMAT_VERSION = 1
+CARD = "model.json"
+WEIGHTS = "weights.safetensors"
+
+
+def check_target(folder: Path) -> None:
+    """Refuse to replace a folder that is not a model.
+
+    Raises:
+        InputError: `folder` exists and holds something else.
+    """
+    if folder.is_file():
+        raise InputError(f"{folder} is a file; choose another folder for the model")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / CARD).exists():
+        raise InputError(f"{folder} holds files but no model; choose another folder for the model")
+
+
+def write_folder(
+    folder: Path,
+    card: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+    history: Sequence[Mapping[str, float]],
+    draw: Callable[[Path], None],
+) -> None:
+    """Write a model folder; the whole of it appears at once, or the earlier one stays.
+
+    Args:
+        folder: to be written or replaced.
+        card: JSON-able description; format, version, time and checksum are added.
+        tensors: everything that was learnt.
+        history: rows of mean losses; no file if empty.
+        draw: leaves pictures in the folder that it is given.
+
+    Raises:
+        InputError: the folder cannot be written to, the disk is full, or it is not a model.
+    """
+    check_target(folder)
+    weights = to_bytes({name: tensor.cpu().contiguous() for name, tensor in tensors.items()})
+    about = {
+        "format_version": FORMAT_VERSION,
+        "version": version("anomgan"),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        **card,
+        "weights_sha256": hashlib.sha256(weights).hexdigest(),
+    }
+    with atomic_folder(folder) as temporary:
+        (temporary / WEIGHTS).write_bytes(weights)
+        (temporary / CARD).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        if history:
+            _write_history(temporary / "history.csv", history)
+        draw(temporary)
+
+
+def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Read and check the card and the tensors of a model folder; nothing in it is executed.
+
+    Raises:
+        ModelError: it is missing, incomplete, damaged, or of a newer format.
+    """
+    restore_interrupted(folder)
+    if not folder.is_dir():
+        raise ModelError(f"there is no model folder {folder}; make one with: anomgan fit")
+    card = _read_card(folder / CARD)
+    weights = _read_file(folder / WEIGHTS)
+    if hashlib.sha256(weights).hexdigest() != card.get("weights_sha256"):
+        raise ModelError(f"{folder / WEIGHTS} is damaged: its checksum is not the one in {CARD}")
+    try:
+        return card, load_tensors(weights)
+    except SafetensorError as error:
+        raise ModelError(f"{folder / WEIGHTS} is damaged: {error}") from error
+
+
+def load_weights(networks: nn.Module, tensors: Mapping[str, Tensor], folder: Path) -> None:
+    """Copy stored weights into `networks`.
+
+    Raises:
+        ModelError: they do not fit the networks that the settings describe.
+    """
+    try:
+        networks.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ModelError(
+            f"{folder / WEIGHTS} does not fit the settings in {CARD}; "
+            f"the model is damaged: fit again, or restore the folder from a copy"
+        ) from error
+
+
+def _write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        names = dict.fromkeys(name for row in history for name in row)
+        writer = csv.DictWriter(file, list(names))
+        writer.writeheader()
+        writer.writerows(history)
+
+
+def _read_card(path: Path) -> dict[str, Any]:
+    try:
+        card: dict[str, Any] = json.loads(_read_file(path))
+        found = card["format_version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path} is damaged: it is not the description of a model") from error
+    if found != FORMAT_VERSION:
+        raise ModelError(
+            f"{path} has model format {found}; this version of anomgan reads {FORMAT_VERSION}: "
+            f"install the version that wrote it, or fit again"
+        )
+    return card
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"{path} is missing; {path.parent} is not a whole model") from None
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}") from error

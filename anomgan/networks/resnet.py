@@ -1,0 +1,103 @@
+"""Residual generator and critic of WGAN-GP (Gulrajani et al. 2017, appendix F, 64 x 64).
+
+Every block doubles or halves the image. The critic normalises per image (layer norm), because
+the gradient penalty is a matter of each image by itself and batch norm would mix them.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from anomgan.networks.dcgan import CELLS, pyramid_depth
+
+WIDEST = 8
+"""Feature maps at 4 x 4, as a multiple of those at full size."""
+
+
+class ResNetGenerator(nn.Module):
+    """Latent [N, latent_dim, 1, 1] to image [N, channels, size, size] in [-1, 1].
+
+    Args:
+        size: side of the images: 8, 16, 32, 64, 128, ...
+        channels: image channels.
+        latent_dim: length of a latent vector.
+        features: feature maps at full size; doubled at each halving, up to 8 times as many.
+    """
+
+    def __init__(self, size: int, channels: int, latent_dim: int, features: int) -> None:
+        super().__init__()
+        widths = _widths(size, features)[::-1]
+        self.start = nn.Linear(latent_dim, widths[0] * CELLS**2)
+        self.blocks = nn.Sequential(
+            *(_UpBlock(*pair) for pair in zip(widths, widths[1:], strict=False))
+        )
+        self.head = nn.Sequential(
+            nn.BatchNorm2d(features), nn.ReLU(), nn.Conv2d(features, channels, 3, 1, 1), nn.Tanh()
+        )
+
+    def forward(self, z: Tensor) -> Tensor:
+        cells = self.start(z.flatten(1)).view(len(z), -1, CELLS, CELLS)
+        return self.head(self.blocks(cells))
+
+
+class ResNetCritic(nn.Module):
+    """Image [N, channels, size, size] to (values [N, 1], features of the chosen layer).
+
+    Args:
+        size: side of the images.
+        channels: image channels.
+        features: feature maps at full size; mirrors `ResNetGenerator`.
+    """
+
+    def __init__(self, size: int, channels: int, features: int) -> None:
+        super().__init__()
+        widths = _widths(size, features)
+        self.stem = nn.Conv2d(channels, features, 3, 1, 1)
+        self.hidden = nn.ModuleList(
+            _DownBlock(*pair) for pair in zip(widths, widths[1:], strict=False)
+        )
+        self.head = nn.Linear(widths[-1] * CELLS**2, 1)
+
+    def forward(self, x: Tensor, layer: int = -1) -> tuple[Tensor, Tensor]:
+        maps = [self.stem(x)]
+        for block in self.hidden:
+            maps.append(block(maps[-1]))
+        return self.head(maps[-1].flatten(1)), maps[1:][layer]
+
+
+class _UpBlock(nn.Module):
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.BatchNorm2d(inputs), nn.ReLU())
+        self.grow = nn.Conv2d(inputs, outputs, 3, 1, 1, bias=False)
+        self.second = nn.Sequential(
+            nn.BatchNorm2d(outputs), nn.ReLU(), nn.Conv2d(outputs, outputs, 3, 1, 1)
+        )
+        self.shortcut = nn.Conv2d(inputs, outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner = self.grow(F.interpolate(self.first(x), scale_factor=2))
+        # A 1 x 1 convolution commutes with copying pixels, and is cheaper before it.
+        return self.second(inner) + F.interpolate(self.shortcut(x), scale_factor=2)
+
+
+class _DownBlock(nn.Module):
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(
+            nn.GroupNorm(1, inputs),
+            nn.ReLU(),
+            nn.Conv2d(inputs, inputs, 3, 1, 1, bias=False),
+            nn.GroupNorm(1, inputs),
+            nn.ReLU(),
+            nn.Conv2d(inputs, outputs, 3, 1, 1),
+            nn.AvgPool2d(2),
+        )
+        self.shortcut = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(inputs, outputs, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(x) + self.shortcut(x)
+
+
+def _widths(size: int, features: int) -> list[int]:
+    """Feature maps from full size down to 4 x 4."""
+    return [features * min(2**level, WIDEST) for level in range(pyramid_depth(size) + 1)]

@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+import torch
+
+from anomgan.detectors.anogan import AnoGAN
+from anomgan.detectors.latent_search import search_loss
+from digits import WHOLE, separation
+
+SMALL = {
+    "network": {"latent_dim": 8, "features": 8},
+    "training": {"steps": 200, "batch_size": 32},
+    "search": {"steps": 60, "restarts": 2},
+}
+
+
+@pytest.mark.parametrize("start", ["random", "encoder"])
+def test_digits_that_were_never_seen_are_told_apart(start):
+    made = AnoGAN(device="cpu", start=start, encoder={"steps": 150, "mode": "izi"}, **SMALL, **WHOLE)
+    assert separation(made) > 0.9
+
+
+def test_the_score_is_the_loss_at_the_end_of_the_search(line):
+    common = SMALL | {"training": {"steps": 2, "batch_size": 4}}
+    made = AnoGAN(
+        device="cpu",
+        view={"kind": "whole", "size": 32},
+        calibration={"minimum": 6},
+        score={"standardise": False, "top_share": 1.0},
+        weights={"search": 1.0, "residual": 0.0, "contrast": 0.0},
+        **common,
+    ).fit(line / "train" / "good")
+    image = np.random.default_rng(0).integers(0, 256, (32, 32), dtype=np.uint8)
+    result = made.score(image)
+    x = torch.from_numpy(made.fitted.preparation(image)).permute(2, 0, 1)[None] / 127.5 - 1
+    found = made.search(x, record=True)
+    with torch.no_grad():
+        features = made.gan.features(x)
+        loss = search_loss(made.gan, x, features, found.z, made.settings.search)
+    assert result.score * x.numel() == pytest.approx(loss.item(), rel=1e-3)
+    assert found.path.loss.shape == (1, 2, 60) and found.path.loss[0].min() == found.loss[0]
