@@ -18,6 +18,11 @@ def to_square(image: np.ndarray, size: int) -> np.ndarray:
     return _pad(image, *_margins(image.shape[0], size), *_margins(image.shape[1], size))
 
 
+def overlap(size: int) -> int:
+    """Pixels by which tiles of views of `size` overlap and images are padded by reflection."""
+    return size // 4
+
+
 def to_network(views: np.ndarray) -> Tensor:
     """Views [N, h, w, C] uint8 as x [N, C, h, w] in [-1, 1]."""
     return torch.from_numpy(views).permute(0, 3, 1, 2).float() / 127.5 - 1
@@ -63,9 +68,22 @@ class ViewSampler:
         if self.whole:
             return to_square(self.store[index], self.size)
         height, width, _ = self.store.shape(index)
-        top = int(rng.integers(height - self.size + 1))
-        left = int(rng.integers(width - self.size + 1))
-        return self.store.crop(index, top, left, self.size, self.size)
+        top, above, below = self._span(height, rng)
+        left, before, after = self._span(width, rng)
+        size = self.size
+        crop = self.store.crop(index, top, left, size - above - below, size - before - after)
+        return _pad(crop, above, below, before, after)
+
+    def _span(self, length: int, rng: np.random.Generator) -> tuple[int, int, int]:
+        """Where a crop begins, and how much of it lies before and beyond the image.
+
+        Crops reach past the image as far as tiles do when it is scanned. Otherwise its edge would
+        hardly ever be seen in training, and alarm the detector on every part.
+        """
+        margin = overlap(self.size)
+        start = int(rng.integers(-margin, length + margin - self.size + 1))
+        before, after = max(0, -start), max(0, start + self.size - length)
+        return max(0, start), before, after
 
 
 def scan(

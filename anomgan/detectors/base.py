@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from anomgan.config import Settings, build_settings
 from anomgan.data.normals import Source, read_source
-from anomgan.data.views import Maps, scan, to_network, to_square
+from anomgan.data.views import Maps, overlap, scan, to_network, to_square
 from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.fitting import FitOptions, fit_detector
 from anomgan.detectors.heatmaps import (
@@ -190,7 +190,7 @@ class Detector(ABC):
         detector = cls(device=device, **model.settings)
         detector.networks = detector.build(model.preparation.channels)
         model.load_weights(detector.networks)
-        detector.networks.to(detector.device).eval()
+        detector.networks.to(detector.device, memory_format=torch.channels_last).eval()
         statistics = Statistics(model.statistics)
         detector.fitted = Fitted(model.preparation, statistics, model.calibration, model.facts)
         return detector
@@ -221,7 +221,7 @@ class Detector(ABC):
         else:
             tile, stride, at_once = LARGEST_TILE, self.stride, 1
         return scan(
-            prepared, self._infer, tile=tile, stride=stride, margin=size // 4, batch_size=at_once
+            prepared, self._infer, tile=tile, stride=stride, margin=overlap(size), batch_size=at_once
         )
 
     def _evidence(self, prepared: np.ndarray, maps: Maps) -> Look:

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from anomgan.config import ScoreSettings, Section, Settings, TrainingSettings, Weights
+from anomgan.config import Section, Settings, TrainingSettings, Weights
 from anomgan.data.damage import damage
 from anomgan.data.views import Maps
 from anomgan.detectors.base import Detector, Profile
@@ -57,7 +57,6 @@ class RestorationSettings(Settings):
     training: TrainingSettings = TrainingSettings(steps=1000)
     network: NetworkSettings = NetworkSettings()
     loss: LossSettings = LossSettings()
-    score: ScoreSettings = ScoreSettings(top_share=0.02)
     weights: RestorationWeights = RestorationWeights(fake=1.0)
     heatmap_weights: RestorationWeights = RestorationWeights(fake=1.0)
 

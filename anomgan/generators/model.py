@@ -59,7 +59,7 @@ class TrainedGenerator:
         torch.manual_seed(settings.seed)
         method = GENERATORS[settings.generator]
         self.gan: LatentGAN = method(settings.view.size, channels, settings.network)
-        self.gan.networks.to(device).eval()
+        self.gan.networks.to(device, memory_format=torch.channels_last).eval()
         self.settings = settings
         self.channels = channels
         self.device = torch.device(device)
