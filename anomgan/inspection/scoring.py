@@ -3,7 +3,7 @@
 import csv
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,8 +88,8 @@ def run_score(job: ScoreJob, say: Say) -> Outcome:
     detector = load(job.model, job.device)
     outcome = Outcome(len(paths))
     with _table(job.table) as write, progress_bar("scoring", len(paths)) as report:
-        for done, path in enumerate(paths, start=1):
-            row = _row(detector, job, path, path.resolve().relative_to(root))
+        for done, (path, result) in enumerate(_results(detector, paths), start=1):
+            row = _row(detector, job, path, path.resolve().relative_to(root), result)
             outcome.failed += "error" in row
             outcome.anomalous += row.get("verdict") == "anomalous"
             write(row)
@@ -103,11 +103,30 @@ def run_score(job: ScoreJob, say: Say) -> Outcome:
     return outcome
 
 
-def _row(detector: Detector, job: ScoreJob, path: Path, name: Path) -> Row:
+def _results(
+    detector: Detector, paths: Sequence[Path]
+) -> Iterator[tuple[Path, Result | InputError]]:
+    """The result of each image, or what is wrong with it; small ones are scored in batches."""
+    for first in range(0, len(paths), detector.images_at_once):
+        some = paths[first : first + detector.images_at_once]
+        try:
+            yield from zip(some, detector.score(some), strict=True)
+        except InputError:
+            yield from ((path, _result(detector, path)) for path in some)
+
+
+def _result(detector: Detector, path: Path) -> Result | InputError:
     try:
-        result = detector.score(path)
+        return detector.score(path)
     except InputError as error:
-        return {"image": str(path), "error": str(error)}
+        return error
+
+
+def _row(
+    detector: Detector, job: ScoreJob, path: Path, name: Path, result: Result | InputError
+) -> Row:
+    if isinstance(result, InputError):
+        return {"image": str(path), "error": str(result)}
     row = result.as_dict() | {"model": str(job.model)}
     if job.overlays:
         row["heatmap"] = str(job.pictures / f"{name}.heatmap.png")

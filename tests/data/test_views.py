@@ -80,3 +80,22 @@ def test_batches_depend_on_seed_and_step_alone(rng, whole):
     assert not torch.equal(batches[0], batches[1])
     assert not torch.equal(sampler(2)(0), batches[0])
     assert batches[0].shape[:2] == (5, 1) and batches[0].dtype == torch.uint8
+
+
+def test_the_edge_of_an_image_is_seen_in_training_as_it_is_when_scanned(tmp_path):
+    image = np.random.default_rng(0).integers(0, 256, (50, 40, 1), dtype=np.uint8)
+    store = ImageStore(folder=tmp_path)
+    store.append(image)
+    sampler = ViewSampler(store, [0], size=32, batch_size=200, whole=False)
+    views = sampler(0)[:, 0].numpy()
+    padded = np.pad(image[..., 0], 8, mode="reflect")
+    places = np.lib.stride_tricks.sliding_window_view(padded, (32, 32))
+    found = {
+        tuple(place)
+        for view in views
+        for place in np.argwhere((places == view).all(axis=(2, 3)))
+    }
+    assert len(found) > 100
+    tops, lefts = ({place[axis] for place in found} for axis in (0, 1))
+    assert min(tops) == min(lefts) == 0
+    assert max(tops) == 50 + 16 - 32 and max(lefts) == 40 + 16 - 32
