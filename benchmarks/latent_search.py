@@ -58,7 +58,8 @@ def main() -> None:
         "auroc_all_steps": auroc(truth, whole.loss.cpu().numpy()),
         "auroc_early_stopping": auroc(truth, early.loss.cpu().numpy()),
         "mean_steps_early_stopping": early.steps.float().mean().item(),
-        "median_loss": {"all_steps": whole.loss.median().item(), "early": early.loss.median().item()},
+        "median_loss_all_steps": whole.loss.median().item(),
+        "median_loss_early_stopping": early.loss.median().item(),
         "settings": detector.settings.search.model_dump(),
         **environment(detector),
     }

@@ -17,6 +17,7 @@ from study import DATA, is_done, keep, make, run_cell
 
 from anomgan.data.mnist import read_mnist
 
+DETECTORS = ("ganomaly", "egbad", "f_anogan", "anogan")
 PER_DIGIT = 100
 """Test images per digit where a detector is too slow for all of them."""
 
@@ -24,7 +25,7 @@ PER_DIGIT = 100
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("protocol", choices=["one-class", "leave-one-out"])
-    parser.add_argument("--detectors", nargs="+", default=["ganomaly", "egbad", "f_anogan", "anogan"])
+    parser.add_argument("--detectors", nargs="+", default=list(DETECTORS))
     parser.add_argument("--digits", nargs="+", type=int, default=list(range(10)))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--subset", nargs="*", default=["anogan"], help="detectors on 1,000 images")
@@ -50,14 +51,15 @@ def main() -> None:
                     "good" if (test_digits[i] == digit) == one_class else f"digit {test_digits[i]}"
                     for i in chosen
                 ]
+                normals, images = list(train[normal]), list(test[chosen])
                 detector = make(config, seed, options.device)
                 about = {
-                    "dataset": "mnist" + (f" ({len(chosen)} stratified test images)" if subset else ""),
+                    "dataset": f"mnist, {len(chosen)} stratified images" if subset else "mnist",
                     "category": str(digit),
                     "protocol": options.protocol,
                     "config": config,
                 }
-                keep(study, run_cell(detector, list(train[normal]), list(test[chosen]), kinds, **about))
+                keep(study, run_cell(detector, normals, images, kinds, **about))
 
 
 def _stratified(digits: np.ndarray) -> np.ndarray:

@@ -3,12 +3,11 @@
     python benchmarks/tables.py
 """
 
-import json
 import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from study import RESULTS, ROOT, Cell, read
+from study import ROOT, Cell, read
 
 README = ROOT / "README.md"
 NAMES = ("restoration", "ganomaly", "egbad", "f-anogan", "anogan")
@@ -48,7 +47,7 @@ def mnist_leave_one_out() -> str:
         [
             detector,
             *(
-                f"{_three(_value(cells, d, 'image_ap'))} / {_three(_value(cells, d, 'image_auroc'))}"
+                " / ".join(_three(_value(cells, d, name)) for name in ("image_ap", "image_auroc"))
                 for d in digits
             ),
         ]
@@ -73,14 +72,13 @@ def magnetic_tile() -> str:
 
 def latency() -> str:
     """Milliseconds per image."""
-    lines = [json.loads(line) for line in (RESULTS / "latency.jsonl").read_text().splitlines()]
     rows = [
         [
             line["detector"],
             f"{line['ms_per_image_one_by_one']:.2f}",
             f"{line['ms_per_image_together']:.2f}",
         ]
-        for line in lines
+        for line in read("latency")
     ]
     return _table(["detector", "one at a time", "64 together"], rows)
 
@@ -107,9 +105,8 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-TABLES: dict[str, Callable[[], str]] = {
-    table.__name__: table for table in (mnist_one_class, mnist_leave_one_out, magnetic_tile, latency)
-}
+BUILDERS = (mnist_one_class, mnist_leave_one_out, magnetic_tile, latency)
+TABLES: dict[str, Callable[[], str]] = {table.__name__: table for table in BUILDERS}
 
 if __name__ == "__main__":
     main()

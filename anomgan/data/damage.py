@@ -23,13 +23,13 @@ def damage(x: Tensor) -> tuple[Tensor, Tensor]:
         x: clean views [N, C, size, size] in [-1, 1].
 
     Returns:
-        The damaged views, likewise, and masks [N, 1, size, size] that are 1 where something is damaged.
+        The damaged views, likewise, and masks [N, 1, size, size], 1 where something is damaged.
     """
     n = len(x)
     shape = torch.where(_choose(n, x.device, 0.5), _blobs(x), _lines(x))
-    content = torch.stack([_foreign(x), _displaced(x), _shaded(x), _noise(x)])
+    content = torch.stack([_foreign(x), _displaced(x), _shaded(x), _noise(x), _hole(x), _hole(x)])
     content = content[torch.randint(len(content), (n,), device=x.device), torch.arange(n)]
-    opacity = 0.25 + 0.75 * _uniform(n, x.device)
+    opacity = 1 - 0.75 * _uniform(n, x.device).square()
     opacity = opacity * ~_choose(n, x.device, CLEAN_SHARE)
     damaged = x + shape * opacity * (content.clamp(-1, 1) - x)
     changed = (damaged - x).abs().mean(1, keepdim=True)
@@ -76,6 +76,12 @@ def _shaded(x: Tensor) -> Tensor:
     gain = 0.3 + 1.2 * _uniform(len(x), x.device)
     offset = 1.6 * _uniform(len(x), x.device, x.shape[1]) - 0.8
     return x * gain + offset
+
+
+def _hole(x: Tensor) -> Tensor:
+    """Nearly black, or nearly white: holes, cracks and glints."""
+    sign = torch.where(_choose(len(x), x.device, 0.7), -1.0, 1.0)
+    return 0.2 * x + sign * (0.6 + 0.4 * _uniform(len(x), x.device))
 
 
 def _noise(x: Tensor) -> Tensor:

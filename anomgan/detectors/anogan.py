@@ -14,7 +14,7 @@ from anomgan.data.views import Maps
 from anomgan.detectors.base import Detector, Profile
 from anomgan.detectors.f_anogan import EncoderSettings, encode, encoder_phase
 from anomgan.detectors.latent_search import Found, SearchSettings, search
-from anomgan.generators import GENERATORS, GeneratorName, GANSettings
+from anomgan.generators import GENERATORS, GANSettings, GeneratorName
 from anomgan.networks.dcgan import Encoder
 from anomgan.training.recipe import Phase
 

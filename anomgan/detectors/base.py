@@ -217,11 +217,12 @@ class Detector(ABC):
     def _scan(self, prepared: np.ndarray) -> Maps:
         size = self.settings.view.size
         if self.stride is None:
-            tile, stride, at_once = size, size, VIEWS_AT_ONCE
+            tile, stride, batch = size, size, VIEWS_AT_ONCE
         else:
-            tile, stride, at_once = LARGEST_TILE, self.stride, 1
+            tile, stride, batch = LARGEST_TILE, self.stride, 1
+        margin = overlap(size)
         return scan(
-            prepared, self._infer, tile=tile, stride=stride, margin=overlap(size), batch_size=at_once
+            prepared, self._infer, tile=tile, stride=stride, margin=margin, batch_size=batch
         )
 
     def _evidence(self, prepared: np.ndarray, maps: Maps) -> Look:

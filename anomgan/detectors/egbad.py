@@ -37,8 +37,8 @@ class LossSettings(Section):
     reconstruction: float = Field(
         10.0,
         ge=0,
-        description="L1 of image and G(E(x)), as in ALICE (Li et al. 2017); the paper has none (0), "
-        "and its encoder inverts the generator only after very long training",
+        description="L1 of image and G(E(x)), as in ALICE (Li et al. 2017); the paper has none "
+        "(0), and its encoder inverts the generator only after very long training",
     )
 
 

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from anomgan.config import Section, Settings, TrainingSettings, Weights
 from anomgan.data.views import Maps
 from anomgan.detectors.base import Detector, Profile
-from anomgan.generators import GENERATORS, GeneratorName, GANSettings, LatentGAN
+from anomgan.generators import GENERATORS, GANSettings, GeneratorName, LatentGAN
+from anomgan.losses import feature_matching
 from anomgan.networks.dcgan import Encoder
 from anomgan.training.recipe import Adam, Phase, Recipe, Update
 
@@ -92,7 +93,8 @@ class EncoderRecipe(Recipe):
             yield Update("encoder", image, {"image": image})
             return
         layer = self.settings.layer
-        feature = F.mse_loss(self.gan.features(rebuilt, layer), self.gan.features(x, layer).detach())
+        features = self.gan.features(x, layer).detach()
+        feature = feature_matching(self.gan.features(rebuilt, layer), features)
         loss = image + self.settings.kappa * feature  # eq. 4
         yield Update("encoder", loss, {"image": image, "feature": feature})
 

@@ -8,14 +8,15 @@ from digits import WHOLE, separation
 
 SMALL = {
     "network": {"latent_dim": 8, "features": 8},
-    "training": {"steps": 200, "batch_size": 32},
+    "training": {"steps": 200, "batch_size": 32, "learning_rate": 1e-3},
     "search": {"steps": 60, "restarts": 2},
 }
 
 
 @pytest.mark.parametrize("start", ["random", "encoder"])
 def test_digits_that_were_never_seen_are_told_apart(start):
-    made = AnoGAN(device="cpu", start=start, encoder={"steps": 150, "mode": "izi"}, **SMALL, **WHOLE)
+    encoder = {"steps": 150, "mode": "izi"}
+    made = AnoGAN(device="cpu", start=start, encoder=encoder, **SMALL, **WHOLE)
     assert separation(made) > 0.9
 
 
