@@ -28,6 +28,12 @@ class SearchSettings(Section):
     discrimination: float = Field(
         0.1, ge=0, le=1, description="lambda, the share of feature matching in the loss (eq. 5)"
     )
+    prior: float = Field(
+        0.0,
+        ge=0,
+        description="weight of |z|^2 / 2: how firmly the latent vector is held to what the "
+        "generator was trained on (the paper has none)",
+    )
     layer: int = Field(
         -1, ge=-16, le=15, description="hidden layer of the discriminator (0 first, -1 last)"
     )
@@ -75,6 +81,9 @@ def search_loss(
 ) -> Tensor:
     """Loss [N] of latent vectors: (1 - lambda) residual + lambda discrimination, equation 5.
 
+    A `prior` above 0 makes it the most probable latent vector under N(0, 1) instead of the one
+    that fits best, so that the search cannot leave what the generator knows for an anomaly's sake.
+
     Args:
         gan: generator and discriminator.
         x: images [N, C, H, W].
@@ -85,10 +94,11 @@ def search_loss(
     rebuilt = gan.generate(z)
     residual = (x - rebuilt).abs().flatten(1).sum(1)  # equation 3
     share = settings.discrimination
+    loss = (1 - share) * residual + settings.prior * z.square().sum(1) / 2
     if not share:
-        return residual
+        return loss
     distance = features - gan.features(rebuilt, settings.layer)
-    return (1 - share) * residual + share * distance.abs().flatten(1).sum(1)  # equations 4 and 5
+    return loss + share * distance.abs().flatten(1).sum(1)  # equations 4 and 5
 
 
 def search(

@@ -26,14 +26,14 @@ def images(gan):
 
 def test_the_loss_is_equation_5(gan, images):
     z = torch.randn(5, 4)
-    settings = SearchSettings(discrimination=0.3, layer=0)
+    settings = SearchSettings(discrimination=0.3, layer=0, prior=2.0)
     with torch.no_grad():
         loss = search_loss(gan, images, gan.features(images, 0), z, settings)
         rebuilt = gan.generate(z)
         for i in range(5):
             residual = np.abs((images[i] - rebuilt[i]).numpy()).sum()
             f_x, f_g = (gan.features(some[i : i + 1], 0).numpy() for some in (images, rebuilt))
-            expected = 0.7 * residual + 0.3 * np.abs(f_x - f_g).sum()
+            expected = 0.7 * residual + 0.3 * np.abs(f_x - f_g).sum() + (z[i] ** 2).sum()
             assert loss[i].item() == pytest.approx(float(expected), rel=1e-4)
 
 
