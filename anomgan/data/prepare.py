@@ -71,16 +71,17 @@ class Preparation:
         by `scale`. The aspect ratio is kept in both.
 
         Raises:
-            InputError: the image is smaller than a patch.
+            InputError: the image is smaller than half a patch.
         """
         x = with_channels(to_uint8(image, self.bits), self.channels)
         height, width = x.shape[:2]
         scale = self.size / max(height, width) if self.view == "whole" else self.scale
         new_height, new_width = max(1, round(height * scale)), max(1, round(width * scale))
-        if self.view == "patch" and min(new_height, new_width) < self.size:
+        # Up to half a patch can be filled up by reflection.
+        if self.view == "patch" and 2 * min(new_height, new_width) < self.size:
             scaled = f" ({new_width} x {new_height} after scaling)" if scale != 1 else ""
             raise InputError(
-                f"{name} is {width} x {height} pixels{scaled}, smaller than a patch of "
+                f"{name} is {width} x {height} pixels{scaled}, smaller than half a patch of "
                 f"{self.size} x {self.size}; use larger images, or fit with a smaller view.size "
                 f"or with view.kind=whole"
             )

@@ -16,7 +16,14 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from anomgan.config import Section, Settings, TrainingSettings, Weights
+from anomgan.config import (
+    ImageSettings,
+    ScoreSettings,
+    Section,
+    Settings,
+    TrainingSettings,
+    Weights,
+)
 from anomgan.data.damage import damage
 from anomgan.data.views import Maps
 from anomgan.detectors.base import Detector, Profile
@@ -54,7 +61,9 @@ class RestorationSettings(Settings):
     """Settings of the restoration detector; the defaults are for photographs of parts."""
 
     detector: Literal["restoration"] = "restoration"
+    image: ImageSettings = ImageSettings(max_side=200)
     training: TrainingSettings = TrainingSettings(steps=1000)
+    score: ScoreSettings = ScoreSettings(top_share=0.005)
     network: NetworkSettings = NetworkSettings()
     loss: LossSettings = LossSettings()
     weights: RestorationWeights = RestorationWeights(fake=1.0)

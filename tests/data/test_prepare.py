@@ -40,9 +40,10 @@ def test_the_whole_view_fits_the_longer_side():
     assert prepare(np.zeros((8, 8, 3), np.uint8)).shape == (32, 32, 1)
 
 
-def test_images_smaller_than_a_patch_are_named():
-    with pytest.raises(InputError, match="part.png is 50 x 200 pixels.*patch of 64 x 64"):
-        decide([(200, 200)])(np.zeros((200, 50), np.uint8), "part.png")
+def test_images_smaller_than_half_a_patch_are_named():
+    with pytest.raises(InputError, match="part.png is 31 x 200 pixels.*half a patch of 64 x 64"):
+        decide([(200, 200)])(np.zeros((200, 31), np.uint8), "part.png")
+    assert decide([(200, 200)])(np.zeros((200, 32), np.uint8)).shape == (200, 32, 1)
 
 
 def test_flattening_takes_away_a_lighting_gradient(rng):

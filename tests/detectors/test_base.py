@@ -97,9 +97,14 @@ def test_groups_that_are_too_large_are_refused(tmp_path, line):
         made.fit(line / "train" / "good", groups=tmp_path / "groups.csv")
 
 
-def test_images_smaller_than_a_patch_are_named(fitted):
-    with pytest.raises(InputError, match="20 x 90 pixels.*patch of 32 x 32"):
-        fitted.score(np.zeros((90, 20), np.uint8))
+def test_images_smaller_than_half_a_patch_are_named(fitted):
+    with pytest.raises(InputError, match="15 x 90 pixels.*half a patch of 32 x 32"):
+        fitted.score(np.zeros((90, 15), np.uint8))
+
+
+def test_images_a_little_smaller_than_a_patch_are_scored(fitted, rng):
+    image = rng.integers(0, 256, (90, 16), dtype=np.uint8)
+    assert fitted.score(image).heatmap.shape == (90, 16)
 
 
 def test_scoring_before_fitting_is_refused():
