@@ -16,7 +16,7 @@ from anomgan.pictures import save_grid
 
 DETECTORS = ("restoration", "ganomaly", "egbad", "f_anogan", "anogan")
 SIZE = 128
-MINUTES = 3
+MINUTES = 2
 """Pixels of a rendered part, and training time per phase: so that all learn in 20 minutes."""
 
 

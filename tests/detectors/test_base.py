@@ -23,7 +23,7 @@ def fitted(parts):
         "image": {"lighting_radius": 0.08},
         "view": {"size": 32},
         "network": {"features": 16, "latent_dim": 16},
-        "training": {"steps": 400, "batch_size": 16, "learning_rate": 5e-4},
+        "training": {"steps": 600, "batch_size": 16, "learning_rate": 5e-4},
     }
     return GANomaly(device="cpu", **settings).fit(parts / "train" / "good")
 
