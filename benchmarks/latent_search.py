@@ -92,7 +92,7 @@ def _draw(detector: AnoGAN, x: torch.Tensor, truth: np.ndarray) -> None:
     axis = figure.subplots()
     for label, name, colour in ((0, "normal", "#0072B2"), (1, "anomalous", "#D55E00")):
         some = x[torch.from_numpy(truth == label)][:50]
-        path = _search(detector, some, record=True, patience=0).path
+        path = _search(detector, some, record=True, patience=0).trajectory
         best = path.loss.amin(1).cummin(1).values.numpy()
         low, middle, high = np.percentile(best, (25, 50, 75), axis=0)
         axis.fill_between(range(STEPS), low, high, color=colour, alpha=0.2)

@@ -47,24 +47,7 @@ class SearchSettings(Section):
 
 
 @dataclass
-class Found:
-    """What a search found for N images.
-
-    Attributes:
-        z: latent vectors [N, latent_dim] of the best candidate of each image.
-        loss: their losses [N], equation 5: the anomaly score A(x) of equation 6.
-        steps: steps [N] that were spent until the best candidate stopped.
-        path: the way there, if it was recorded.
-    """
-
-    z: Tensor
-    loss: Tensor
-    steps: Tensor
-    path: "Path | None" = None
-
-
-@dataclass
-class Path:
+class Trajectory:
     """The ways of all candidates; one that has stopped stays where it is.
 
     Attributes:
@@ -74,6 +57,23 @@ class Path:
 
     loss: Tensor
     z: Tensor
+
+
+@dataclass
+class Found:
+    """What a search found for N images.
+
+    Attributes:
+        z: latent vectors [N, latent_dim] of the best candidate of each image.
+        loss: their losses [N], equation 5: the anomaly score A(x) of equation 6.
+        steps: steps [N] that were spent until the best candidate stopped.
+        trajectory: the way there, if it was recorded.
+    """
+
+    z: Tensor
+    loss: Tensor
+    steps: Tensor
+    trajectory: Trajectory | None = None
 
 
 def search_loss(
@@ -120,7 +120,7 @@ def search(
         x: images [N, C, H, W] in [-1, 1].
         settings: budget of the search.
         start: first starting point of each image [N, latent_dim], from an encoder.
-        record: keep the path of every candidate in memory.
+        record: keep the trajectory of every candidate in memory.
         report: called with the number of images done.
     """
     images = max(1, settings.chunk // settings.restarts)
@@ -131,15 +131,17 @@ def search(
         with torch.inference_mode(False), torch.enable_grad():
             parts.append(_search_chunk(gan, x[some].clone(), settings, begin, record))
         report(min(first + images, len(x)))
-    paths = [part.path for part in parts if part.path]
-    return Found(
+    found = Found(
         torch.cat([part.z for part in parts]),
         torch.cat([part.loss for part in parts]),
         torch.cat([part.steps for part in parts]),
-        Path(torch.cat([p.loss for p in paths]), torch.cat([p.z for p in paths]))
-        if paths
-        else None,
     )
+    if record:
+        ways = [part.trajectory for part in parts if part.trajectory]
+        found.trajectory = Trajectory(
+            torch.cat([way.loss for way in ways]), torch.cat([way.z for way in ways])
+        )
+    return found
 
 
 def _search_chunk(
@@ -154,7 +156,7 @@ def _search_chunk(
     progress_at, mark = torch.zeros_like(spent), best.clone()
     going = torch.arange(len(z), device=x.device)
     moments = _Moments(z)
-    last_loss, path = torch.zeros_like(best), []
+    last_loss, visited = torch.zeros_like(best), []
     for step in range(settings.steps):
         owner = going // restarts
         here = z[going].requires_grad_()
@@ -168,7 +170,7 @@ def _search_chunk(
         spent[going] = step + 1
         if record:
             last_loss[going] = loss
-            path.append((last_loss.cpu().clone(), z.cpu().clone()))
+            visited.append((last_loss.cpu().clone(), z.cpu().clone()))
         z[going] += moments.move(going, gradient, settings.learning_rate)
         if settings.patience:
             going = going[step - progress_at[going] < settings.patience]
@@ -179,14 +181,16 @@ def _search_chunk(
         best_z[winner],
         best[winner],
         spent[winner],
-        _join(path, count, settings) if record else None,
+        _trajectory(visited, count, settings) if record else None,
     )
 
 
-def _join(path: list[tuple[Tensor, Tensor]], count: int, settings: SearchSettings) -> Path:
-    path = path + path[-1:] * (settings.steps - len(path))
-    loss, z = (torch.stack(values, 1) for values in zip(*path, strict=True))
-    return Path(
+def _trajectory(
+    visited: list[tuple[Tensor, Tensor]], count: int, settings: SearchSettings
+) -> Trajectory:
+    visited = visited + visited[-1:] * (settings.steps - len(visited))
+    loss, z = (torch.stack(values, 1) for values in zip(*visited, strict=True))
+    return Trajectory(
         loss.view(count, settings.restarts, -1),
         z.view(count, settings.restarts, settings.steps, -1),
     )

@@ -38,4 +38,4 @@ def test_the_score_is_the_loss_at_the_end_of_the_search(line):
         features = made.gan.features(x)
         loss = search_loss(made.gan, x, features, found.z, made.settings.search)
     assert result.score * x.numel() == pytest.approx(loss.item(), rel=1e-3)
-    assert found.path.loss.shape == (1, 2, 60) and found.path.loss[0].min() == found.loss[0]
+    assert found.trajectory.loss.shape == (1, 2, 60) and found.trajectory.loss[0].min() == found.loss[0]
