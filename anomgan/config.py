@@ -64,7 +64,7 @@ class TrainingSettings(Section):
 
     steps: int = Field(1500, ge=1, description="training steps; the budget unless minutes is set")
     minutes: float | None = Field(
-        None, gt=0, description="stop after this many minutes, even if steps are left"
+        None, gt=0, description="stop each phase after this many minutes, even if steps are left"
     )
     batch_size: int = Field(32, ge=2, le=4096, description="views per step")
     learning_rate: float | None = Field(

@@ -38,8 +38,9 @@ def main() -> None:
                 result = detector.score(path)
                 row.append((result.heatmap / result.heat_threshold).clip(0, 2))
             print(name, flush=True)
+        labels = [name.replace("_", "-") for name in DETECTORS]
         save_grid(
-            RESULTS / "same_defects.png", rows, ("part", *DETECTORS), DEFECTS,
+            RESULTS / "same_defects.png", rows, ("part", *labels), DEFECTS,
             "The same defects, seen by each detector (white: twice its threshold)",
         )
 

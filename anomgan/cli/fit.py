@@ -34,7 +34,7 @@ def fit(
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Training steps.")] = None,
     minutes: Annotated[
-        float | None, typer.Option(help="Stop training after this many minutes.")
+        float | None, typer.Option(help="Stop each phase of training after this many minutes.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random. Default: 0.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
