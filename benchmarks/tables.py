@@ -34,7 +34,7 @@ def mnist_one_class() -> str:
     rows = []
     for detector, cells in _by_detector("mnist_one_class").items():
         values = [_value(cells, str(digit), "image_auroc") for digit in range(10)]
-        rows.append([detector, *map(_three, values), f"**{_three(_mean(values))}**"])
+        rows.append([detector, *map(_three, values), _bold(_mean(values))])
     rows += [[name, *[""] * 10, _three(value)] for name, value in PUBLISHED.items()]
     return _table(["detector", *map(str, range(10)), "mean"], rows)
 
@@ -65,7 +65,7 @@ def magnetic_tile() -> str:
         minutes = _mean([cell["fit_seconds"] for cell in cells]) / 60
         cost = _mean([cell["score_ms_per_image"] for cell in cells])
         rows.append(
-            [detector, *map(_three, kinds), f"**{_three(total)}**", f"{minutes:.1f}", f"{cost:.0f}"]
+            [detector, *map(_three, kinds), _bold(total), f"{minutes:.1f}", f"{cost:.0f}"]
         )
     return _table(["detector", *KINDS, "all", "fit, min", "score, ms"], rows)
 
@@ -98,6 +98,10 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 def _three(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
+
+
+def _bold(value: float | None) -> str:
+    return "" if value is None else f"**{_three(value)}**"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
