@@ -128,21 +128,26 @@ class Weights(Section):
         return self.model_dump()
 
 
-class Settings(Section):
-    """Everything that decides what a detector learns."""
+class LearningSettings(Section):
+    """What decides the learning of any model, a detector or a generator."""
 
-    detector: str
     seed: int = Field(0, ge=0, lt=2**31, description="one seed for split, weights and batches")
     image: ImageSettings = ImageSettings()
     view: ViewSettings = ViewSettings()
     training: TrainingSettings = TrainingSettings()
+
+
+class Settings(LearningSettings):
+    """Everything that decides what a detector learns."""
+
+    detector: str
     calibration: CalibrationSettings = CalibrationSettings()
     score: ScoreSettings = ScoreSettings()
     weights: Weights
     heatmap_weights: Weights
 
 
-AnySettings = TypeVar("AnySettings", bound=Settings)
+AnySettings = TypeVar("AnySettings", bound=LearningSettings)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -213,7 +218,7 @@ def build_settings(
         raise SettingsError(f"{source}: " + "; ".join(lines)) from error
 
 
-def _explain(kind: type[Settings], detail: Any) -> str:
+def _explain(kind: type[LearningSettings], detail: Any) -> str:
     key = ".".join(str(part) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
         section: Any = kind

@@ -46,7 +46,8 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
     """
     share = torch.rand(len(real), 1, 1, 1, device=real.device)
     between = (share * real + (1 - share) * fake).detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+    with torch.enable_grad():  # the penalty is a matter of gradients even where nobody descends
+        (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
     # The small number keeps the root differentiable where a gradient vanishes.
     length = (gradient.square().sum(dim=(1, 2, 3)) + 1e-12).sqrt()
     return (length - 1).square().mean()

@@ -13,13 +13,13 @@ from anomgan.data.folders import list_images, read_groups
 from anomgan.data.normals import NormalImages, Source, read_normals
 from anomgan.data.prepare import Preparation
 from anomgan.data.store import ImageStore
-from anomgan.data.views import ViewSampler
 from anomgan.detectors.calibration import Calibration, hold_out
 from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.heatmaps import Evidence, Statistics, pool
 from anomgan.errors import InputError
+from anomgan.training.phases import train_phase
 from anomgan.training.progress import progress_bar
-from anomgan.training.trainer import Trainer, TrainingSummary
+from anomgan.training.trainer import TrainingSummary
 
 if TYPE_CHECKING:
     from anomgan.detectors.base import Detector, Look
@@ -29,8 +29,6 @@ STATISTICS_IMAGES = 200
 """Training images that the statistics of the evidence are measured on."""
 SAMPLES = 6
 """Held-out images shown in samples.png."""
-BUDGET = {"steps", "minutes", "checkpoint_minutes"}
-"""Training settings that may change on a resume; all others decide what is learnt."""
 
 
 @dataclass(frozen=True)
@@ -122,30 +120,20 @@ def _train(detector: "Detector", parts: Parts, options: FitOptions) -> list[Trai
     settings = detector.settings
     torch.manual_seed(settings.seed)
     detector.networks = detector.build(parts.preparation.channels)
-    facts = {
-        "settings": settings.model_dump(exclude={"training": BUDGET}, mode="json"),
-        "images": parts.fingerprint,
-    }
-    summaries = []
-    for name, phase in detector.phases().items():
-        batches = ViewSampler(
+    summaries = [
+        train_phase(
+            name,
+            phase,
             parts.store,
             parts.training,
-            size=settings.view.size,
-            batch_size=phase.training.batch_size * phase.recipe.batches_per_step,
-            whole=settings.view.kind == "whole",
-            seed=settings.seed,
-        )
-        trainer = Trainer(
-            phase.recipe,
-            batches,
-            phase.training,
+            settings,
+            fingerprint=parts.fingerprint,
             device=detector.device,
-            seed=settings.seed,
-            checkpoint=options.work_folder / f"{name}.safetensors" if options.work_folder else None,
-            facts=facts,
+            work_folder=options.work_folder,
+            resume=options.resume,
         )
-        summaries.append(trainer.run(f"training {name}", options.resume))
+        for name, phase in detector.phases().items()
+    ]
     detector.networks.eval()
     return summaries
 

@@ -10,7 +10,7 @@ import torch
 
 from anomgan.config import (
     ImageSettings,
-    Section,
+    LearningSettings,
     TrainingSettings,
     ViewSettings,
     build_settings,
@@ -18,25 +18,24 @@ from anomgan.config import (
 from anomgan.data.folders import list_images
 from anomgan.data.normals import Source, read_normals
 from anomgan.data.prepare import Preparation
-from anomgan.data.views import ViewSampler
 from anomgan.device import choose_device
 from anomgan.errors import InputError, ModelError
 from anomgan.generators.base import GANSettings, LatentGAN
 from anomgan.generators.registry import GENERATORS, GeneratorName
 from anomgan.model_files import CARD, load_weights, read_folder, write_folder
 from anomgan.pictures import save_grid
+from anomgan.training.phases import train_phase
 from anomgan.training.progress import progress_bar
-from anomgan.training.trainer import Trainer
+from anomgan.training.recipe import Phase
 
 GRID = 8
 """Rows and columns of samples.png."""
 
 
-class GeneratorSettings(Section):
+class GeneratorSettings(LearningSettings):
     """Everything that decides what a generator learns."""
 
     generator: GeneratorName = "dcgan"
-    seed: int = 0
     image: ImageSettings = ImageSettings(lighting="keep")
     view: ViewSettings = ViewSettings(kind="whole")
     training: TrainingSettings = TrainingSettings(steps=5000, batch_size=64)
@@ -135,27 +134,18 @@ def train_generator(
         )
         model = TrainedGenerator(settings, preparation.channels, choose_device(device))
         with read.prepared(preparation, folder) as store:
-            batches = ViewSampler(
+            summary = train_phase(
+                settings.generator,
+                Phase(model.gan, settings.training),
                 store,
                 range(len(store)),
-                size=settings.view.size,
-                batch_size=settings.training.batch_size * model.gan.batches_per_step,
-                whole=settings.view.kind == "whole",
-                seed=settings.seed,
-            )
-            trainer = Trainer(
-                model.gan,
-                batches,
-                settings.training,
+                settings,
+                fingerprint=read.fingerprint,
                 device=model.device,
-                seed=settings.seed,
-                checkpoint=folder / f"{settings.generator}.safetensors" if work_folder else None,
-                facts={
-                    "settings": settings.model_dump(exclude={"training"}, mode="json"),
-                    "images": read.fingerprint,
-                },
+                work_folder=Path(work_folder) if work_folder else None,
+                resume=resume,
             )
-            model.history = trainer.run(f"training {settings.generator}", resume).history
+    model.history = summary.history
     model.gan.networks.eval()
     return model
 

@@ -172,9 +172,10 @@ class Trainer:
             if isinstance(layer, nn.modules.batchnorm._BatchNorm):
                 layer.reset_running_stats()
                 layer.momentum = None
-        for step in range(SETTLE_STEPS):
-            for _ in self.recipe.step(self._views(step)):
-                pass
+        with torch.no_grad():
+            for step in range(SETTLE_STEPS):
+                for _ in self.recipe.step(self._views(step)):
+                    pass
 
     def _views(self, step: int) -> Tensor:
         torch.manual_seed(self.seed * 1_000_003 + step)

@@ -1,0 +1,67 @@
+"""Training a phase of any method on prepared images."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from anomgan.config import LearningSettings
+from anomgan.data.store import ImageStore
+from anomgan.data.views import ViewSampler
+from anomgan.training.recipe import Phase
+from anomgan.training.trainer import Trainer, TrainingSummary
+
+BUDGET = {"steps", "minutes", "checkpoint_minutes"}
+"""Training settings that may change on a resume; all others decide what is learnt."""
+
+
+def train_phase(
+    name: str,
+    phase: Phase,
+    store: ImageStore,
+    indices: Sequence[int],
+    settings: LearningSettings,
+    *,
+    fingerprint: str,
+    device: torch.device,
+    work_folder: Path | None = None,
+    resume: bool = False,
+) -> TrainingSummary:
+    """Train a phase on the views of some images; its checkpoint is `<work_folder>/<name>`.
+
+    Args:
+        name: of the phase.
+        phase: recipe and training settings.
+        store: prepared images.
+        indices: those to train on.
+        settings: all settings of the model; a resumed run must share them but for the budget.
+        fingerprint: of the images, which a resumed run must share too.
+        device: where to train.
+        work_folder: where the checkpoint is kept; None keeps none.
+        resume: go on from the checkpoint.
+
+    Raises:
+        TrainingError: a loss is not finite, or the checkpoint does not fit.
+        Interrupted: Ctrl-C was pressed; a checkpoint is saved.
+    """
+    batches = ViewSampler(
+        store,
+        indices,
+        size=settings.view.size,
+        batch_size=phase.training.batch_size * phase.recipe.batches_per_step,
+        whole=settings.view.kind == "whole",
+        seed=settings.seed,
+    )
+    trainer = Trainer(
+        phase.recipe,
+        batches,
+        phase.training,
+        device=device,
+        seed=settings.seed,
+        checkpoint=work_folder / f"{name}.safetensors" if work_folder else None,
+        facts={
+            "settings": settings.model_dump(exclude={"training": BUDGET}, mode="json"),
+            "images": fingerprint,
+        },
+    )
+    return trainer.run(f"training {name}", resume)
