@@ -26,11 +26,11 @@ def damage(x: Tensor) -> tuple[Tensor, Tensor]:
         The damaged views, likewise, and masks [N, 1, size, size], 1 where something is damaged.
     """
     n = len(x)
-    shape = torch.where(_choose(n, x.device, 0.5), _blobs(x), _lines(x))
+    shape = torch.where(_choose(x, 0.5), _blobs(x), _lines(x))
     content = torch.stack([_foreign(x), _displaced(x), _shaded(x), _noise(x), _hole(x), _hole(x)])
     content = content[torch.randint(len(content), (n,), device=x.device), torch.arange(n)]
-    opacity = 1 - 0.75 * _uniform(n, x.device).square()
-    opacity = opacity * ~_choose(n, x.device, CLEAN_SHARE)
+    opacity = 1 - 0.75 * _uniform(x).square()
+    opacity = opacity * ~_choose(x, CLEAN_SHARE)
     damaged = x + shape * opacity * (content.clamp(-1, 1) - x)
     changed = (damaged - x).abs().mean(1, keepdim=True)
     # What cannot be seen must not be asked for: the mask would be noise.
@@ -41,8 +41,8 @@ def damage(x: Tensor) -> tuple[Tensor, Tensor]:
 def _blobs(x: Tensor) -> Tensor:
     """Noise above a random height: spots, patches and islands, soft or sharp at the rim."""
     noise = _smooth_noise(x)
-    cut = 0.8 + 1.7 * _uniform(len(x), x.device)
-    sharpness = 3 * 10 ** _uniform(len(x), x.device)
+    cut = 0.8 + 1.7 * _uniform(x)
+    sharpness = 3 * 10 ** _uniform(x)
     return torch.sigmoid((noise - cut) * sharpness)
 
 
@@ -52,8 +52,8 @@ def _lines(x: Tensor) -> Tensor:
     slope = (noise[..., 1:, :-1] - noise[..., :-1, :-1]).square()
     slope = (slope + (noise[..., :-1, 1:] - noise[..., :-1, :-1]).square()).sqrt()
     slope = F.pad(slope, (0, 1, 0, 1), mode="replicate").clamp_min(1e-3)
-    level = _normal(len(x), x.device)
-    width = 0.5 + 2 * _uniform(len(x), x.device).square()
+    level = torch.randn(len(x), 1, 1, 1, device=x.device)
+    width = 0.5 + 2 * _uniform(x).square()
     line = torch.sigmoid(4 * (width - (noise - level).abs() / slope))
     where = torch.sigmoid((_smooth_noise(x) - 0.4) * 10)
     return line * where
@@ -68,26 +68,26 @@ def _displaced(x: Tensor) -> Tensor:
     """The view itself, shifted by up to half its size, sometimes turned over."""
     shift = torch.randint(3, x.shape[-1] // 2, (2,)).tolist()
     moved = x.roll(shift, (-2, -1))
-    return torch.where(_choose(len(x), x.device, 0.5), moved, moved.transpose(-2, -1))
+    return torch.where(_choose(x, 0.5), moved, moved.transpose(-2, -1))
 
 
 def _shaded(x: Tensor) -> Tensor:
     """Darker or lighter, flatter or harsher, in a colour of its own."""
-    gain = 0.3 + 1.2 * _uniform(len(x), x.device)
-    offset = 1.6 * _uniform(len(x), x.device, x.shape[1]) - 0.8
+    gain = 0.3 + 1.2 * _uniform(x)
+    offset = 1.6 * _uniform(x, x.shape[1]) - 0.8
     return x * gain + offset
 
 
 def _hole(x: Tensor) -> Tensor:
     """Nearly black, or nearly white: holes, cracks and glints."""
-    sign = torch.where(_choose(len(x), x.device, 0.7), -1.0, 1.0)
-    return 0.2 * x + sign * (0.6 + 0.4 * _uniform(len(x), x.device))
+    sign = torch.where(_choose(x, 0.7), -1.0, 1.0)
+    return 0.2 * x + sign * (0.6 + 0.4 * _uniform(x))
 
 
 def _noise(x: Tensor) -> Tensor:
     """Grain of any coarseness around any colour."""
-    amplitude = 0.5 * _uniform(len(x), x.device)
-    return _smooth_noise(x, 1) * amplitude + 2 * _uniform(len(x), x.device, x.shape[1]) - 1
+    amplitude = 0.5 * _uniform(x)
+    return _smooth_noise(x, 1) * amplitude + 2 * _uniform(x, x.shape[1]) - 1
 
 
 def _smooth_noise(x: Tensor, finest: int = 2) -> Tensor:
@@ -100,7 +100,7 @@ def _smooth_noise(x: Tensor, finest: int = 2) -> Tensor:
         plane = torch.randn(1, 1, rows + 2, columns + 2, device=x.device)
         planes.append(F.interpolate(plane, size=(size, size), mode="bicubic"))
     noise = torch.cat(planes)
-    noise = torch.where(_choose(len(x), x.device, 0.5), _turn(noise), noise)
+    noise = torch.where(_choose(x, 0.5), _turn(noise), noise)
     return (noise - noise.mean((1, 2, 3), keepdim=True)) / noise.std((1, 2, 3), keepdim=True)
 
 
@@ -114,13 +114,11 @@ def _turn(noise: Tensor) -> Tensor:
     return F.grid_sample(noise, grid, padding_mode="reflection", align_corners=False)
 
 
-def _uniform(n: int, device: torch.device, channels: int = 1) -> Tensor:
-    return torch.rand(n, channels, 1, 1, device=device)
+def _uniform(x: Tensor, channels: int = 1) -> Tensor:
+    """Random numbers [N, channels, 1, 1] in [0, 1)."""
+    return torch.rand(len(x), channels, 1, 1, device=x.device)
 
 
-def _normal(n: int, device: torch.device) -> Tensor:
-    return torch.randn(n, 1, 1, 1, device=device)
-
-
-def _choose(n: int, device: torch.device, share: float) -> Tensor:
-    return _uniform(n, device) < share
+def _choose(x: Tensor, share: float) -> Tensor:
+    """A random share of the views, as booleans [N, 1, 1, 1]."""
+    return _uniform(x) < share

@@ -28,6 +28,12 @@ def to_network(views: np.ndarray) -> Tensor:
     return torch.from_numpy(views).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
+def to_pixels(x: Tensor) -> np.ndarray:
+    """The way back: x [N, C, h, w] in [-1, 1] as uint8 [N, h, w, C]."""
+    pixels = ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    return pixels.permute(0, 2, 3, 1).cpu().numpy()
+
+
 class ViewSampler:
     """Training batches; the batch of a step depends on (seed, step) alone.
 

@@ -7,29 +7,33 @@ Generative Adversarial Networks to Guide Marker Discovery", IPMI 2017.
 from typing import Literal
 
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
-from anomgan.config import ImageSettings, Settings, TrainingSettings, Weights
+from anomgan.config import ImageSettings, TrainingSettings
 from anomgan.data.views import Maps
-from anomgan.detectors.base import Detector, Profile
-from anomgan.detectors.f_anogan import EncoderSettings, encode, encoder_phase
+from anomgan.detectors.base import Profile
+from anomgan.detectors.f_anogan import (
+    EncoderSettings,
+    GANFirst,
+    GANFirstSettings,
+    GANFirstWeights,
+    encode,
+)
 from anomgan.detectors.latent_search import Found, SearchSettings, search
-from anomgan.generators import GENERATORS, GANSettings, GeneratorName
-from anomgan.networks.dcgan import Encoder
-from anomgan.training.recipe import Phase
+from anomgan.generators import GANSettings, GeneratorName
 
 
-class AnoGANWeights(Weights):
+class AnoGANWeights(GANFirstWeights):
     """Evidence of AnoGAN."""
 
     search: float = Field(0.0, ge=0, description="loss at the end of the search, equation 6")
 
 
-class AnoGANSettings(Settings):
+class AnoGANSettings(GANFirstSettings):
     """Settings of AnoGAN; the defaults are for photographs of parts."""
 
     detector: Literal["anogan"] = "anogan"
-    generator: GeneratorName = Field("dcgan", description="the GAN whose latent space is searched")
+    generator: GeneratorName = "dcgan"
     image: ImageSettings = ImageSettings(max_side=128)
     training: TrainingSettings = TrainingSettings(learning_rate=5e-4)
     network: GANSettings = GANSettings(latent_dim=64, features=8)
@@ -46,7 +50,7 @@ class AnoGANSettings(Settings):
     heatmap_weights: AnoGANWeights = AnoGANWeights(residual=1.0, contrast=1.0)
 
 
-class AnoGAN(Detector):
+class AnoGAN(GANFirst):
     """Latent search in a GAN: hundreds of steps per view, and no encoder to be wrong.
 
     Example:
@@ -63,39 +67,17 @@ class AnoGAN(Detector):
     settings_type = AnoGANSettings
     settings: AnoGANSettings
 
-    def build(self, channels: int) -> nn.ModuleDict:
-        settings, size = self.settings, self.settings.view.size
-        self.gan = GENERATORS[settings.generator](size, channels, settings.network)
-        networks = nn.ModuleDict({**self.gan.networks})
-        if settings.start == "encoder":
-            networks["encoder"] = Encoder(
-                size, channels, settings.network.latent_dim, settings.encoder.features
-            )
-        return networks
-
-    def phases(self) -> dict[str, Phase]:
-        settings = self.settings
-        phases = {settings.generator: Phase(self.gan, settings.training)}
-        if settings.start == "encoder":
-            encoder = self.networks["encoder"]
-            phases["encoder"] = encoder_phase(
-                self.gan, encoder, settings.encoder, settings.training
-            )
-        return phases
-
     @property
-    def stride(self) -> None:
-        return None
+    def uses_encoder(self) -> bool:
+        return self.settings.start == "encoder"
 
     def search(self, x: Tensor, record: bool = False) -> Found:
         """Latent vectors of views x [N, C, H, W] in [-1, 1]; recorded, with their whole path."""
-        start = encode(self.networks["encoder"], x) if self.settings.start == "encoder" else None
+        start = encode(self.networks["encoder"], x) if self.uses_encoder else None
         return search(self.gan, x, self.settings.search, start=start, record=record)
 
     def infer(self, x: Tensor) -> Maps:
-        """The best reconstruction found, and the loss of the search, equation 6."""
+        """The best reconstruction found, its feature error, and the loss of equation 6."""
         found = self.search(x)
-        return {
-            "reconstruction": self.gan.generate(found.z),
-            "search": found.loss[:, None, None, None] / x[0].numel(),
-        }
+        loss = found.loss[:, None, None, None] / x[0].numel()
+        return {**self.compare(x, found.z, self.settings.search.layer), "search": loss}

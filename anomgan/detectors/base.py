@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar, Self, overload
+from typing import Any, ClassVar, Self, TypeVar, overload
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from anomgan.config import Settings, build_settings
 from anomgan.data.normals import Source, read_source
-from anomgan.data.views import Maps, overlap, scan, to_network, to_square
+from anomgan.data.views import Maps, overlap, scan, to_network, to_pixels, to_square
 from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.fitting import FitOptions, fit_detector
 from anomgan.detectors.heatmaps import (
@@ -33,6 +33,7 @@ from anomgan.device import choose_device
 from anomgan.errors import ModelError
 from anomgan.training.recipe import Phase
 
+Item = TypeVar("Item")
 VIEWS_AT_ONCE = 64
 """Views in one batch when scoring."""
 LARGEST_TILE = 768
@@ -76,6 +77,8 @@ class Detector(ABC):
 
     settings_type: ClassVar[type[Settings]]
     profile: ClassVar[Profile]
+    stride: int | None = None
+    """Multiple that sides of an input must be; None if only a view's size will do."""
     networks: nn.ModuleDict
 
     def __init__(self, *, device: str = "auto", **values: Any) -> None:
@@ -99,11 +102,6 @@ class Detector(ABC):
             "reconstruction" like x, and the method's own evidence: maps [N, 1, H, W], or one
             value per view [N, 1, 1, 1].
         """
-
-    @property
-    @abstractmethod
-    def stride(self) -> int | None:
-        """Multiple that sides of an input must be; None if only a view's size will do."""
 
     def fit(
         self,
@@ -195,16 +193,15 @@ class Detector(ABC):
         detector.fitted = Fitted(model.preparation, statistics, model.calibration, model.facts)
         return detector
 
-    def look(self, images: Sequence[np.ndarray]) -> Iterator[Look]:
+    def look(self, images: Iterable[np.ndarray]) -> Iterator[Look]:
         """Pass prepared images [h, w, C] of any size through the networks, view by view."""
         if self.settings.view.kind == "whole":
             return self._look_at_wholes(images)
         return (self._evidence(image, self._scan(image)) for image in images)
 
-    def _look_at_wholes(self, images: Sequence[np.ndarray]) -> Iterator[Look]:
+    def _look_at_wholes(self, images: Iterable[np.ndarray]) -> Iterator[Look]:
         size = self.settings.view.size
-        for first in range(0, len(images), VIEWS_AT_ONCE):
-            some = images[first : first + VIEWS_AT_ONCE]
+        for some in _batches(images, VIEWS_AT_ONCE):
             squares = np.stack([to_square(image, size) for image in some])
             found = self._infer(to_network(squares))
             for index, image in enumerate(some):
@@ -226,7 +223,8 @@ class Detector(ABC):
         )
 
     def _evidence(self, prepared: np.ndarray, maps: Maps) -> Look:
-        rebuilt = maps.pop("reconstruction")[0].permute(1, 2, 0).numpy()
+        reconstruction = maps.pop("reconstruction")
+        rebuilt = reconstruction[0].permute(1, 2, 0).numpy()
         difference = prepared.astype(np.float32) / 127.5 - 1 - rebuilt
         residual = residual_map(difference, self.settings.score.smooth)
         evidence = {name: values[0, 0].numpy() for name, values in maps.items()}
@@ -235,8 +233,7 @@ class Detector(ABC):
             "squared": np.square(difference).mean(axis=2),
             "contrast": contrast_map(residual),
         }
-        pixels = np.clip(np.rint((rebuilt + 1) * 127.5), 0, 255).astype(np.uint8)
-        return Look(_squeeze(prepared), _squeeze(pixels), evidence)
+        return Look(_squeeze(prepared), _squeeze(to_pixels(reconstruction)[0]), evidence)
 
     def judge(self, evidence: Evidence, statistics: Statistics) -> tuple[float, np.ndarray]:
         """Image score and heatmap [h, w] from the evidence of one image."""
@@ -286,7 +283,7 @@ class Detector(ABC):
         return self.fitted
 
 
-def _batches(images: Iterable[Source], size: int) -> Iterator[list[Source]]:
+def _batches(images: Iterable[Item], size: int) -> Iterator[list[Item]]:
     remaining = iter(images)
     while some := list(islice(remaining, size)):
         yield some

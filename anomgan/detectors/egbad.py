@@ -129,10 +129,6 @@ class EGBAD(Detector):
         recipe = EGBADRecipe(self.networks, latent_dim, self.settings.loss)
         return {"egbad": Phase(recipe, self.settings.training)}
 
-    @property
-    def stride(self) -> None:
-        return None
-
     def infer(self, x: Tensor) -> Maps:
         """Reconstruction and both discriminator scores, section 3 of the paper.
 

@@ -41,22 +41,30 @@ class EncoderSettings(Section):
     learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's step size")
 
 
-class FAnoGANWeights(Weights):
+class GANFirstWeights(Weights):
     """Evidence of f-AnoGAN; with `squared` 1 and `feature` kappa their sum is equation 6."""
 
     feature: float = Field(0.0, ge=0, description="squared difference of their features")
 
 
-class FAnoGANSettings(Settings):
+class GANFirstSettings(Settings):
+    """Settings of a detector whose GAN is trained first."""
+
+    generator: GeneratorName = Field(description="the GAN of the first phase")
+    network: GANSettings
+    encoder: EncoderSettings
+
+
+class FAnoGANSettings(GANFirstSettings):
     """Settings of f-AnoGAN; the defaults are for photographs of parts."""
 
     detector: Literal["f-anogan"] = "f-anogan"
-    generator: GeneratorName = Field("wgan_gp", description="the GAN of the first phase")
+    generator: GeneratorName = "wgan_gp"
     training: TrainingSettings = TrainingSettings(steps=400, batch_size=16, learning_rate=5e-4)
     network: GANSettings = GANSettings(latent_dim=64, features=8, critic_steps=3)
     encoder: EncoderSettings = EncoderSettings()
-    weights: FAnoGANWeights = FAnoGANWeights(feature=1.0, residual=1.0, contrast=1.0)
-    heatmap_weights: FAnoGANWeights = FAnoGANWeights(feature=1.0, residual=1.0, contrast=1.0)
+    weights: GANFirstWeights = GANFirstWeights(feature=1.0, residual=1.0, contrast=1.0)
+    heatmap_weights: GANFirstWeights = GANFirstWeights(feature=1.0, residual=1.0, contrast=1.0)
 
 
 class EncoderRecipe(Recipe):
@@ -104,15 +112,52 @@ def encode(encoder: nn.Module, x: Tensor) -> Tensor:
     return encoder(x).flatten(1)
 
 
-def encoder_phase(
-    gan: LatentGAN, encoder: nn.Module, settings: EncoderSettings, training: TrainingSettings
-) -> Phase:
-    """The second phase, with its own number of steps and step size."""
-    own = {"steps": settings.steps, "learning_rate": settings.learning_rate, "beta1": None}
-    return Phase(EncoderRecipe(gan, encoder, settings), training.model_copy(update=own))
+class GANFirst(Detector):
+    """A detector whose GAN is trained first, and then an encoder that inverts it."""
+
+    settings: GANFirstSettings
+    gan: LatentGAN
+
+    @property
+    def uses_encoder(self) -> bool:
+        """Whether there is an encoder, and a phase that trains it."""
+        return True
+
+    def build(self, channels: int) -> nn.ModuleDict:
+        settings, size = self.settings, self.settings.view.size
+        self.gan = GENERATORS[settings.generator](size, channels, settings.network)
+        networks = nn.ModuleDict({**self.gan.networks})
+        if self.uses_encoder:
+            networks["encoder"] = Encoder(
+                size, channels, settings.network.latent_dim, settings.encoder.features
+            )
+        return networks
+
+    def phases(self) -> dict[str, Phase]:
+        settings = self.settings
+        phases = {settings.generator: Phase(self.gan, settings.training)}
+        if self.uses_encoder:
+            recipe = EncoderRecipe(self.gan, self.networks["encoder"], settings.encoder)
+            own = {
+                "steps": settings.encoder.steps,
+                "learning_rate": settings.encoder.learning_rate,
+                "beta1": None,
+            }
+            phases["encoder"] = Phase(recipe, settings.training.model_copy(update=own))
+        return phases
+
+    def compare(self, x: Tensor, z: Tensor, layer: int) -> Maps:
+        """What the generator makes of z, and how far the discriminator's features are apart."""
+        rebuilt = self.gan.generate(z)
+        distance = self.gan.features(rebuilt, layer) - self.gan.features(x, layer)
+        feature = distance.square().mean(1, keepdim=True)
+        return {
+            "reconstruction": rebuilt,
+            "feature": F.interpolate(feature, size=x.shape[-2:], mode="nearest"),
+        }
 
 
-class FAnoGAN(Detector):
+class FAnoGAN(GANFirst):
     """WGAN-GP (or another GAN) and an encoder; one forward pass per view.
 
     Example:
@@ -129,32 +174,6 @@ class FAnoGAN(Detector):
     settings_type = FAnoGANSettings
     settings: FAnoGANSettings
 
-    def build(self, channels: int) -> nn.ModuleDict:
-        settings, size = self.settings, self.settings.view.size
-        self.gan = GENERATORS[settings.generator](size, channels, settings.network)
-        encoder = Encoder(size, channels, settings.network.latent_dim, settings.encoder.features)
-        return nn.ModuleDict({**self.gan.networks, "encoder": encoder})
-
-    def phases(self) -> dict[str, Phase]:
-        settings = self.settings
-        return {
-            settings.generator: Phase(self.gan, settings.training),
-            "encoder": encoder_phase(
-                self.gan, self.networks["encoder"], settings.encoder, settings.training
-            ),
-        }
-
-    @property
-    def stride(self) -> None:
-        return None
-
     def infer(self, x: Tensor) -> Maps:
         """Reconstruction and feature error (equation 6), place by place."""
-        rebuilt = self.gan.generate(encode(self.networks["encoder"], x))
-        layer = self.settings.encoder.layer
-        distance = self.gan.features(rebuilt, layer) - self.gan.features(x, layer)
-        feature = distance.square().mean(1, keepdim=True)
-        return {
-            "reconstruction": rebuilt,
-            "feature": F.interpolate(feature, size=x.shape[-2:], mode="nearest"),
-        }
+        return self.compare(x, encode(self.networks["encoder"], x), self.settings.encoder.layer)

@@ -22,7 +22,7 @@ from anomgan.training.progress import progress_bar
 from anomgan.training.trainer import TrainingSummary
 
 if TYPE_CHECKING:
-    from anomgan.detectors.base import Detector, Look
+    from anomgan.detectors.base import Detector
 
 FEWEST_TRAINING_IMAGES = 10
 STATISTICS_IMAGES = 200
@@ -146,8 +146,9 @@ def _calibrate(detector: "Detector", parts: Parts) -> Fitted:
     some = parts.training[:: max(1, len(parts.training) // STATISTICS_IMAGES)]
     statistics = Statistics.measure(_evidence(detector, store, some), one_size)
     scores, heat, samples = [], [], []
+    looks = detector.look(store[index] for index in parts.held)
     with progress_bar("calibrating", len(parts.held)) as report:
-        for done, seen in enumerate(_looks(detector, store, parts.held), start=1):
+        for done, seen in enumerate(looks, start=1):
             score, heatmap = detector.judge(seen.evidence, statistics)
             scores.append(score)
             heat.append(pool(heatmap, settings.score))
@@ -161,12 +162,8 @@ def _calibrate(detector: "Detector", parts: Parts) -> Fitted:
 
 
 def _evidence(detector: "Detector", store: ImageStore, some: Sequence[int]) -> Iterator[Evidence]:
+    looks = detector.look(store[index] for index in some)
     with progress_bar("measuring normal residuals", len(some)) as report:
-        for done, seen in enumerate(_looks(detector, store, some), start=1):
+        for done, seen in enumerate(looks, start=1):
             yield seen.evidence
             report(done)
-
-
-def _looks(detector: "Detector", store: ImageStore, some: Sequence[int]) -> "Iterator[Look]":
-    for first in range(0, len(some), detector.images_at_once):
-        yield from detector.look([store[i] for i in some[first : first + detector.images_at_once]])

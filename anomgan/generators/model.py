@@ -18,6 +18,7 @@ from anomgan.config import (
 from anomgan.data.folders import list_images
 from anomgan.data.normals import Source, read_normals
 from anomgan.data.prepare import Preparation
+from anomgan.data.views import to_pixels
 from anomgan.device import choose_device
 from anomgan.errors import InputError, ModelError
 from anomgan.generators.base import GANSettings, LatentGAN
@@ -70,7 +71,7 @@ class TrainedGenerator:
         z = torch.randn(count, self.settings.network.latent_dim, generator=draw)
         with torch.no_grad():
             x = torch.cat([self.gan.generate(some.to(self.device)).cpu() for some in z.split(64)])
-        pixels = ((x + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
+        pixels = to_pixels(x)
         return pixels[..., 0] if self.channels == 1 else pixels
 
     def save(self, folder: Path | str) -> None:

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_digits
 
 from anomgan.errors import InputError, ModelError, SettingsError
 from anomgan.generators import GENERATORS, GANSettings, load_generator, train_generator
+from digits import load
 
 SMALL = {
     "view": {"kind": "whole", "size": 32},
@@ -15,9 +15,8 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def digits():
-    images, labels = load_digits(return_X_y=True)
-    images = np.kron(images.reshape(-1, 8, 8), np.ones((4, 4))) * 15.9
-    return list(images.astype(np.uint8)[labels == 0][:100])
+    images, labels = load()
+    return list(images[labels == 0][:100])
 
 
 @pytest.mark.parametrize("size", [32, 64, 128])
