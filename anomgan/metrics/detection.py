@@ -17,17 +17,17 @@ Values = Sequence[float] | np.ndarray
 
 def auroc(labels: Values, scores: Values) -> float:
     """Area under the ROC curve: how often an anomalous image scores above a normal one."""
-    return float(roc_auc_score(*_checked(labels, scores)))
+    return float(roc_auc_score(*checked(labels, scores)))
 
 
 def average_precision(labels: Values, scores: Values) -> float:
     """Area under the precision-recall curve, as a sum of steps."""
-    return float(average_precision_score(*_checked(labels, scores)))
+    return float(average_precision_score(*checked(labels, scores)))
 
 
 def best_f1(labels: Values, scores: Values) -> float:
     """Largest harmonic mean of precision and recall over all thresholds."""
-    precision, recall, _ = precision_recall_curve(*_checked(labels, scores))
+    precision, recall, _ = precision_recall_curve(*checked(labels, scores))
     return float((2 * precision * recall / np.maximum(precision + recall, 1e-12)).max())
 
 
@@ -40,11 +40,17 @@ def fpr_at_95_tpr(labels: Values, scores: Values) -> float:
 def roc_points(labels: Values, scores: Values) -> tuple[np.ndarray, np.ndarray]:
     """The ROC curve as (false-positive rate, true-positive rate), a point per threshold."""
     # Dropping the points between two others on a line would hide thresholds that can be chosen.
-    false_positive, true_positive, _ = roc_curve(*_checked(labels, scores), drop_intermediate=False)
+    false_positive, true_positive, _ = roc_curve(*checked(labels, scores), drop_intermediate=False)
     return false_positive, true_positive
 
 
-def _checked(labels: Values, scores: Values) -> tuple[np.ndarray, np.ndarray]:
+def checked(labels: Values, scores: Values) -> tuple[np.ndarray, np.ndarray]:
+    """Labels as integers and scores as floats.
+
+    Raises:
+        InputError: lengths differ, labels are not 0 and 1 with both present, or a score is not a
+            finite number.
+    """
     y, s = np.asarray(labels), np.asarray(scores, dtype=float)
     if y.shape != s.shape or y.ndim != 1:
         raise InputError(f"{y.size} labels and {s.size} scores; there must be one score per label")

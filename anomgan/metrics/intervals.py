@@ -1,0 +1,90 @@
+"""How sure an AUROC is, and the difference of two, by the bootstrap."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from anomgan.metrics.detection import Values, checked
+
+DRAWS = 1000
+"""Bootstrap samples."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """AUROC of one detector less that of another on the same images.
+
+    Attributes:
+        mean: the difference on all images.
+        low: lower end of its 95% interval.
+        high: upper end.
+        p_value: two-sided, that the sign is by chance.
+    """
+
+    mean: float
+    low: float
+    high: float
+    p_value: float
+
+
+def auroc_interval(
+    labels: Values, scores: Values, groups: Sequence[str] | None = None, seed: int = 0
+) -> tuple[float, float]:
+    """95% percentile-bootstrap interval of the AUROC.
+
+    Args:
+        labels: 1 anomalous, 0 normal.
+        scores: higher is more anomalous.
+        groups: group (physical part) of each image; whole groups are drawn. None: single images.
+        seed: of the draws.
+
+    Raises:
+        InputError: as `auroc`.
+    """
+    y, s = checked(labels, scores)
+    areas = [_weighted(y, s, weights) for weights in _draws(y, groups, seed)]
+    low, high = np.percentile(areas, (2.5, 97.5))
+    return float(low), float(high)
+
+
+def compare_auroc(
+    labels: Values,
+    first: Values,
+    second: Values,
+    groups: Sequence[str] | None = None,
+    seed: int = 0,
+) -> Difference:
+    """Paired comparison: both detectors are measured on every bootstrap sample.
+
+    Raises:
+        InputError: as `auroc`.
+    """
+    (y, a), (_, b) = checked(labels, first), checked(labels, second)
+    draws = _draws(y, groups, seed)
+    gains = np.array([_weighted(y, a, w) - _weighted(y, b, w) for w in draws])
+    low, high = np.percentile(gains, (2.5, 97.5))
+    # The smallest p-value that so many draws can tell is 2 / (draws + 1).
+    tail = min((gains <= 0).sum(), (gains >= 0).sum())
+    p_value = min(1.0, 2 * (tail + 1) / (len(gains) + 1))
+    mean = roc_auc_score(y, a) - roc_auc_score(y, b)
+    return Difference(float(mean), float(low), float(high), float(p_value))
+
+
+def _draws(y: np.ndarray, groups: Sequence[str] | None, seed: int) -> list[np.ndarray]:
+    """How often each image is in each bootstrap sample; samples of a single class are no use."""
+    _, member = np.unique(groups if groups is not None else np.arange(len(y)), return_inverse=True)
+    count = member.max() + 1
+    rng = np.random.default_rng(seed)
+    draws = []
+    for _ in range(DRAWS):
+        weights = np.bincount(rng.integers(count, size=count), minlength=count)[member]
+        if 0 < weights[y == 1].sum() < weights.sum():
+            draws.append(weights)
+    return draws
+
+
+def _weighted(y: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> float:
+    drawn = weights > 0
+    return roc_auc_score(y[drawn], scores[drawn], sample_weight=weights[drawn])
