@@ -111,6 +111,33 @@ def save_roc(
     _save(figure, path)
 
 
+def save_precision_recall(
+    path: Path,
+    curves: Mapping[str, tuple[np.ndarray, np.ndarray, float]],
+    share: float,
+    title: str,
+) -> None:
+    """Precision-recall curves: (recall, precision, average precision) by name.
+
+    Args:
+        path: PNG to write.
+        curves: as above.
+        share: of the images that are anomalous, the precision of chance.
+        title: above the picture.
+    """
+    figure, axis = _plot(title, "defects found", "alarms that are defects")
+    figure.set_size_inches(5.5, 5.5)
+    for (name, (recall, precision, area)), colour in zip(
+        curves.items(), cycle(COLOURS), strict=False
+    ):
+        label = _plain(f"{name}: AP {area:.3f}")
+        axis.step(recall, precision, where="post", color=colour, lw=2, label=label)
+    axis.axhline(share, color="0.6", linestyle=":", label="chance")
+    axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    axis.legend(frameon=False, loc="lower left")
+    _save(figure, path)
+
+
 def save_grid(
     path: Path,
     rows: Sequence[Sequence[np.ndarray]],

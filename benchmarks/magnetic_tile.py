@@ -1,50 +1,23 @@
-"""Magnetic tiles: detectors with parts settings, by defect kind.
+"""Magnetic tiles: real defects of five kinds; no tile is on both sides of the split.
 
-    python benchmarks/magnetic_tile.py --detectors restoration ganomaly egbad f_anogan anogan
+    python benchmarks/magnetic_tile.py
 
-Real tiles in MVTec layout, split so that no tile is on both sides; groups keep the photographs of
-one tile together.
+Every detector with its parts settings, and the baselines.
 """
 
-import argparse
+from study import BASELINES, DATA, FAST, contenders, run, with_settings
 
-import torch
-from study import DATA, is_done, keep, make, run_cell
+from anomgan.benchmark.sets import DataSet
 
-from anomgan.data.folders import list_images
-
-STUDY = "magnetic_tile"
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--detectors", nargs="+", default=["restoration", "ganomaly", "egbad", "f_anogan", "anogan"]
-    )
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    root = DATA / "magnetic_tile"
-    images = list_images(root / "test")
-    kinds = [path.parent.name for path in images]
-    for seed in options.seeds:
-        for name in options.detectors:
-            config = f"{name}_parts.toml"
-            if is_done(STUDY, config=config, category="tile", seed=seed):
-                continue
-            about = {
-                "dataset": "magnetic_tile",
-                "category": "tile",
-                "protocol": "split by tile",
-                "config": config,
-            }
-            detector = make(config, seed, options.device)
-            normals = list_images(root / "train" / "good")
-            groups = root / "tiles.csv"
-            keep(STUDY, run_cell(detector, normals, images, kinds, groups=groups, **about))
-
+TILES = DATA / "magnetic_tile"
 
 if __name__ == "__main__":
-    main()
+    run(
+        __doc__,
+        "magnetic_tile",
+        (
+            DataSet("folder", TILES, "split by folder", groups=TILES / "tiles.csv"),
+            with_settings("parts", ["restoration", *FAST, "anogan"])
+            + contenders(BASELINES, [], [], {}),
+        ),
+    )

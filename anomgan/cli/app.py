@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
+from anomgan.cli.benchmark import app as benchmark
 from anomgan.cli.demo import demo
 from anomgan.cli.detectors import detectors
+from anomgan.cli.evaluate import evaluate
 from anomgan.cli.fit import fit
 from anomgan.cli.info import info
 from anomgan.cli.score import score
@@ -20,8 +22,9 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for verb in (fit, score, info, detectors, demo):
+for verb in (fit, score, evaluate, info, detectors, demo):
     app.command()(verb)
+app.add_typer(benchmark, name="benchmark")
 
 
 def _version(wanted: bool) -> None:

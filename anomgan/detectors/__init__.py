@@ -1,9 +1,13 @@
-"""The detectors, one file per method. A new one is listed in `DETECTORS`."""
+"""The detectors, one file per method. A new one is listed in `DETECTORS`.
+
+`METHODS` are those and the baselines that they are measured against.
+"""
 
 from pathlib import Path
 
 from anomgan.detectors.anogan import AnoGAN
 from anomgan.detectors.base import Detector
+from anomgan.detectors.baselines import BASELINES
 from anomgan.detectors.egbad import EGBAD
 from anomgan.detectors.f_anogan import FAnoGAN
 from anomgan.detectors.ganomaly import GANomaly
@@ -18,6 +22,7 @@ DETECTORS: dict[str, type[Detector]] = {
     "ganomaly": GANomaly,
     "restoration": Restoration,
 }
+METHODS = DETECTORS | BASELINES
 
 
 def load(folder: Path | str, device: str = "auto") -> Detector:
@@ -27,9 +32,9 @@ def load(folder: Path | str, device: str = "auto") -> Detector:
         ModelError: the folder is incomplete, damaged, or of a newer format.
     """
     model = read_model(Path(folder))
-    if model.detector not in DETECTORS:
+    if model.detector not in METHODS:
         raise ModelError(
             f"{folder} holds a {model.detector} model; this version knows "
-            f"{', '.join(sorted(DETECTORS))}"
+            f"{', '.join(sorted(METHODS))}"
         )
-    return DETECTORS[model.detector].from_model(model, device)
+    return METHODS[model.detector].from_model(model, device)

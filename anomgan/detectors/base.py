@@ -94,6 +94,13 @@ class Detector(ABC):
     def phases(self) -> dict[str, Phase]:
         """Its training phases by name, in order; they train `self.networks`."""
 
+    def learn(self, views: Iterable[Tensor]) -> None:
+        """What is learnt from the training images without descending a gradient.
+
+        Args:
+            views: every training image as a whole view [1, C, size, size] in [-1, 1].
+        """
+
     @abstractmethod
     def infer(self, x: Tensor) -> Maps:
         """Maps of views x [N, C, H, W] in [-1, 1].

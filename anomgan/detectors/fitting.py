@@ -13,6 +13,7 @@ from anomgan.data.folders import list_images, read_groups
 from anomgan.data.normals import NormalImages, Source, read_normals
 from anomgan.data.prepare import Preparation
 from anomgan.data.store import ImageStore
+from anomgan.data.views import to_network, to_square
 from anomgan.detectors.calibration import Calibration, hold_out
 from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.heatmaps import Evidence, Statistics, pool
@@ -134,6 +135,9 @@ def _train(detector: "Detector", parts: Parts, options: FitOptions) -> list[Trai
         )
         for name, phase in detector.phases().items()
     ]
+    size = settings.view.size
+    images = (parts.store[index] for index in parts.training)
+    detector.learn(to_network(to_square(image, size)[None]) for image in images)
     detector.networks.eval()
     return summaries
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from anomgan.config import merge, parse_assignments, read_toml
-from anomgan.detectors import DETECTORS
+from anomgan.detectors import METHODS
 from anomgan.detectors.base import Detector
 from anomgan.errors import InputError, SettingsError
 from anomgan.inspection.cards import describe_promise, describe_training
@@ -48,9 +48,9 @@ def make_detector(
     if name and named and name != named:
         raise SettingsError(f"--detector {name}, but the settings are for {named}; use one of both")
     chosen = name or named or DEFAULT_DETECTOR
-    if chosen not in DETECTORS:
-        raise SettingsError(f"unknown detector {chosen}; choose {', '.join(sorted(DETECTORS))}")
-    return DETECTORS[chosen](device=device, **values)
+    if chosen not in METHODS:
+        raise SettingsError(f"unknown detector {chosen}; choose {', '.join(sorted(METHODS))}")
+    return METHODS[chosen](device=device, **values)
 
 
 def fit_to_folder(

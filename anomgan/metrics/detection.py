@@ -44,6 +44,12 @@ def roc_points(labels: Values, scores: Values) -> tuple[np.ndarray, np.ndarray]:
     return false_positive, true_positive
 
 
+def precision_recall_points(labels: Values, scores: Values) -> tuple[np.ndarray, np.ndarray]:
+    """The precision-recall curve as (recall, precision), recall falling to 0."""
+    precision, recall, _ = precision_recall_curve(*checked(labels, scores))
+    return recall, precision
+
+
 def checked(labels: Values, scores: Values) -> tuple[np.ndarray, np.ndarray]:
     """Labels as integers and scores as floats.
 

@@ -73,7 +73,7 @@ class PixelScores:
 
     def _sorted_normal(self) -> np.ndarray:
         if not self._defects or not sum(values.size for values in self._normal):
-            raise InputError("pixels with and without a defect are both needed; are the masks empty?")
+            raise InputError("pixels on and off defects are both needed; are the masks empty?")
         normal = np.concatenate(self._normal)
         self._normal = [normal]
         normal.sort()

@@ -1,0 +1,214 @@
+"""Runs the cells of a benchmark: each once, in any number of processes, resumable."""
+
+import hashlib
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from anomgan.benchmark.records import (
+    Record,
+    append_record,
+    environment,
+    key_of,
+    read_records,
+    save_scores,
+    scores_path,
+)
+from anomgan.benchmark.sets import DataSet
+from anomgan.config import merge, parse_assignments, read_toml
+from anomgan.detectors import METHODS
+from anomgan.errors import AnomganError, InputError, SettingsError
+from anomgan.inspection.evaluation import evaluate
+
+MNIST_VIEW = {"image": {"lighting": "keep"}, "view": {"kind": "whole", "size": 32}}
+"""How a detector sees digits where no settings file says otherwise."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A detector with all its settings but the seed.
+
+    Attributes:
+        detector: name of the method.
+        config: name of its settings file, or "default"; with `--set` changes.
+        values: nested settings.
+    """
+
+    detector: str
+    config: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One fit and one test."""
+
+    study: str
+    data: DataSet
+    category: str
+    contender: Contender
+    seed: int
+
+    @property
+    def key(self) -> Record:
+        """What tells it from other cells."""
+        values = json.dumps(self.contender.values, sort_keys=True)
+        return {
+            "study": self.study,
+            "dataset": self.data.name,
+            "category": self.category,
+            "protocol": self.data.protocol,
+            "limit": self.data.limit,
+            "detector": self.contender.detector,
+            "config": self.contender.config,
+            "settings": hashlib.sha256(values.encode()).hexdigest()[:12],
+            "seed": self.seed,
+        }
+
+
+def contenders(
+    names: Sequence[str],
+    configs: Sequence[Path],
+    assignments: Sequence[str],
+    base: Mapping[str, Any],
+) -> list[Contender]:
+    """Detectors by name with their defaults over `base`, and detectors by settings file.
+
+    Raises:
+        SettingsError: a name or a setting is unknown.
+    """
+    changes = parse_assignments(assignments)
+    found = [(name, "default", merge(base, changes)) for name in names]
+    for path in configs:
+        values = merge(read_toml(path), changes)
+        found.append((values.pop("detector", ""), path.name, values))
+    made = []
+    for name, config, values in found:
+        if name not in METHODS:
+            raise SettingsError(f"unknown detector {name!r}; choose {', '.join(sorted(METHODS))}")
+        settings = METHODS[name](device="cpu", **values).settings
+        whole = settings.model_dump(mode="json", exclude={"seed", "detector"})
+        made.append(Contender(name, ", ".join([config, *assignments]), whole))
+    return made
+
+
+def plan(
+    study: str,
+    data: DataSet,
+    chosen: Sequence[Contender],
+    seeds: Sequence[int],
+    categories: Sequence[str] = (),
+) -> list[Cell]:
+    """All cells: seed by seed, category by category; no categories are all of them.
+
+    Raises:
+        InputError: the data set has no such category.
+    """
+    known = data.categories()
+    unknown = [name for name in categories if name not in known]
+    if unknown:
+        raise InputError(f"{data.root} has no {', '.join(unknown)}; there are {', '.join(known)}")
+    return [
+        Cell(study, data, category, contender, seed)
+        for seed in seeds
+        for category in categories or known
+        for contender in chosen
+    ]
+
+
+def run_benchmark(
+    cells: Sequence[Cell],
+    out: Path,
+    *,
+    workers: int = 1,
+    device: str = "auto",
+    say: Callable[[str], None] = print,
+) -> int:
+    """Run the cells that have no record yet; returns how many failed.
+
+    A finished cell is appended to `out` at once. One that fails is recorded with its error, does
+    not stop the others, and is tried again by the next run.
+
+    Args:
+        cells: the plan.
+        out: file of records, .jsonl.
+        workers: processes; they share the cores.
+        device: "auto", "cpu", "cuda" or "mps".
+        say: told of each finished cell.
+
+    Raises:
+        InputError: `out` cannot be read or written.
+    """
+    done = {key_of(record) for record in read_records(out) if "error" not in record}
+    waiting = [cell for cell in cells if key_of(cell.key) not in done]
+    if len(waiting) < len(cells):
+        say(f"{len(cells) - len(waiting)} of {len(cells)} cells are done already")
+    failed = 0
+    for number, record in enumerate(_records(waiting, out, workers, device), start=1):
+        append_record(out, record)
+        failed += "error" in record
+        said = record.get("error") or f"image AUROC {record['image_auroc']:.3f}"
+        name = f"{record['category']} {record['detector']} seed {record['seed']}"
+        say(f"[{number}/{len(waiting)}] {name}: {said}")
+    return failed
+
+
+def _records(
+    cells: Sequence[Cell], out: Path, workers: int, device: str
+) -> Iterator[Record]:
+    if workers == 1:
+        for cell in cells:
+            yield run_cell(cell, out, device)
+        return
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    with ExitStack() as stack:
+        pool = stack.enter_context(ThreadPoolExecutor(workers))
+        stack.callback(pool.shutdown, wait=False, cancel_futures=True)
+        futures = [pool.submit(_run_apart, cell, out, device, threads) for cell in cells]
+        for future in as_completed(futures):
+            yield future.result()
+
+
+def _run_apart(cell: Cell, out: Path, device: str, threads: int) -> Record:
+    """Run a cell in a process of its own: one that dies takes no other with it."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, context, torch.set_num_threads, (threads,)) as process:
+        try:
+            return process.submit(run_cell, cell, out, device).result()
+        except BrokenProcessPool:
+            return cell.key | {"error": "its process died, perhaps for want of memory"}
+
+
+def run_cell(cell: Cell, out: Path, device: str) -> Record:
+    """Fit, score, measure; returns the record, with "error" where something failed."""
+    record = cell.key
+    try:
+        parts = cell.data.read(cell.category)
+        method = METHODS[cell.contender.detector]
+        detector = method(device=device, seed=cell.seed, **cell.contender.values)
+        detector.fit(parts.normals, groups=cell.data.groups)
+        evaluation = evaluate(detector, parts.test, cell.data.groups)
+        groups = list(evaluation.groups or [])
+        save_scores(scores_path(out, record), evaluation.labels, evaluation.scores, groups)
+        facts = detector.fitted.facts if detector.fitted else {}
+        return record | {
+            "n_train": facts["training_images"],
+            "n_calibration": facts["calibration_images"],
+            **evaluation.figures(),
+            "fit_seconds": facts["seconds"],
+            "fit_steps": facts["steps"],
+            **environment(detector.device),
+        }
+    except AnomganError as error:
+        return record | {"error": str(error)}
+    except Exception as error:  # whatever it is, the other cells must have their turn
+        return record | {"error": f"{type(error).__name__}: {error}"}

@@ -1,0 +1,186 @@
+"""`anomgan benchmark`: detectors against labelled data, and the tables of it."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from anomgan.benchmark.sets import DataSet
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Measure detectors on labelled data. Finished cells are kept as they come: a run that is "
+    "started again goes on where it was.",
+)
+
+RESULTS = Path("anomgan-benchmark/results.jsonl")
+
+Data = Annotated[Path, typer.Option(help="Folder of the data.")]
+Detectors = Annotated[
+    str,
+    typer.Option(
+        help="Names with commas between; all: every detector and every baseline. With --config, "
+        "only those that are named here are added."
+    ),
+]
+Configs = Annotated[
+    list[Path] | None, typer.Option("--config", help="Settings file of a detector. Repeatable.")
+]
+Assignments = Annotated[
+    list[str] | None, typer.Option("--set", help="One setting for all detectors. Repeatable.")
+]
+Categories = Annotated[str, typer.Option(help="Names with commas between. Default: all.")]
+Seeds = Annotated[str, typer.Option(help="Numbers with commas between.")]
+Limit = Annotated[
+    int | None, typer.Option(min=1, help="Only the first so many test images of each kind.")
+]
+Workers = Annotated[int, typer.Option(min=1, help="Processes, which share the cores.")]
+Out = Annotated[Path, typer.Option(help="File of records to append to, .jsonl.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+
+
+class Protocol(StrEnum):
+    """Which digits of MNIST are normal."""
+
+    one_class = "one-class"
+    leave_one_out = "leave-one-out"
+
+
+class Layout(StrEnum):
+    """Public sets of parts."""
+
+    mvtec = "mvtec"
+    visa = "visa"
+    btad = "btad"
+
+
+@app.command()
+def mnist(
+    data: Data,
+    protocol: Annotated[
+        Protocol,
+        typer.Option(help="one-class: one digit is normal; leave-one-out: one is anomalous."),
+    ] = Protocol.one_class,
+    detectors: Detectors = "",
+    config: Configs = None,
+    assignments: Assignments = None,
+    categories: Categories = "",
+    seeds: Seeds = "0",
+    limit: Limit = None,
+    workers: Workers = 1,
+    out: Out = RESULTS,
+    device: Device = "auto",
+) -> None:
+    """MNIST (MNIST/raw/*-ubyte), one digit against the others."""
+    from anomgan.benchmark.runner import MNIST_VIEW
+    from anomgan.benchmark.sets import DataSet
+
+    source = DataSet("mnist", data, protocol.value, limit)
+    given = (detectors, config or [], assignments or [], categories, seeds)
+    _run(source, given, workers, out, device, MNIST_VIEW)
+
+
+@app.command()
+def mvtec(
+    data: Data,
+    layout: Annotated[
+        Layout, typer.Option(help="How the folder is arranged: each set as it is downloaded.")
+    ] = Layout.mvtec,
+    detectors: Detectors = "",
+    config: Configs = None,
+    assignments: Assignments = None,
+    categories: Categories = "",
+    seeds: Seeds = "0",
+    limit: Limit = None,
+    workers: Workers = 1,
+    out: Out = RESULTS,
+    device: Device = "auto",
+) -> None:
+    """MVTec AD, VisA or BTAD: folders of categories, as downloaded."""
+    from anomgan.benchmark.sets import DataSet
+
+    source = DataSet(layout.value, data, "as published", limit)
+    given = (detectors, config or [], assignments or [], categories, seeds)
+    _run(source, given, workers, out, device)
+
+
+@app.command()
+def folder(
+    data: Data,
+    groups: Annotated[
+        Path | None,
+        typer.Option(help="CSV table: which physical part each image shows (columns file, group)."),
+    ] = None,
+    detectors: Detectors = "",
+    config: Configs = None,
+    assignments: Assignments = None,
+    seeds: Seeds = "0",
+    limit: Limit = None,
+    workers: Workers = 1,
+    out: Out = RESULTS,
+    device: Device = "auto",
+) -> None:
+    """Your own parts: train/good, test/good, test/<defect>, and ground_truth/<defect> if any."""
+    from anomgan.benchmark.sets import DataSet
+
+    source = DataSet("folder", data, "split by folder", limit, groups)
+    given = (detectors, config or [], assignments or [], "", seeds)
+    _run(source, given, workers, out, device)
+
+
+@app.command()
+def report(
+    results: Annotated[Path, typer.Argument(help="File of records.")] = RESULTS,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for report.md and its pictures. Default: beside.")
+    ] = None,
+    readme: Annotated[
+        Path | None,
+        typer.Option(
+            help="Markdown file whose tables between <!-- table STUDY [FIGURE] --> and "
+            "<!-- end --> are to be renewed; STUDY.jsonl lies beside RESULTS."
+        ),
+    ] = None,
+) -> None:
+    """Tables with mean and spread over seeds, ROC curves, and paired comparisons."""
+    from anomgan.benchmark.tables import renew_tables, write_report
+
+    if readme:
+        renew_tables(readme, results.parent)
+        typer.echo(f"Renewed the tables of {readme}")
+    typer.echo(f"Report: {write_report(results, out or results.with_suffix('.report'))}")
+
+
+def _run(
+    source: "DataSet",
+    given: tuple[str, list[Path], list[str], str, str],
+    workers: int,
+    out: Path,
+    device: str,
+    base: Mapping[str, Any] | None = None,
+) -> None:
+    from anomgan.benchmark.runner import contenders, plan, run_benchmark
+    from anomgan.detectors import METHODS
+    from anomgan.errors import InputError
+
+    detectors, configs, assignments, categories, seeds = given
+    names = _split(detectors)
+    if names == ["all"] or not (names or configs):
+        names = list(METHODS)
+    try:
+        numbers = [int(seed) for seed in _split(seeds)]
+    except ValueError:
+        raise InputError(f"--seeds {seeds}: write numbers with commas between") from None
+    chosen = contenders(names, configs, assignments, base or {})
+    cells = plan(out.stem, source, chosen, numbers, _split(categories))
+    failed = run_benchmark(cells, out, workers=workers, device=device, say=typer.echo)
+    typer.echo(f"Records: {out}\nTables and curves: anomgan benchmark report {out}")
+    if failed:
+        raise typer.Exit(3)
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]

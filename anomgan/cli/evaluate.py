@@ -1,0 +1,48 @@
+"""`anomgan evaluate`: how good a model is on images whose truth is known."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anomgan.cli.fit import DEFAULT_MODEL
+
+
+def evaluate(
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with test/good, test/<defect> and, where there are masks, "
+            "ground_truth/<defect> (the layout of MVTec AD)."
+        ),
+    ] = None,
+    good_dir: Annotated[Path | None, typer.Option(help="Or: folder of good images.")] = None,
+    bad_dir: Annotated[
+        Path | None, typer.Option(help="And folder of defective ones, in folders by kind or not.")
+    ] = None,
+    mask_dir: Annotated[
+        Path | None, typer.Option(help="And folder of their masks, named like them.")
+    ] = None,
+    groups: Annotated[
+        Path | None,
+        typer.Option(help="CSV table: which physical part each image shows (columns file, group)."),
+    ] = None,
+    model: Annotated[Path, typer.Option(help="Model folder.")] = DEFAULT_MODEL,
+    out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("anomgan-report"),
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Measure a model on good and defective images: figures, curves, hits and misses.
+
+    Writes report.html, which holds everything, figures.json and scores.csv.
+    """
+    from anomgan.data.part_sets import read_pair, read_test
+    from anomgan.errors import InputError
+    from anomgan.inspection.report import report_on
+
+    if data and not (good_dir or bad_dir or mask_dir):
+        images, title = read_test(data), data
+    elif good_dir and bad_dir and not data:
+        images, title = read_pair(good_dir, bad_dir, mask_dir), bad_dir
+    else:
+        raise InputError("give --data ROOT, or --good-dir and --bad-dir")
+    typer.echo(report_on(model, images, out, title=str(title), groups=groups, device=device))

@@ -1,0 +1,220 @@
+"""What needs no GAN: the yardsticks that a GAN has to beat before it earns its cost.
+
+They are detectors like all others, with the same preparation, calibration and figures; benchmarks
+run them beside the GANs.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Literal, Self
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field, model_validator
+from sklearn.decomposition import PCA
+from torch import Tensor, nn
+
+from anomgan.config import ScoreSettings, Section, Settings, ViewSettings, Weights
+from anomgan.data.views import Maps
+from anomgan.detectors.base import Detector, Profile
+from anomgan.networks.dcgan import Bottleneck, Decoder, Encoder
+from anomgan.training.recipe import Phase, Recipe, Update
+
+
+class WholeSettings(Settings):
+    """Settings of a baseline that compares whole images, place by place."""
+
+    view: ViewSettings = ViewSettings(kind="whole", size=64)
+    score: ScoreSettings = ScoreSettings(standardise=False, smooth=0.0, top_share=1.0)
+    weights: Weights = Weights(residual=1.0, contrast=0.0)
+    heatmap_weights: Weights = Weights(residual=1.0, contrast=0.0)
+
+    @model_validator(mode="after")
+    def _sees_whole_images(self) -> Self:
+        if self.view.kind != "whole":
+            raise ValueError(f"{self.detector} compares whole images; set view.kind=whole")
+        return self
+
+
+class MeanImageSettings(WholeSettings):
+    """Settings of the mean image."""
+
+    detector: Literal["mean-image"] = "mean-image"
+
+
+class MeanImage(Detector):
+    """Mean absolute distance to the mean normal image."""
+
+    profile = Profile("distance to the mean image", "nothing", "never: a yardstick")
+    settings_type = MeanImageSettings
+
+    def build(self, channels: int) -> nn.ModuleDict:
+        size = self.settings.view.size
+        return nn.ModuleDict({"mean": _Memory(channels, size, size)})
+
+    def phases(self) -> dict[str, Phase]:
+        return {}
+
+    def learn(self, views: Iterable[Tensor]) -> None:
+        self.networks["mean"].values = torch.cat(list(views)).mean(0)
+
+    def infer(self, x: Tensor) -> Maps:
+        return {"reconstruction": self.networks["mean"].values.expand_as(x)}
+
+
+class PrincipalSettings(WholeSettings):
+    """Settings of PCA."""
+
+    detector: Literal["pca"] = "pca"
+    components: int = Field(32, ge=1, le=4096, description="directions that are kept")
+
+
+class Principal(Detector):
+    """Distance to what the principal components of the normal images can rebuild."""
+
+    profile = Profile("projecting on principal components", "seconds", "never: a yardstick")
+    settings_type = PrincipalSettings
+    settings: PrincipalSettings
+
+    def build(self, channels: int) -> nn.ModuleDict:
+        pixels = channels * self.settings.view.size**2
+        return nn.ModuleDict(
+            {"mean": _Memory(pixels), "components": _Memory(self.settings.components, pixels)}
+        )
+
+    def phases(self) -> dict[str, Phase]:
+        return {}
+
+    def learn(self, views: Iterable[Tensor]) -> None:
+        x = torch.cat(list(views)).flatten(1).numpy()
+        count = min(self.settings.components, *x.shape)
+        found = PCA(count, svd_solver="randomized", random_state=self.settings.seed).fit(x)
+        self.networks["mean"].values = torch.from_numpy(found.mean_).float()
+        self.networks["components"].values[:count] = torch.from_numpy(found.components_).float()
+
+    def infer(self, x: Tensor) -> Maps:
+        mean, components = self.networks["mean"].values, self.networks["components"].values
+        projected = (x.flatten(1) - mean) @ components.T @ components + mean
+        return {"reconstruction": projected.view_as(x)}
+
+
+class NearestWeights(Weights):
+    """Evidence of the nearest neighbours."""
+
+    distance: float = Field(0.0, ge=0, description="mean distance to the nearest neighbours")
+
+
+class NearestSettings(WholeSettings):
+    """Settings of the nearest neighbours."""
+
+    detector: Literal["nearest"] = "nearest"
+    neighbours: int = Field(5, ge=1, le=100, description="normal images compared with")
+    keep: int = Field(
+        4096, ge=100, le=1_000_000, description="normal images that are remembered, the first ones"
+    )
+    weights: NearestWeights = NearestWeights(distance=1.0, residual=0.0, contrast=0.0)
+    heatmap_weights: NearestWeights = NearestWeights(residual=1.0, contrast=0.0)
+
+
+class Nearest(Detector):
+    """Distance to the k nearest normal images, pixel by pixel on scaled-down images."""
+
+    profile = Profile("comparing with every normal image", "memory", "never: a yardstick")
+    settings_type = NearestSettings
+    settings: NearestSettings
+
+    def build(self, channels: int) -> nn.ModuleDict:
+        pixels = channels * self.settings.view.size**2
+        return nn.ModuleDict({"images": _Memory(self.settings.keep, pixels)})
+
+    def phases(self) -> dict[str, Phase]:
+        return {}
+
+    def learn(self, views: Iterable[Tensor]) -> None:
+        x = torch.cat(list(views)).flatten(1)[: self.settings.keep]
+        memory = self.networks["images"].values.fill_(FAR)
+        memory[: len(x)] = x
+
+    def infer(self, x: Tensor) -> Maps:
+        images = self.networks["images"].values
+        found = torch.cdist(x.flatten(1), images).topk(self.settings.neighbours, largest=False)
+        return {
+            "reconstruction": images[found.indices[:, 0]].view_as(x),
+            "distance": found.values.mean(1)[:, None, None, None],
+        }
+
+
+class AutoencoderNetworks(Section):
+    """Sizes of the networks, as GANomaly's."""
+
+    features: int = Field(16, ge=1, le=1024, description="feature maps after the first layer")
+    latent_dim: int = Field(32, ge=1, le=4096, description="length of a latent vector")
+    bottleneck: Bottleneck = Field("map", description="vector: one per view; map: one per cell")
+
+
+class AutoencoderSettings(Settings):
+    """Settings of the autoencoder; views, sizes and score are those of GANomaly."""
+
+    detector: Literal["autoencoder"] = "autoencoder"
+    network: AutoencoderNetworks = AutoencoderNetworks()
+    weights: Weights = Weights(residual=1.0, contrast=1.0)
+    heatmap_weights: Weights = Weights(residual=1.0, contrast=1.0)
+
+
+class AutoencoderRecipe(Recipe):
+    """Mean squared error of image and reconstruction, and nothing else."""
+
+    players = {"autoencoder": ("encoder", "decoder")}
+
+    def __init__(self, networks: nn.ModuleDict) -> None:
+        self.networks = networks
+
+    def step(self, x: Tensor) -> Iterator[Update]:
+        """Yield the one update."""
+        error = F.mse_loss(self.networks["decoder"](self.networks["encoder"](x)), x)
+        yield Update("autoencoder", error, {"error": error})
+
+
+class Autoencoder(Detector):
+    """GANomaly's encoder and decoder without the second encoder and the discriminator."""
+
+    profile = Profile("rebuilding the image", "quick to train", "never: a yardstick")
+    settings_type = AutoencoderSettings
+    settings: AutoencoderSettings
+
+    def build(self, channels: int) -> nn.ModuleDict:
+        network, size = self.settings.network, self.settings.view.size
+        shape = (size, channels, network.latent_dim, network.features, network.bottleneck)
+        return nn.ModuleDict({"encoder": Encoder(*shape), "decoder": Decoder(*shape)})
+
+    def phases(self) -> dict[str, Phase]:
+        return {"autoencoder": Phase(AutoencoderRecipe(self.networks), self.settings.training)}
+
+    @property
+    def stride(self) -> int | None:
+        one_pass = self.settings.network.bottleneck == "map"
+        return self.networks["encoder"].stride if one_pass else None
+
+    def infer(self, x: Tensor) -> Maps:
+        return {"reconstruction": self.networks["decoder"](self.networks["encoder"](x))}
+
+
+FAR = 1e3
+"""A pixel value that no image has: an empty place in the memory is nobody's neighbour."""
+
+
+class _Memory(nn.Module):
+    """Numbers that belong to a model without being trained."""
+
+    values: Tensor
+
+    def __init__(self, *shape: int) -> None:
+        super().__init__()
+        self.register_buffer("values", torch.zeros(shape))
+
+
+BASELINES: dict[str, type[Detector]] = {
+    "autoencoder": Autoencoder,
+    "mean-image": MeanImage,
+    "nearest": Nearest,
+    "pca": Principal,
+}

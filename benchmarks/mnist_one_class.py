@@ -1,0 +1,21 @@
+"""MNIST, one digit normal: train on it, test on all test images; AnoGAN on 1,000 of them.
+
+    python benchmarks/mnist_one_class.py
+
+Settings were chosen on training images alone, the last 10,000 of which stood in for the test set.
+"""
+
+from study import BASELINES, DATA, FAST, run, with_settings
+
+from anomgan.benchmark.sets import DataSet
+
+if __name__ == "__main__":
+    run(
+        __doc__,
+        "mnist_one_class",
+        (DataSet("mnist", DATA / "mnist", "one-class"), with_settings("mnist", FAST + BASELINES)),
+        (
+            DataSet("mnist", DATA / "mnist", "one-class", limit=100),
+            with_settings("mnist", ["anogan"]),
+        ),
+    )

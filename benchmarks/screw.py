@@ -1,0 +1,21 @@
+"""Screws of MVTec AD at any rotation, whose defects cover 0.3% of the image.
+
+    python benchmarks/screw.py
+
+Every detector with its parts settings, and the baselines.
+"""
+
+from study import BASELINES, DATA, FAST, contenders, run, with_settings
+
+from anomgan.benchmark.sets import DataSet
+
+if __name__ == "__main__":
+    run(
+        __doc__,
+        "screw",
+        (
+            DataSet("folder", DATA / "screw", "split by folder"),
+            with_settings("parts", ["restoration", *FAST, "anogan"])
+            + contenders(BASELINES, [], [], {}),
+        ),
+    )
