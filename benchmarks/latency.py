@@ -12,8 +12,9 @@ import json
 import time
 
 import numpy as np
-from study import DATA, RESULTS, environment, make
+from study import DATA, RESULTS, make
 
+from anomgan.benchmark.records import environment
 from anomgan.data.mnist import read_mnist
 from anomgan.detectors.base import Detector
 
@@ -45,7 +46,7 @@ def main() -> None:
                 "images": len(images),
                 "ms_per_image_one_by_one": alone,
                 "ms_per_image_together": together,
-                **environment(detector),
+                **environment(detector.device),
             }
         )
         print(json.dumps(lines[-1]), flush=True)

@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from study import DATA, RESULTS, environment, make
+from study import DATA, RESULTS, make
 
-from anomgan.data.mnist import read_mnist
+from anomgan.benchmark.records import environment
+from anomgan.data.part_sets import read_digit
 from anomgan.data.views import to_network
 from anomgan.detectors.anogan import AnoGAN
 from anomgan.detectors.latent_search import Found, SearchSettings, search
@@ -34,15 +35,13 @@ def main() -> None:
     parser.add_argument("--digit", type=int, default=8)
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
-    images, digits = read_mnist(DATA / "mnist", train=True)
+    parts = read_digit(DATA / "mnist", options.digit, per_digit=PER_DIGIT)
     detector = make("anogan_mnist.toml", 0, options.device)
     assert isinstance(detector, AnoGAN)
-    detector.fit(list(images[digits == options.digit]))
-    images, digits = read_mnist(DATA / "mnist", train=False)
-    chosen = np.concatenate([np.flatnonzero(digits == d)[:PER_DIGIT] for d in range(10)])
+    detector.fit(parts.normals)
     prepare = detector.fitted.preparation
-    x = to_network(np.stack([prepare(images[i]) for i in chosen])).to(detector.device)
-    truth = (digits[chosen] != options.digit).astype(int)
+    x = to_network(np.stack([prepare(image.source) for image in parts.test])).to(detector.device)
+    truth = np.array([image.is_anomalous for image in parts.test], int)
 
     one_by_one, together = _throughput(detector, x[:: len(x) // SINGLE][:SINGLE], x)
     whole = _search(detector, x, patience=0)
@@ -61,7 +60,7 @@ def main() -> None:
         "median_loss_all_steps": whole.loss.median().item(),
         "median_loss_early_stopping": early.loss.median().item(),
         "settings": detector.settings.search.model_dump(),
-        **environment(detector),
+        **environment(detector.device),
     }
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / "latent_search.json").write_text(json.dumps(result, indent=1) + "\n")

@@ -257,7 +257,8 @@ def categories(root: Path, layout: str) -> list[str]:
     found = sorted(path.name for path in root.glob("*") if (path / inside).is_dir())
     if not found:
         raise InputError(
-            f"{root} holds no category in this layout (<category>/{inside}); get {DOWNLOADS[layout]}"
+            f"{root} holds no category in this layout (<category>/{inside}); "
+            f"get {DOWNLOADS[layout]}"
         )
     return found
 

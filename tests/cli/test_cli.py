@@ -236,3 +236,46 @@ def test_a_fit_that_was_stopped_is_resumed_to_the_same_model(run, line, tmp_path
     weights = "weights.safetensors"
     assert (stopped / weights).read_bytes() == (whole / weights).read_bytes()
     assert (stopped / "history.csv").read_text() == (whole / "history.csv").read_text()
+
+
+def test_a_model_is_evaluated_on_labelled_folders(run, model, line, tmp_path):
+    out = tmp_path / "report"
+    code, said, _ = run("evaluate", "--data", line, "--model", model, "--out", out)
+    assert code == 0 and "image AUROC: " in said and "AUPRO" in said
+    assert (out / "report.html").stat().st_size > 100_000
+    test = line / "test"
+    pair = ("--good-dir", test / "good", "--bad-dir", test / "dent", "--model", model)
+    code, said, _ = run("evaluate", *pair, "--out", tmp_path / "pair")
+    assert code == 0 and "AUPRO" not in said
+    for wrong in ((), ("--data", line, "--bad-dir", test / "dent"), ("--good-dir", test)):
+        code, _, err = run("evaluate", "--model", model, *wrong)
+        assert code == 2 and "give --data ROOT, or --good-dir and --bad-dir" in err
+
+
+def test_a_benchmark_of_one_s_own_parts_and_its_report(run, line, tmp_path):
+    out = tmp_path / "bench" / "results.jsonl"
+    command = ("benchmark", "folder", "--data", line, "--limit", 2, "--out", out)
+    small = ("--set", "calibration.minimum=6", "--device", "cpu")
+    code, said, _ = run(*command, "--detectors", "mean-image, pca", *small)
+    assert code == 0 and said.count("image AUROC") == 2
+    code, said, _ = run(*command, "--detectors", "mean-image, pca", *small)
+    assert "2 of 2 cells are done already" in said
+    code, said, _ = run("benchmark", "report", out)
+    assert code == 0 and "results.report/report.md" in said
+    assert "| pca |" in (tmp_path / "bench" / "results.report" / "report.md").read_text()
+    code, _, err = run(*command, "--detectors", "gan")
+    assert code == 2 and "unknown detector 'gan'" in err
+    code, _, err = run(*command, "--detectors", "pca", "--seeds", "one")
+    assert code == 2 and "write numbers with commas" in err
+    code, said, _ = run(*command, "--detectors", "pca", "--set", "calibration.minimum=500")
+    assert code == 3 and "only 24 usable images" in said
+
+
+def test_a_benchmark_of_digits(run, real_data, tmp_path):
+    command = ("benchmark", "mnist", "--data", real_data("mnist"), "--device", "cpu")
+    out = tmp_path / "digits.jsonl"
+    more = ("--categories", 1, "--detectors", "mean-image", "--limit", 30, "--out", out)
+    code, said, _ = run(*command, *more)
+    assert code == 0 and "1 mean-image seed 0: image AUROC 0.9" in said
+    code, _, err = run("benchmark", "mvtec", "--data", tmp_path, "--out", out)
+    assert code == 2 and "no category in this layout" in err
