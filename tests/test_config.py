@@ -1,7 +1,7 @@
 import pytest
 
 from anomgan.config import build_settings, merge, parse_assignments, read_toml
-from anomgan.detectors import DETECTORS
+from anomgan.detectors import DETECTORS, METHODS
 from anomgan.detectors.ganomaly import GANomalySettings
 from anomgan.errors import SettingsError
 from conftest import ROOT
@@ -62,7 +62,7 @@ def test_every_shipped_settings_file_is_valid():
     assert files
     for file in files:
         values = read_toml(file)
-        assert build_settings(DETECTORS[values["detector"]].settings_type, values, file.name)
+        assert build_settings(METHODS[values["detector"]].settings_type, values, file.name)
 
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))

@@ -4,6 +4,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -26,7 +27,7 @@ from anomgan.benchmark.records import (
 from anomgan.benchmark.sets import DataSet
 from anomgan.config import merge, parse_assignments, read_toml
 from anomgan.detectors import METHODS
-from anomgan.errors import AnomganError, InputError, SettingsError
+from anomgan.errors import AnomganError, InputError, Interrupted, SettingsError
 from anomgan.inspection.evaluation import evaluate
 
 MNIST_VIEW = {"image": {"lighting": "keep"}, "view": {"kind": "whole", "size": 32}}
@@ -181,15 +182,25 @@ def _records(
 def _run_apart(cell: Cell, out: Path, device: str, threads: int) -> Record:
     """Run a cell in a process of its own: one that dies takes no other with it."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, context, torch.set_num_threads, (threads,)) as process:
+    with ProcessPoolExecutor(1, context, _settle_in, (threads,)) as process:
         try:
             return process.submit(run_cell, cell, out, device).result()
         except BrokenProcessPool:
             return cell.key | {"error": "its process died, perhaps for want of memory"}
 
 
+def _settle_in(threads: int) -> None:
+    torch.set_num_threads(threads)
+    # The progress bars of several processes would overwrite each other on one terminal.
+    sys.stderr = open(os.devnull, "w")
+
+
 def run_cell(cell: Cell, out: Path, device: str) -> Record:
-    """Fit, score, measure; returns the record, with "error" where something failed."""
+    """Fit, score, measure; returns the record, with "error" where something failed.
+
+    Raises:
+        Interrupted: Ctrl-C was pressed.
+    """
     record = cell.key
     try:
         parts = cell.data.read(cell.category)
@@ -208,6 +219,8 @@ def run_cell(cell: Cell, out: Path, device: str) -> Record:
             "fit_steps": facts["steps"],
             **environment(detector.device),
         }
+    except Interrupted:
+        raise
     except AnomganError as error:
         return record | {"error": str(error)}
     except Exception as error:  # whatever it is, the other cells must have their turn

@@ -65,12 +65,10 @@ class PartSet:
     """One kind of part: images to learn from, and images to be tested on.
 
     Attributes:
-        name: of the category.
         normals: good images to learn from.
         test: images with their truth.
     """
 
-    name: str
     normals: Sequence[Source]
     test: list[LabelledImage]
 
@@ -123,7 +121,7 @@ def read_folder(folder: Path) -> PartSet:
     """
     _need(folder, "train/good", "test/good")
     normals = list_images(folder / "train" / GOOD)
-    return PartSet(folder.resolve().name, normals, read_test(folder))
+    return PartSet(normals, read_test(folder))
 
 
 def read_mvtec(root: Path, category: str) -> PartSet:
@@ -173,7 +171,7 @@ def read_visa(root: Path, category: str) -> PartSet:
     ]
     _all_or_none(test)
     normals = [root / row["image"] for row in rows if row["split"] == "train"]
-    return PartSet(category, normals, test)
+    return PartSet(normals, test)
 
 
 def read_btad(root: Path, category: str) -> PartSet:
@@ -189,7 +187,7 @@ def read_btad(root: Path, category: str) -> PartSet:
     masks = _masks(images, folder / "ground_truth" / "ko", "")
     test += [LabelledImage(p, "ko", mask) for p, mask in zip(images, masks, strict=True)]
     _all_or_none(test)
-    return PartSet(category, list_images(folder / "train" / "ok"), test)
+    return PartSet(list_images(folder / "train" / "ok"), test)
 
 
 def read_pair(good: Path, bad: Path, masks: Path | None = None) -> list[LabelledImage]:
@@ -244,7 +242,7 @@ def read_digit(
         )
         for i in np.sort(np.concatenate(ranks))
     ]
-    return PartSet(str(digit), list(train[(train_digits == digit) == one_class]), labelled)
+    return PartSet(list(train[(train_digits == digit) == one_class]), labelled)
 
 
 def categories(root: Path, layout: str) -> list[str]:

@@ -96,7 +96,7 @@ def write_report(detector: Detector, evaluation: Evaluation, out: Path, title: s
             f"images, scored by {html.escape(detector.settings.detector)}.</p>",
             _table([(text, _shown(figures[name])) for name, text in EXPLAINED.items()]),
             "<h2>By kind of defect</h2>",
-            _table(_by_kind(evaluation), ("kind", "images", "called anomalous", "AUROC")),
+            _table(kind_rows(evaluation), ("kind", "images", "called anomalous", "AUROC")),
         ]
         for heading, path in pictures.items():
             data = base64.b64encode(path.read_bytes()).decode()
@@ -108,6 +108,19 @@ def write_report(detector: Detector, evaluation: Evaluation, out: Path, title: s
     )
     with atomic_path(out / "report.html") as temporary:
         temporary.write_text(page, encoding="utf-8", errors="replace")
+
+
+def kind_rows(evaluation: Evaluation) -> list[tuple[str, ...]]:
+    """Kind, images, how many were called anomalous, AUROC against good; all defects last."""
+    labels, alarms = evaluation.labels, evaluation.alarms
+    good = labels == 0
+    rows: list[tuple[str, ...]] = [("good", str(good.sum()), str(alarms[good].sum()), "")]
+    for kind in evaluation.kinds:
+        some = evaluation.of_kind(kind)
+        area = f"{evaluation.kind_auroc(kind):.3f}"
+        rows.append((kind, str(some.sum()), str(alarms[some].sum()), area))
+    area = f"{auroc(labels, evaluation.scores):.3f}"
+    return [*rows, ("all defects", str(labels.sum()), str(alarms[~good].sum()), area)]
 
 
 def _draw(detector: Detector, evaluation: Evaluation, folder: Path) -> dict[str, Path]:
@@ -159,18 +172,6 @@ def _small(picture: np.ndarray) -> np.ndarray:
         return picture
     size = [max(1, round(side * factor)) for side in picture.shape[1::-1]]
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-
-
-def _by_kind(evaluation: Evaluation) -> list[tuple[str, ...]]:
-    good = evaluation.labels == 0
-    rows: list[tuple[str, ...]] = [
-        ("good", str(good.sum()), str(evaluation.alarms[good].sum()), "")
-    ]
-    for kind in evaluation.kinds:
-        some = evaluation.of_kind(kind)
-        found = str(evaluation.alarms[some].sum())
-        rows.append((kind, str(some.sum()), found, f"{evaluation.kind_auroc(kind):.3f}"))
-    return rows
 
 
 def _write_scores(evaluation: Evaluation, path: Path) -> None:

@@ -74,9 +74,14 @@ class PixelScores:
     def _sorted_normal(self) -> np.ndarray:
         if not self._defects or not sum(values.size for values in self._normal):
             raise InputError("pixels on and off defects are both needed; are the masks empty?")
-        normal = np.concatenate(self._normal)
-        self._normal = [normal]
+        normal = np.empty(sum(values.size for values in self._normal), np.float32)
+        free = len(normal)
+        while self._normal:  # one by one, so that there are never two copies of all
+            values = self._normal.pop()
+            normal[free - values.size : free] = values
+            free -= values.size
         normal.sort()
+        self._normal.append(normal)
         return normal
 
 

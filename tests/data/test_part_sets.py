@@ -41,7 +41,7 @@ def mvtec(tmp_path):
 def test_mvtec_as_downloaded(mvtec):
     assert categories(mvtec, "mvtec") == ["part"]
     parts = read_mvtec(mvtec, "part")
-    assert parts.name == "part" and len(parts.normals) == 3
+    assert len(parts.normals) == 3
     kinds = [image.kind for image in parts.test]
     assert kinds == ["good", "good", "crack", "crack", "hole", "hole"]
     last = parts.test[-1]
