@@ -58,15 +58,15 @@ def detail_table(records: Sequence[Record]) -> str:
 
 
 def comparison_table(records: Sequence[Record], results: Path) -> str:
-    """The best detector against each other one, on the same images, seed by seed averaged.
+    """The best detector against each other one, on the same images, seed by seed.
 
     Only where the scores of the images are beside the records.
     """
-    areas = {name: _mean([r["image_auroc"] for r in some]) for name, some in _named(records)}
-    best = max(areas, key=lambda name: areas[name] or 0)
-    first = {_place(r): r for r in dict(_named(records))[best]}
+    found = _by_contender(records)
+    best = max(found, key=lambda name: np.mean([r["image_auroc"] for r in found[name]]))
+    first = {_place(record): record for record in found[best]}
     rows = []
-    for name, some in _named(records):
+    for name, some in found.items():
         for record in some:
             other = first.get(_place(record))
             if name == best or other is None:
@@ -167,10 +167,6 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _named(records: Sequence[Record]) -> list[tuple[str, list[Record]]]:
-    return list(_by_contender(records).items())
-
-
 def _by_contender(records: Sequence[Record]) -> dict[str, list[Record]]:
     """Records by detector; where one competes in several settings, by these too."""
     settings: dict[str, set[str]] = {}
@@ -201,7 +197,7 @@ def _load(
 
 def _draw_roc(records: Sequence[Record], results: Path, path: Path, title: str) -> bool:
     curves = {}
-    for name, some in _named(records):
+    for name, some in _by_contender(records).items():
         loaded = _load(results, some[0])
         if loaded:
             labels, scores, _ = loaded
