@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -277,5 +278,19 @@ def test_a_benchmark_of_digits(run, real_data, tmp_path):
     more = ("--categories", 1, "--detectors", "mean-image", "--limit", 30, "--out", out)
     code, said, _ = run(*command, *more)
     assert code == 0 and "1 mean-image seed 0: image AUROC 0.9" in said
+
+
+def test_a_benchmark_of_categories_as_downloaded(run, line, tmp_path):
+    for name in ("bolt", "plate"):
+        shutil.copytree(line, tmp_path / "mvtec_ad" / name)
+    out = tmp_path / "mvtec.jsonl"
+    command = ("benchmark", "mvtec", "--data", tmp_path / "mvtec_ad", "--out", out, "--device", "cpu")
+    small = ("--detectors", "mean-image", "--limit", 2, "--set", "calibration.minimum=6")
+    code, said, _ = run(*command, *small, "--seeds", "0,1")
+    assert code == 0 and said.count("bolt mean-image") == said.count("plate mean-image") == 2
+    records = [json.loads(text) for text in out.read_text().splitlines()]
+    assert all(record["dataset"] == "mvtec" and record["pixel_aupro_0.3"] for record in records)
+    code, _, err = run(*command, *small, "--categories", "nut")
+    assert code == 2 and "has no nut; there are bolt, plate" in err
     code, _, err = run("benchmark", "mvtec", "--data", tmp_path, "--out", out)
     assert code == 2 and "no category in this layout" in err

@@ -1,0 +1,44 @@
+"""GAN: generator and discriminator, fully connected, in a minimax game.
+
+Goodfellow, Pouget-Abadie, Mirza, Xu, Warde-Farley, Ozair, Courville and Bengio, "Generative
+Adversarial Nets", NeurIPS 2014, algorithm 1.
+"""
+
+from collections.abc import Iterator
+
+from torch import Tensor, nn
+
+from anomgan.generators.base import LatentGAN
+from anomgan.losses import (
+    discriminator_minimax,
+    generator_minimax,
+    generator_non_saturating,
+)
+from anomgan.networks.mlp import MLPDiscriminator, MLPGenerator
+from anomgan.training.recipe import Adam, Update
+
+
+class GAN(LatentGAN):
+    """Recipe of the first GAN, with Adam in place of the paper's momentum."""
+
+    name = "gan"
+    optimiser = Adam(2e-4, 0.5, 0.999)
+
+    def build(self, size: int, channels: int) -> dict[str, nn.Module]:
+        """Two networks of fully connected layers."""
+        latent_dim, features = self.settings.latent_dim, self.settings.features
+        return {
+            "generator": MLPGenerator(size, channels, latent_dim, features),
+            "discriminator": MLPDiscriminator(size, channels, features),
+        }
+
+    def step(self, x: Tensor) -> Iterator[Update]:
+        """Yield the discriminator's update, then the generator's."""
+        discriminator = self.networks["discriminator"]
+        fake = self.generate(self.draw(len(x), x))
+        loss = discriminator_minimax(discriminator(x)[0], discriminator(fake.detach())[0])
+        yield Update("discriminator", loss, {"discriminator": loss})
+
+        descend = generator_minimax if self.settings.saturating else generator_non_saturating
+        loss = descend(discriminator(fake)[0])
+        yield Update("generator", loss, {"generator": loss})

@@ -1,0 +1,53 @@
+"""WGAN: a critic that estimates the Wasserstein distance, kept from growing steep by clipping its weights.
+
+Arjovsky, Chintala and Bottou, "Wasserstein Generative Adversarial Networks", ICML 2017,
+algorithm 1, on the networks of DCGAN.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from anomgan.generators.base import GANSettings, LatentGAN
+from anomgan.losses import critic_wasserstein, generator_wasserstein
+from anomgan.networks.dcgan import Decoder, Discriminator
+from anomgan.training.recipe import RMSProp, Update
+
+EARLY_STEPS, EARLY_ROUNDS = 25, 20
+"""In so many first steps the critic goes so often over its batches: 100 critic steps instead of 5,
+as in the authors' code, for the generator needs a critic near its optimum."""
+
+
+class WGAN(LatentGAN):
+    """Recipe of WGAN; no sigmoid, no logarithm, no momentum."""
+
+    name = "wgan"
+    optimiser = RMSProp(5e-5)
+
+    def __init__(self, size: int, channels: int, settings: GANSettings) -> None:
+        super().__init__(size, channels, settings)
+        self.batches_per_step = settings.critic_steps
+
+    def build(self, size: int, channels: int) -> dict[str, nn.Module]:
+        """DCGAN's networks; the critic stands where others have a discriminator."""
+        latent_dim, features = self.settings.latent_dim, self.settings.features
+        return {
+            "generator": Decoder(size, channels, latent_dim, features),
+            "discriminator": Discriminator(size, channels, features),
+        }
+
+    def step(self, x: Tensor) -> Iterator[Update]:
+        """Yield updates of the critic, clipping its weights after each, then the generator's."""
+        critic = self.networks["discriminator"]
+        rounds = EARLY_ROUNDS if self.steps_done < EARLY_STEPS else 1
+        for real in x.chunk(self.batches_per_step) * rounds:
+            with torch.no_grad():
+                fake = self.generate(self.draw(len(real), real))
+            loss = critic_wasserstein(critic(real)[0], critic(fake)[0])
+            yield Update("discriminator", loss, {"wasserstein": -loss})
+            with torch.no_grad():
+                for weight in critic.parameters():
+                    weight.clamp_(-self.settings.clip, self.settings.clip)
+        loss = generator_wasserstein(critic(self.generate(self.draw(len(real), real)))[0])
+        yield Update("generator", loss, {"generator": loss})
