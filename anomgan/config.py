@@ -68,10 +68,10 @@ class TrainingSettings(Section):
     )
     batch_size: int = Field(32, ge=2, le=4096, description="views per step")
     learning_rate: float | None = Field(
-        None, gt=0, le=1, description="Adam's step size; unless given, the method's own"
+        None, gt=0, le=1, description="step size of the optimiser; unless given, the method's own"
     )
     beta1: float | None = Field(
-        None, ge=0, lt=1, description="Adam's decay of the first moment; likewise"
+        None, ge=0, lt=1, description="Adam's decay of the first moment; RMSProp has none"
     )
     beta2: float | None = Field(
         None, ge=0, lt=1, description="Adam's decay of the second moment; likewise"

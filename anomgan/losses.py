@@ -18,6 +18,14 @@ def discriminator_minimax(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     return (_cross_entropy(real_logits, 1.0) + _cross_entropy(fake_logits, 0.0)) / 2
 
 
+def generator_minimax(fake_logits: Tensor) -> Tensor:
+    """log(1 - D(G(z))): the game as it stands; it saturates while the discriminator wins.
+
+    Goodfellow et al. 2014, equation 1.
+    """
+    return -_cross_entropy(fake_logits, 0.0)
+
+
 def generator_non_saturating(fake_logits: Tensor) -> Tensor:
     """-log D(G(z)): strong gradients while the discriminator wins.
 

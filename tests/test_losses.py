@@ -7,6 +7,7 @@ from anomgan.losses import (
     critic_wasserstein,
     discriminator_minimax,
     feature_matching,
+    generator_minimax,
     generator_non_saturating,
     generator_wasserstein,
     gradient_penalty,
@@ -30,6 +31,10 @@ def test_minimax_by_hand():
 
 def test_non_saturating_by_hand():
     assert generator_non_saturating(logit(0.3)).item() == pytest.approx(-math.log(0.3), rel=1e-6)
+
+
+def test_the_minimax_loss_of_the_generator_by_hand():
+    assert generator_minimax(logit(0.3)).item() == pytest.approx(math.log(0.7), rel=1e-6)
 
 
 def test_wasserstein_by_hand():

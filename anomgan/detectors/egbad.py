@@ -66,7 +66,7 @@ class EGBADRecipe(Recipe):
     """One training step of the bidirectional GAN, section 3 of the paper."""
 
     players = {"generator": ("encoder", "generator"), "discriminator": ("discriminator",)}
-    adam = Adam(1e-5, 0.5, 0.999)
+    optimiser = Adam(1e-5, 0.5, 0.999)
 
     def __init__(self, networks: nn.ModuleDict, latent_dim: int, loss: LossSettings) -> None:
         self.networks = networks

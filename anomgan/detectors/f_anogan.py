@@ -77,7 +77,7 @@ class EncoderRecipe(Recipe):
     """
 
     players = {"encoder": ("encoder",)}
-    adam = Adam(5e-5, 0.5, 0.999)
+    optimiser = Adam(5e-5, 0.5, 0.999)
 
     def __init__(self, gan: LatentGAN, encoder: nn.Module, settings: EncoderSettings) -> None:
         self.networks = nn.ModuleDict({"encoder": encoder})

@@ -77,7 +77,7 @@ class RestorationRecipe(Recipe):
         "generator": ("generator", "pixel_discriminator"),
         "discriminator": ("discriminator",),
     }
-    adam = Adam(1e-3, 0.5, 0.999)
+    optimiser = Adam(1e-3, 0.5, 0.999)
 
     def __init__(self, networks: nn.ModuleDict, loss: LossSettings) -> None:
         self.networks = networks

@@ -19,7 +19,7 @@ class DCGAN(LatentGAN):
     """Recipe of DCGAN; Adam with the paper's step size and momentum (section 4)."""
 
     name = "dcgan"
-    adam = Adam(2e-4, 0.5, 0.999)
+    optimiser = Adam(2e-4, 0.5, 0.999)
 
     def build(self, size: int, channels: int) -> dict[str, nn.Module]:
         """A decoder as generator, an encoder with one output as discriminator."""

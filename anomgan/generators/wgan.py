@@ -1,4 +1,4 @@
-"""WGAN: a critic that estimates the Wasserstein distance, kept from growing steep by clipping its weights.
+"""WGAN: a critic that estimates the Wasserstein distance, its weights clipped to keep it flat.
 
 Arjovsky, Chintala and Bottou, "Wasserstein Generative Adversarial Networks", ICML 2017,
 algorithm 1, on the networks of DCGAN.

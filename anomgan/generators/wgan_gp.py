@@ -19,7 +19,7 @@ class WGANGP(LatentGAN):
     """Recipe of WGAN-GP; a step trains the critic `critic_steps` times, then the generator."""
 
     name = "wgan_gp"
-    adam = Adam(1e-4, 0.0, 0.9)
+    optimiser = Adam(1e-4, 0.0, 0.9)
 
     def __init__(self, size: int, channels: int, settings: GANSettings) -> None:
         super().__init__(size, channels, settings)

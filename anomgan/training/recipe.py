@@ -37,6 +37,13 @@ class Adam:
 
 
 @dataclass(frozen=True)
+class RMSProp:
+    """A method's own settings of RMSProp, without momentum."""
+
+    learning_rate: float = 5e-5
+
+
+@dataclass(frozen=True)
 class Phase:
     """A recipe and how long and how fast to train it."""
 
@@ -49,15 +56,17 @@ class Recipe(ABC):
 
     Attributes:
         players: names of the networks that each player owns, by player.
-        adam: the method's own optimiser settings.
+        optimiser: the method's own, and its settings.
         networks: all networks, by name; their state is checkpointed and averaged.
         batches_per_step: how many batches of views one step is given, joined into one.
+        steps_done: steps before this one; the loop says it.
     """
 
     players: ClassVar[Mapping[str, tuple[str, ...]]]
-    adam: ClassVar[Adam] = Adam()
+    optimiser: ClassVar[Adam | RMSProp] = Adam()
     networks: nn.ModuleDict
     batches_per_step: int = 1
+    steps_done: int = 0
 
     @abstractmethod
     def step(self, x: Tensor) -> Iterator[Update]:

@@ -20,7 +20,7 @@ from anomgan.training.checkpoint import (
     unprefixed,
 )
 from anomgan.training.progress import progress_bar
-from anomgan.training.recipe import Recipe, Update
+from anomgan.training.recipe import Recipe, RMSProp, Update
 from anomgan.training.stopping import stop_signal
 
 LOG_EVERY = 20
@@ -117,8 +117,10 @@ class Trainer:
 
     def _optimizer(self, names: tuple[str, ...]) -> optim.Optimizer:
         weights = [p for name in names for p in self.recipe.networks[name].parameters()]
-        own, settings = self.recipe.adam, self.settings
+        own, settings = self.recipe.optimiser, self.settings
         rate = settings.learning_rate if settings.learning_rate is not None else own.learning_rate
+        if isinstance(own, RMSProp):
+            return optim.RMSprop(weights, rate)
         beta1 = settings.beta1 if settings.beta1 is not None else own.beta1
         beta2 = settings.beta2 if settings.beta2 is not None else own.beta2
         return optim.Adam(weights, rate, (beta1, beta2))
@@ -129,6 +131,7 @@ class Trainer:
 
     def _step(self) -> None:
         terms: dict[str, Tensor] = {}
+        self.recipe.steps_done = self.state.step
         for update in self.recipe.step(self._views(self.state.step)):
             self._descend(update)
             terms |= {name: term.detach() for name, term in update.terms.items()}

@@ -7,7 +7,7 @@ from anomgan.generators import GENERATORS, GANSettings, load_generator, train_ge
 from digits import load
 
 SMALL = {
-    "view": {"kind": "whole", "size": 32},
+    "view": {"kind": "whole", "size": 16},
     "network": {"latent_dim": 8, "features": 8, "critic_steps": 2},
     "training": {"steps": 3, "batch_size": 8, "ema": 0.5},
 }
@@ -16,7 +16,7 @@ SMALL = {
 @pytest.fixture(scope="module")
 def digits():
     images, labels = load()
-    return list(images[labels == 0][:100])
+    return list(images[labels == 0, ::2, ::2][:100])
 
 
 @pytest.mark.parametrize("size", [32, 64, 128])
@@ -25,16 +25,50 @@ def test_every_size_generates_and_has_features_of_named_layers(name, size):
     gan = GENERATORS[name](size, 3, GANSettings(latent_dim=6, features=2))
     x = gan.generate(gan.draw(2, torch.zeros(1)))
     assert x.shape == (2, 3, size, size) and x.abs().max() <= 1
-    assert gan.features(x, 0).shape[-1] == size // 2
-    assert gan.features(x).shape[-1] == 4
+    first, last = (1, 1) if name == "gan" else (size // 2, 4)
+    assert gan.features(x, 0).shape[-1] == first
+    assert gan.features(x).shape[-1] == last
 
 
-def test_dcgan_updates_the_discriminator_first_and_only_then_the_generator():
-    gan = GENERATORS["dcgan"](32, 1, GANSettings(latent_dim=6, features=2))
+@pytest.mark.parametrize("name", ["gan", "dcgan"])
+def test_the_discriminator_is_updated_first_and_only_then_the_generator(name):
+    gan = GENERATORS[name](32, 1, GANSettings(latent_dim=6, features=2))
     assert [update.player for update in gan.step(torch.zeros(4, 1, 32, 32))] == [
         "discriminator",
         "generator",
     ]
+
+
+def test_the_saturating_game_is_equation_1():
+    gan = GENERATORS["gan"](8, 1, GANSettings(latent_dim=6, features=2, saturating=True))
+    torch.manual_seed(0)
+    _, update = list(gan.step(torch.zeros(4, 1, 8, 8)))
+    torch.manual_seed(0)
+    fake = gan.generate(gan.draw(4, torch.zeros(1)))
+    chance = torch.sigmoid(gan.networks["discriminator"](fake)[0])
+    assert update.loss.item() == pytest.approx(torch.log(1 - chance).mean().item(), rel=1e-5)
+
+
+def test_the_critic_of_wgan_is_clipped_after_each_of_its_steps():
+    settings = GANSettings(latent_dim=6, features=2, critic_steps=2, spectral_norm=False)
+    gan = GENERATORS["wgan"](32, 1, settings)
+    weights = list(gan.networks["discriminator"].parameters())
+    gan.steps_done = 1000
+    players = []
+    for update in gan.step(torch.randn(8, 1, 32, 32)):
+        if players:
+            assert max(weight.abs().max() for weight in weights) <= 0.01
+        players.append(update.player)
+        with torch.no_grad():
+            for weight in weights:
+                weight += 0.05
+    assert players == ["discriminator"] * 2 + ["generator"]
+
+
+def test_the_critic_of_wgan_has_a_head_start():
+    gan = GENERATORS["wgan"](8, 1, GANSettings(latent_dim=6, features=2))
+    players = [update.player for update in gan.step(torch.randn(10, 1, 8, 8))]
+    assert players == ["discriminator"] * 100 + ["generator"]
 
 
 def test_a_step_of_wgan_gp_is_several_of_the_critic_and_one_of_the_generator():
@@ -56,7 +90,7 @@ def test_a_saved_generator_draws_the_same_samples(digits, tmp_path, name):
     }
     again = load_generator(tmp_path / "gan", device="cpu")
     samples = model.sample(5, seed=3)
-    assert samples.shape == (5, 32, 32) and samples.dtype == np.uint8
+    assert samples.shape == (5, 16, 16) and samples.dtype == np.uint8
     assert np.array_equal(samples, again.sample(5, seed=3))
     assert np.array_equal(samples[:2], again.sample(2, seed=3))
     assert not np.array_equal(samples, again.sample(5, seed=4))
@@ -67,6 +101,8 @@ def test_a_saved_generator_draws_the_same_samples(digits, tmp_path, name):
     [
         ("dcgan", {"steps": 300, "batch_size": 32, "learning_rate": 1e-3}),
         ("wgan_gp", {"steps": 30, "batch_size": 16, "learning_rate": 2e-3}),
+        ("gan", {"steps": 300, "batch_size": 32, "learning_rate": 1e-3}),
+        ("wgan", {"steps": 60, "batch_size": 16, "learning_rate": 1e-3}),
     ],
 )
 def test_samples_come_to_look_like_the_images(digits, name, training):
@@ -81,13 +117,15 @@ def test_samples_come_to_look_like_the_images(digits, name, training):
     assert distance(training) < 0.5 * distance({"steps": 1, "batch_size": 8})
 
 
-def test_a_generator_that_was_stopped_is_resumed_to_the_same_weights(digits, tmp_path):
-    first, rest = ({"steps": steps, "batch_size": 8} for steps in (4, 9))
-    train_generator(digits, device="cpu", work_folder=tmp_path, **SMALL | {"training": first})
-    went_on = train_generator(
-        digits, device="cpu", work_folder=tmp_path, resume=True, **SMALL | {"training": rest}
+@pytest.mark.parametrize("name", ["dcgan", "wgan"])
+def test_a_generator_that_was_stopped_is_resumed_to_the_same_weights(digits, tmp_path, name):
+    first, rest = (
+        SMALL | {"generator": name, "training": {"steps": steps, "batch_size": 8}}
+        for steps in (4, 9)
     )
-    whole = train_generator(digits, device="cpu", **SMALL | {"training": rest})
+    train_generator(digits, device="cpu", work_folder=tmp_path, **first)
+    went_on = train_generator(digits, device="cpu", work_folder=tmp_path, resume=True, **rest)
+    whole = train_generator(digits, device="cpu", **rest)
     assert np.array_equal(went_on.sample(4), whole.sample(4))
 
 

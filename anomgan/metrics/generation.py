@@ -1,0 +1,94 @@
+"""How much generated images are like real ones, and how varied, by features of both.
+
+All take features [N, D] of any network; which one it was belongs to the name of the figure.
+"""
+
+import numpy as np
+from scipy.linalg import sqrtm
+from sklearn.metrics.pairwise import polynomial_kernel
+
+from anomgan.errors import InputError
+
+BLOCK = 1000
+"""Images whose kernels are in memory at once for KID."""
+
+
+def fid(real: np.ndarray, fake: np.ndarray) -> float:
+    """Fréchet distance of two Gaussians fitted to the features; 0 for equal ones.
+
+    |m_r - m_f|^2 + tr(C_r + C_f - 2 (C_r C_f)^(1/2)): Heusel et al., "GANs Trained by a Two
+    Time-Scale Update Rule Converge to a Local Nash Equilibrium", NeurIPS 2017, equation 6. Biased
+    for few images; compare figures of equally many only.
+
+    Raises:
+        InputError: there are fewer than 2 images, the lengths of the features differ, or they are
+            not finite.
+    """
+    real, fake = _checked(real, fake)
+    shift = np.square(real.mean(0) - fake.mean(0)).sum()
+    first, second = np.cov(real, rowvar=False), np.cov(fake, rowvar=False)
+    first, second = np.atleast_2d(first), np.atleast_2d(second)
+    # The product of two covariances has no negative eigenvalues; rounding makes tiny imaginary
+    # parts of those near 0.
+    root = np.real(sqrtm(first @ second))
+    return float(shift + np.trace(first) + np.trace(second) - 2 * np.trace(root))
+
+
+def kid(real: np.ndarray, fake: np.ndarray, seed: int = 0) -> float:
+    """Kernel distance: unbiased squared MMD with the kernel (x . y / D + 1)^3.
+
+    Binkowski, Sutherland, Arbel and Gretton, "Demystifying MMD GANs", ICLR 2018, section 4. The
+    mean over blocks of at most 1,000 images, shuffled by `seed`; may be slightly negative.
+
+    Raises:
+        InputError: as `fid`.
+    """
+    real, fake = _checked(real, fake)
+    rng = np.random.default_rng(seed)
+    real, fake = rng.permutation(real), rng.permutation(fake)
+    size = min(len(real), len(fake), BLOCK)
+    blocks = [
+        _mmd(real[start : start + size], fake[start : start + size])
+        for start in range(0, min(len(real), len(fake)) - size + 1, size)
+    ]
+    return float(np.mean(blocks))
+
+
+def diversity(features: np.ndarray) -> float:
+    """Mean distance of two of the images: 0 where a generator has collapsed to one.
+
+    The mean pairwise Euclidean distance of features divided by their length, as LPIPS diversity
+    is measured (Choi et al., StarGAN v2, CVPR 2020, section 4), with the features given.
+
+    Raises:
+        InputError: as `fid`.
+    """
+    x, _ = _checked(features, features)
+    length = np.linalg.norm(x, axis=1, keepdims=True)
+    x = x / np.maximum(length, 1e-12)
+    cosine = x @ x.T
+    pairs = np.triu_indices(len(x), 1)
+    return float(np.sqrt(np.maximum(2 - 2 * cosine[pairs], 0)).mean())
+
+
+def _mmd(real: np.ndarray, fake: np.ndarray) -> float:
+    """Equation 4 of the paper, with all pairs of an image with itself left out."""
+    n, m = len(real), len(fake)
+    scale = {"degree": 3, "gamma": 1 / real.shape[1], "coef0": 1}
+    among_real = polynomial_kernel(real, real, **scale)
+    among_fake = polynomial_kernel(fake, fake, **scale)
+    between = polynomial_kernel(real, fake, **scale)
+    within = (among_real.sum() - np.trace(among_real)) / (n * (n - 1))
+    within += (among_fake.sum() - np.trace(among_fake)) / (m * (m - 1))
+    return float(within - 2 * between.mean())
+
+
+def _checked(real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    real, fake = np.asarray(real, np.float64), np.asarray(fake, np.float64)
+    if real.ndim != 2 or fake.ndim != 2 or real.shape[1] != fake.shape[1]:
+        raise InputError(f"features must be [N, D] of one D, not {real.shape} and {fake.shape}")
+    if min(len(real), len(fake)) < 2:
+        raise InputError("at least 2 images of each are needed")
+    if not (np.isfinite(real).all() and np.isfinite(fake).all()):
+        raise InputError("the features hold numbers that are not finite")
+    return real, fake
