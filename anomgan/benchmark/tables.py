@@ -99,10 +99,11 @@ def write_report(results: Path, out: Path) -> Path:
     if not records:
         raise InputError(f"{results} holds no finished cells")
     parts = [f"# {results.stem}"]
+    categories = sorted({record["category"] for record in records}, key=_natural)
     for figure in FIGURES:
-        if all(record[figure] is not None for record in records):
+        if len(categories) > 1 and all(record[figure] is not None for record in records):
             parts.append(f"## {figure}\n\n{category_table(records, figure)}")
-    for category in sorted({record["category"] for record in records}, key=_natural):
+    for category in categories:
         some = [record for record in records if record["category"] == category]
         parts.append(f"## {category}\n\n{detail_table(some)}")
         picture = f"roc_{category}.png"
