@@ -95,7 +95,7 @@ def contenders(
     made = []
     for name, config, values in found:
         if name not in METHODS:
-            raise SettingsError(f"unknown detector {name!r}; choose {', '.join(sorted(METHODS))}")
+            raise SettingsError(f"unknown detector {name!r}; choose {', '.join(METHODS)}")
         settings = METHODS[name](device="cpu", **values).settings
         whole = settings.model_dump(mode="json", exclude={"seed", "detector"})
         made.append(Contender(name, ", ".join([config, *assignments]), whole))

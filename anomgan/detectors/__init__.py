@@ -35,6 +35,6 @@ def load(folder: Path | str, device: str = "auto") -> Detector:
     if model.detector not in METHODS:
         raise ModelError(
             f"{folder} holds a {model.detector} model; this version knows "
-            f"{', '.join(sorted(METHODS))}"
+            f"{', '.join(METHODS)}"
         )
     return METHODS[model.detector].from_model(model, device)

@@ -49,7 +49,7 @@ def make_detector(
         raise SettingsError(f"--detector {name}, but the settings are for {named}; use one of both")
     chosen = name or named or DEFAULT_DETECTOR
     if chosen not in METHODS:
-        raise SettingsError(f"unknown detector {chosen}; choose {', '.join(sorted(METHODS))}")
+        raise SettingsError(f"unknown detector {chosen}; choose {', '.join(METHODS)}")
     return METHODS[chosen](device=device, **values)
 
 
