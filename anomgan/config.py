@@ -57,6 +57,9 @@ class ViewSettings(Section):
     size: int = Field(
         64, ge=8, le=1024, description="pixels; side of the square that the networks are trained on"
     )
+    flip: bool = Field(
+        False, description="mirror half of the training views left to right; for generators"
+    )
 
 
 class TrainingSettings(Section):
@@ -75,6 +78,18 @@ class TrainingSettings(Section):
     )
     beta2: float | None = Field(
         None, ge=0, lt=1, description="Adam's decay of the second moment; likewise"
+    )
+    decay_from: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="share of the steps after which the step size falls to 0, linearly",
+    )
+    accumulate: int = Field(
+        1, ge=1, le=256, description="batches whose gradients are added up before weights change"
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="bfloat16: mixed precision, twice as fast on a recent GPU"
     )
     ema: float = Field(
         0.995, ge=0, lt=1, description="decay of the averaged weights that score; 0: no average"

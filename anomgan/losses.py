@@ -1,6 +1,7 @@
 """Losses as pure functions, by the names that the field uses.
 
-Each returns the mean over the batch as a scalar tensor.
+Each returns the mean over the batch as a scalar tensor, computed in float32 from values of any
+precision.
 """
 
 from collections.abc import Callable
@@ -16,6 +17,20 @@ def discriminator_minimax(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     Goodfellow et al. 2014, equation 1. ln 2 = 0.69 when it is at chance, near 0 when it wins.
     """
     return (_cross_entropy(real_logits, 1.0) + _cross_entropy(fake_logits, 0.0)) / 2
+
+
+def discriminator_matching(
+    real_logits: Tensor, fake_logits: Tensor, mislabelled_logits: Tensor | None = None
+) -> Tensor:
+    """Cross-entropy of a discriminator that also checks labels, the mean of both halves.
+
+    Real images with their label are to be 1; fakes, and real images with a wrong label, 0, each
+    for half of that half. Reed et al. 2016, algorithm 1, line 8.
+    """
+    if mislabelled_logits is None:
+        return discriminator_minimax(real_logits, fake_logits)
+    wrong = (_cross_entropy(fake_logits, 0.0) + _cross_entropy(mislabelled_logits, 0.0)) / 2
+    return (_cross_entropy(real_logits, 1.0) + wrong) / 2
 
 
 def generator_minimax(fake_logits: Tensor) -> Tensor:
@@ -39,12 +54,26 @@ def critic_wasserstein(real_values: Tensor, fake_values: Tensor) -> Tensor:
 
     Arjovsky et al. 2017, equation 2 and algorithm 1.
     """
-    return fake_values.mean() - real_values.mean()
+    return fake_values.float().mean() - real_values.float().mean()
 
 
 def generator_wasserstein(fake_values: Tensor) -> Tensor:
     """-E[critic(fake)]; Arjovsky et al. 2017, algorithm 1."""
-    return -fake_values.mean()
+    return -fake_values.float().mean()
+
+
+def discriminator_least_squares(real_values: Tensor, fake_values: Tensor) -> Tensor:
+    """(D(x) - 1)^2 and D(G(z))^2, the mean of both halves.
+
+    Mao et al. 2017, equation 9, as CycleGAN uses it.
+    """
+    real, fake = real_values.float(), fake_values.float()
+    return ((real - 1).square().mean() + fake.square().mean()) / 2
+
+
+def generator_least_squares(fake_values: Tensor) -> Tensor:
+    """(D(G(z)) - 1)^2; Mao et al. 2017, equation 9, without its factor of one half."""
+    return (fake_values.float() - 1).square().mean()
 
 
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
@@ -59,6 +88,17 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
     # The small number keeps the root differentiable where a gradient vanishes.
     length = (gradient.square().sum(dim=(1, 2, 3)) + 1e-12).sqrt()
     return (length - 1).square().mean()
+
+
+def r1_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
+    """Mean of |gradient of the discriminator's logits|^2 at real images; times gamma / 2 it is R1.
+
+    Mescheder et al. 2018, equation 9. Differentiable with respect to the discriminator's weights.
+    """
+    at = real.detach().requires_grad_()
+    with torch.enable_grad():  # as above
+        (gradient,) = torch.autograd.grad(discriminator(at).sum(), at, create_graph=True)
+    return gradient.square().sum(dim=(1, 2, 3)).mean()
 
 
 def feature_matching(fake_features: Tensor, real_features: Tensor) -> Tensor:

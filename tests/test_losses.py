@@ -5,12 +5,16 @@ import torch
 
 from anomgan.losses import (
     critic_wasserstein,
+    discriminator_least_squares,
+    discriminator_matching,
     discriminator_minimax,
     feature_matching,
+    generator_least_squares,
     generator_minimax,
     generator_non_saturating,
     generator_wasserstein,
     gradient_penalty,
+    r1_penalty,
 )
 
 
@@ -35,6 +39,23 @@ def test_non_saturating_by_hand():
 
 def test_the_minimax_loss_of_the_generator_by_hand():
     assert generator_minimax(logit(0.3)).item() == pytest.approx(math.log(0.7), rel=1e-6)
+
+
+def test_matching_by_hand():
+    # D(x, c) = 0.8, D(G(z), c) = 0.3, D(x, wrong c) = 0.4; the wrong ones share a half.
+    loss = discriminator_matching(logit(0.8), logit(0.3), logit(0.4))
+    expected = -(math.log(0.8) + (math.log(0.7) + math.log(0.6)) / 2) / 2
+    assert loss.item() == pytest.approx(expected, rel=1e-6)
+    plain = discriminator_matching(logit(0.8), logit(0.3))
+    assert plain.item() == pytest.approx(-(math.log(0.8) + math.log(0.7)) / 2, rel=1e-6)
+
+
+def test_least_squares_by_hand():
+    real, fake = torch.tensor([[3.0], [0.0]]), torch.tensor([[1.0], [-2.0]])
+    # Squared distances from 1: 4 and 1; from 0: 1 and 4. The generator's from 1: 0 and 9.
+    assert discriminator_least_squares(real, fake).item() == pytest.approx((2.5 + 2.5) / 2)
+    assert discriminator_least_squares(real, 3 * fake).item() == pytest.approx((2.5 + 22.5) / 2)
+    assert generator_least_squares(fake).item() == pytest.approx(4.5)
 
 
 def test_wasserstein_by_hand():
@@ -67,6 +88,25 @@ def test_the_gradient_of_the_penalty_agrees_with_finite_differences():
         torch.manual_seed(1)
         values = lambda x: torch.nn.functional.conv2d(x, weight).tanh().sum((2, 3))  # noqa: E731
         return gradient_penalty(values, real, fake)
+
+    assert torch.autograd.gradcheck(penalty, (weight,))
+
+
+def test_r1_by_hand():
+    # D(x) = sum of x^2: the gradient is 2 x, its squared length 4 |x|^2.
+    real = torch.tensor([[1.0, 2.0], [0.0, 3.0]]).view(2, 1, 1, 2)
+    penalty = r1_penalty(lambda x: x.square().sum((1, 2, 3))[:, None], real)
+    assert penalty.item() == pytest.approx(4 * (5 + 9) / 2)
+
+
+def test_the_gradient_of_r1_agrees_with_finite_differences():
+    torch.manual_seed(0)
+    weight = torch.randn(1, 1, 3, 3, dtype=torch.double, requires_grad=True)
+    real = torch.randn(2, 1, 4, 4, dtype=torch.double)
+
+    def penalty(weight):
+        logits = lambda x: torch.nn.functional.conv2d(x, weight).tanh().sum((2, 3))  # noqa: E731
+        return r1_penalty(logits, real)
 
     assert torch.autograd.gradcheck(penalty, (weight,))
 

@@ -105,7 +105,8 @@ def read_normals(
         raise InputError(
             f"{len(normals.skipped)} of {len(sources)} images cannot be read:\n  {shown}"
             + (f"\n  and {more} more" if more > 0 else "")
-            + "\nremove them, or leave them out with --skip-unreadable (skip_unreadable=True)"
+            + "\nremove or replace them; a fit leaves them out with --skip-unreadable "
+            "(skip_unreadable=True)"
         )
     normals.bits = normals.bits or 16
     normals.fingerprint = digest.hexdigest()

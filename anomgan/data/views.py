@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from anomgan.data.labels import LabelledImages
 from anomgan.data.store import ImageStore
 
 Maps = dict[str, Tensor]
@@ -43,6 +44,9 @@ class ViewSampler:
         size: side of a view.
         batch_size: views per batch.
         whole: take whole images (centred on a square) instead of random crops.
+        flip: mirror half of the views left to right.
+        labelled: labels of all images of the store; a batch then goes round the strata.
+        batches: batches that are joined into one; their labels are the same, in the same order.
         seed: base of the randomness.
     """
 
@@ -54,6 +58,9 @@ class ViewSampler:
         size: int,
         batch_size: int,
         whole: bool,
+        flip: bool = False,
+        labelled: LabelledImages | None = None,
+        batches: int = 1,
         seed: int = 0,
     ) -> None:
         self.store = store
@@ -61,14 +68,35 @@ class ViewSampler:
         self.size = size
         self.batch_size = batch_size
         self.whole = whole
+        self.flip = flip
+        self.labelled = labelled
+        self.batches = batches
         self.seed = seed
+        strata = np.zeros(0, int) if labelled is None else labelled.strata[self.indices]
+        self.members = [np.array(self.indices)[strata == number] for number in np.unique(strata)]
 
-    def __call__(self, step: int) -> Tensor:
-        """The uint8 batch [N, C, size, size] of a step."""
+    def __call__(self, step: int) -> list[Tensor]:
+        """The uint8 views [N, C, size, size] of a step, and, if there are any, labels [N, K]."""
         rng = np.random.default_rng((self.seed, step))
-        chosen = rng.integers(len(self.indices), size=self.batch_size)
-        views = [self._view(self.indices[i], rng) for i in chosen]
-        return torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2)
+        if self.labelled is None:
+            places = rng.integers(len(self.indices), size=self.batch_size)
+            chosen = [self.indices[place] for place in places]
+        else:
+            chosen = self._go_round(rng)
+        views = np.stack([self._view(index, rng) for index in chosen])
+        if self.flip:
+            mirrored = rng.random(len(views)) < 0.5
+            views[mirrored] = views[mirrored][:, :, ::-1]
+        batch = [torch.from_numpy(views).permute(0, 3, 1, 2)]
+        if self.labelled is not None:
+            batch.append(torch.from_numpy(self.labelled.labels[chosen]))
+        return batch
+
+    def _go_round(self, rng: np.random.Generator) -> list[int]:
+        """Indices from one stratum after the other, the same strata for each of the batches."""
+        count, strata = self.batch_size // self.batches, len(self.members)
+        turns = rng.permutation((rng.integers(strata) + np.arange(count)) % strata)
+        return [int(rng.choice(self.members[turn])) for turn in np.tile(turns, self.batches)]
 
     def _view(self, index: int, rng: np.random.Generator) -> np.ndarray:
         if self.whole:

@@ -1,11 +1,12 @@
 """Training a phase of any method on prepared images."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 
 from anomgan.config import LearningSettings
+from anomgan.data.labels import LabelledImages
 from anomgan.data.store import ImageStore
 from anomgan.data.views import ViewSampler
 from anomgan.training.recipe import Phase
@@ -26,6 +27,9 @@ def train_phase(
     device: torch.device,
     work_folder: Path | None = None,
     resume: bool = False,
+    labelled: LabelledImages | None = None,
+    show: Callable[[int], None] = lambda step: None,
+    show_every: int = 0,
 ) -> TrainingSummary:
     """Train a phase on the views of some images; its checkpoint is `<work_folder>/<name>`.
 
@@ -39,6 +43,9 @@ def train_phase(
         device: where to train.
         work_folder: where the checkpoint is kept; None keeps none.
         resume: go on from the checkpoint.
+        labelled: labels of the images; None where they have none.
+        show: called every `show_every` steps, as `Trainer` does.
+        show_every: 0 for never.
 
     Raises:
         TrainingError: a loss is not finite, or the checkpoint does not fit.
@@ -50,6 +57,9 @@ def train_phase(
         size=settings.view.size,
         batch_size=phase.training.batch_size * phase.recipe.batches_per_step,
         whole=settings.view.kind == "whole",
+        flip=settings.view.flip,
+        labelled=labelled,
+        batches=phase.recipe.batches_per_step,
         seed=settings.seed,
     )
     trainer = Trainer(
@@ -63,5 +73,7 @@ def train_phase(
             "settings": settings.model_dump(exclude={"training": BUDGET}, mode="json"),
             "images": fingerprint,
         },
+        show=show,
+        show_every=show_every,
     )
     return trainer.run(f"training {name}", resume)

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -34,6 +34,7 @@ class Adam:
     learning_rate: float = 2e-4
     beta1: float = 0.5
     beta2: float = 0.999
+    weight_decay: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -55,23 +56,34 @@ class Recipe(ABC):
     """A method: networks that take turns at descending losses.
 
     Attributes:
-        players: names of the networks that each player owns, by player.
+        players: names of the networks that change together, by player.
         optimiser: the method's own, and its settings.
+        rates: what the step size is multiplied by, for networks that need another one.
         networks: all networks, by name; their state is checkpointed and averaged.
+        memory: what training remembers beside the weights; checkpointed, not part of the model.
         batches_per_step: how many batches of views one step is given, joined into one.
         steps_done: steps before this one; the loop says it.
+        share_done: of the training, from 0 to 1; likewise.
     """
 
     players: ClassVar[Mapping[str, tuple[str, ...]]]
     optimiser: ClassVar[Adam | RMSProp] = Adam()
+    rates: ClassVar[Mapping[str, float]] = {}
     networks: nn.ModuleDict
+    memory: nn.Module = nn.Module()
     batches_per_step: int = 1
     steps_done: int = 0
+    share_done: float = 0.0
 
     @abstractmethod
-    def step(self, x: Tensor) -> Iterator[Update]:
+    def step(self, *batch: Any, **_: Any) -> Iterator[Update]:
         """Yield the updates of one training step in the method's order.
 
-        The loop descends each update before it asks for the next one, so that code after a
-        `yield` sees the changed weights. `x` is a batch of views [N, C, H, W] in [-1, 1].
+        A method takes `step(x)`, or `step(x, c)` if it learns from labelled views. The loop
+        descends each update before it asks for the next one, so that code after a `yield` sees
+        the changed weights.
+
+        Args:
+            batch: views x [N, C, H, W] in [-1, 1], and their labels c [N, K] as
+                `data.labels.LabelledImages` gives them.
         """

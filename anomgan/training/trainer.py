@@ -2,7 +2,9 @@
 
 import copy
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +30,9 @@ LOG_EVERY = 20
 SETTLE_STEPS = 50
 """Batches on which the batch-norm statistics of averaged weights are measured."""
 
-Batches = Callable[[int], Tensor]
-"""The batch of a step: uint8 views [N, C, H, W], the same for the same step."""
+Batches = Callable[[int], Sequence[Tensor]]
+"""The batch of a step: uint8 views [N, C, H, W], and labels if there are any; always the same for
+the same step."""
 
 
 @dataclass
@@ -61,6 +64,9 @@ class Trainer:
         seed: base of all randomness.
         checkpoint: file for checkpoints; None for none.
         facts: JSON-able description of data and settings, which a resumed run must share.
+        show: called with the number of steps done every `show_every` steps, while the recipe
+            holds the averaged weights, in evaluation mode.
+        show_every: 0 for never.
     """
 
     def __init__(
@@ -73,6 +79,8 @@ class Trainer:
         seed: int = 0,
         checkpoint: Path | None = None,
         facts: dict[str, Any] | None = None,
+        show: Callable[[int], None] = lambda step: None,
+        show_every: int = 0,
     ) -> None:
         self.recipe = recipe
         self.batches = batches
@@ -80,11 +88,15 @@ class Trainer:
         self.device = device
         self.seed = seed
         self.checkpoint = checkpoint
+        self.show = show
+        self.show_every = show_every
         self.state = Checkpoint(step=0, seconds=0.0, facts=facts or {})
         # Convolutions of few feature maps are a quarter faster this way, on a CPU too.
         recipe.networks.to(device, memory_format=torch.channels_last).train()
+        recipe.memory.to(device)
         self.average = copy.deepcopy(recipe.networks) if settings.ema else None
-        self.optimizers = {name: self._optimizer(parts) for name, parts in recipe.players.items()}
+        trained = dict.fromkeys(name for names in recipe.players.values() for name in names)
+        self.optimizers = {name: self._optimizer(name) for name in trained}
         self.recent: list[dict[str, Tensor]] = []
 
     def run(self, title: str = "training", resume: bool = False) -> TrainingSummary:
@@ -115,53 +127,114 @@ class Trainer:
             self._settle_average()
         return TrainingSummary(self.state.step, self.state.seconds, self.state.history)
 
-    def _optimizer(self, names: tuple[str, ...]) -> optim.Optimizer:
-        weights = [p for name in names for p in self.recipe.networks[name].parameters()]
+    def _optimizer(self, name: str) -> optim.Optimizer:
         own, settings = self.recipe.optimiser, self.settings
         rate = settings.learning_rate if settings.learning_rate is not None else own.learning_rate
+        rate *= self.recipe.rates.get(name, 1.0)
+        weights = [{"params": list(self.recipe.networks[name].parameters()), "full": rate}]
         if isinstance(own, RMSProp):
             return optim.RMSprop(weights, rate)
         beta1 = settings.beta1 if settings.beta1 is not None else own.beta1
         beta2 = settings.beta2 if settings.beta2 is not None else own.beta2
-        return optim.Adam(weights, rate, (beta1, beta2))
+        return optim.Adam(weights, rate, (beta1, beta2), weight_decay=own.weight_decay)
 
     def _out_of_time(self) -> bool:
         minutes = self.settings.minutes
         return minutes is not None and self.state.seconds >= 60 * minutes
 
     def _step(self) -> None:
-        terms: dict[str, Tensor] = {}
-        self.recipe.steps_done = self.state.step
-        for update in self.recipe.step(self._views(self.state.step)):
-            self._descend(update)
-            terms |= {name: term.detach() for name, term in update.terms.items()}
-            terms[f"{update.player}_trains"] = torch.tensor(float(update.apply))
+        self._set_rates()
+        self.recipe.steps_done, self.recipe.share_done = self.state.step, self._share_done()
+        terms: dict[str, list[Tensor]] = defaultdict(list)
+        for update in self._updates():
+            for name, term in update.terms.items():
+                terms[name].append(term.detach().float())
+            terms[f"{update.player}_trains"].append(torch.tensor(float(update.apply)))
         if self.average is not None:
             # Until it has seen enough steps, a slow average would still hold the first weights.
             decay = min(self.settings.ema, (1 + self.state.step) / (10 + self.state.step))
             _move_average(self.average, self.recipe.networks, decay)
         self.state.step += 1
-        self.recent.append(terms)
+        self.recent.append({name: torch.stack(some).mean() for name, some in terms.items()})
         if len(self.recent) == LOG_EVERY:
             self._log_row()
+        if self.show_every and self.state.step % self.show_every == 0:
+            with self._averaged_weights():
+                self.show(self.state.step)
 
-    def _descend(self, update: Update) -> None:
-        if not torch.isfinite(update.loss):
-            raise TrainingError(
-                self._how_to_go_on(
-                    f"the loss of the {update.player} is {update.loss.item()} at step "
-                    f"{self.state.step + 1}; a lower training.learning_rate often helps.",
-                    saves=False,
-                )
-            )
-        if not update.apply:
+    def _set_rates(self) -> None:
+        """Full step size until `decay_from`, then down to 0 along a line."""
+        start = self.settings.decay_from
+        left = 1.0 if start == 1 else min(1.0, (1 - self._share_done()) / (1 - start))
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = group["full"] * left
+
+    def _share_done(self) -> float:
+        share = self.state.step / self.settings.steps
+        if self.settings.minutes:
+            share = max(share, self.state.seconds / (60 * self.settings.minutes))
+        return min(1.0, share)
+
+    def _updates(self) -> Iterator[Update]:
+        """Let the recipe do one step, on several batches at a time if gradients are added up.
+
+        Each batch is a run of its own through the recipe's step; they keep pace with each other,
+        and weights change when the last one has added its gradients.
+        """
+        count = self.settings.accumulate
+        torch.manual_seed(self.seed * 1_000_003 + self.state.step)
+        batches = (self._batch(self.state.step * count + part) for part in range(count))
+        passes = [self.recipe.step(*batch) for batch in batches]
+        while True:
+            changing: list[optim.Optimizer] = []
+            for running in passes:
+                with self._precision():
+                    update = next(running, None)
+                if update is None:
+                    return
+                self._check(update)
+                if update.apply:
+                    changing = self._add_gradients(update, first=not changing)
+            for optimizer in changing:
+                optimizer.step()
+            yield update
+
+    def _precision(self) -> torch.autocast:
+        mixed = self.settings.precision == "bfloat16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=mixed)
+
+    def _check(self, update: Update) -> None:
+        if torch.isfinite(update.loss):
             return
-        optimizer = self.optimizers[update.player]
-        optimizer.zero_grad(set_to_none=True)
+        raise TrainingError(
+            self._how_to_go_on(
+                f"the loss of the {update.player} is {update.loss.item()} at step "
+                f"{self.state.step + 1}; a lower training.learning_rate often helps.",
+                saves=False,
+            )
+        )
+
+    def _add_gradients(self, update: Update, first: bool) -> list[optim.Optimizer]:
+        optimizers = [self.optimizers[name] for name in self.recipe.players[update.player]]
+        if first:
+            for optimizer in optimizers:
+                optimizer.zero_grad(set_to_none=True)
         # Only this player's weights: gradients for its opponent would be computed for nothing.
-        weights = [p for group in optimizer.param_groups for p in group["params"]]
-        update.loss.backward(inputs=weights)
-        optimizer.step()
+        groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+        weights = [p for group in groups for p in group["params"]]
+        (update.loss / self.settings.accumulate).backward(inputs=weights)
+        return optimizers
+
+    @contextmanager
+    def _averaged_weights(self) -> Iterator[None]:
+        """Give the recipe its averaged weights for a moment, in evaluation mode."""
+        current = self.recipe.networks
+        self.recipe.networks = (current if self.average is None else self.average).eval()
+        try:
+            yield
+        finally:
+            self.recipe.networks = current.train()
 
     def _settle_average(self) -> None:
         """Give the recipe the averaged weights, and measure their batch-norm statistics anew.
@@ -171,18 +244,20 @@ class Trainer:
         """
         networks = self.recipe.networks
         networks.load_state_dict(self.average.state_dict())
-        for layer in networks.modules():
-            if isinstance(layer, nn.modules.batchnorm._BatchNorm):
-                layer.reset_running_stats()
-                layer.momentum = None
+        norm = nn.modules.batchnorm._BatchNorm
+        normalised = [layer for layer in networks.modules() if isinstance(layer, norm)]
+        for layer in normalised:
+            layer.reset_running_stats()
+            layer.momentum = None
         with torch.no_grad():
-            for step in range(SETTLE_STEPS):
-                for _ in self.recipe.step(self._views(step)):
+            for step in range(SETTLE_STEPS if normalised else 0):
+                torch.manual_seed(self.seed * 1_000_003 + step)
+                for _ in self.recipe.step(*self._batch(step)):
                     pass
 
-    def _views(self, step: int) -> Tensor:
-        torch.manual_seed(self.seed * 1_000_003 + step)
-        return self.batches(step).to(self.device).float() / 127.5 - 1
+    def _batch(self, step: int) -> list[Tensor]:
+        views, *labels = (part.to(self.device) for part in self.batches(step))
+        return [views.float() / 127.5 - 1, *labels]
 
     def _log_row(self) -> None:
         if not self.recent:
@@ -199,6 +274,7 @@ class Trainer:
         if self.checkpoint is None or not _all_finite(self.recipe.networks):
             return
         tensors = prefixed("networks", self.recipe.networks.state_dict())
+        tensors |= prefixed("memory", self.recipe.memory.state_dict())
         if self.average is not None:
             tensors |= prefixed("average", self.average.state_dict())
         for name, optimizer in self.optimizers.items():
@@ -217,6 +293,7 @@ class Trainer:
                 f"{' and '.join(changed)}; use the same, or fit without --resume to start anew"
             )
         self.recipe.networks.load_state_dict(unprefixed("networks", saved.tensors))
+        self.recipe.memory.load_state_dict(unprefixed("memory", saved.tensors))
         if self.average is not None:
             self.average.load_state_dict(unprefixed("average", saved.tensors))
         for name, optimizer in self.optimizers.items():

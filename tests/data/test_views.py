@@ -4,6 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from anomgan.data.labels import LabelledImages
 from anomgan.data.store import ImageStore
 from anomgan.data.views import ViewSampler, scan, to_square
 
@@ -74,11 +75,11 @@ def test_batches_depend_on_seed_and_step_alone(rng, whole):
         return ViewSampler(store, [0, 2], size=side, batch_size=5, whole=whole, seed=seed)
 
     first = sampler(1)
-    batches = [first(0), first(1)]
+    batches = [first(0)[0], first(1)[0]]
     again = sampler(1)
-    assert torch.equal(again(1), batches[1]) and torch.equal(again(0), batches[0])
+    assert torch.equal(again(1)[0], batches[1]) and torch.equal(again(0)[0], batches[0])
     assert not torch.equal(batches[0], batches[1])
-    assert not torch.equal(sampler(2)(0), batches[0])
+    assert not torch.equal(sampler(2)(0)[0], batches[0])
     assert batches[0].shape[:2] == (5, 1) and batches[0].dtype == torch.uint8
 
 
@@ -88,7 +89,7 @@ def test_the_edge_of_an_image_is_seen_in_training_as_it_is_when_scanned(tmp_path
     store = ImageStore(folder=tmp_path)
     store.append(image)
     sampler = ViewSampler(store, [0], size=32, batch_size=200, whole=False)
-    views = sampler(0)[:, 0].numpy()
+    views = sampler(0)[0][:, 0].numpy()
     padded = np.pad(image[..., 0], 8, mode="reflect")
     places = np.lib.stride_tricks.sliding_window_view(padded, (32, 32))
     found = {
@@ -98,3 +99,82 @@ def test_the_edge_of_an_image_is_seen_in_training_as_it_is_when_scanned(tmp_path
     }
     for axis, length in enumerate(shape):
         assert {place[axis] for place in found} == set(range(length + 16 - 32 + 1))
+
+
+def numbered(strata):
+    """Images of the constant brightness of their index, with labels."""
+    store = ImageStore()
+    for index in range(len(strata)):
+        store.append(np.full((16, 16, 1), index, np.uint8))
+    labels = np.eye(max(strata) + 1, dtype=np.float32)[list(strata)]
+    return store, LabelledImages([], labels, (), np.array(strata))
+
+
+def labelled_sampler(strata, **values):
+    store, labelled = numbered(strata)
+    values = {"size": 16, "whole": True, "labelled": labelled} | values
+    return ViewSampler(store, range(len(strata)), **values)
+
+
+UNEVEN = [0] * 90 + [1] * 3 + [2]
+
+
+def test_labelled_batches_go_round_the_strata_evenly_though_images_are_unbalanced():
+    sampler = labelled_sampler(UNEVEN, batch_size=9)
+    for step in range(20):
+        assert sampler(step)[1].sum(0).tolist() == [3, 3, 3]
+    seen = {int(index) for step in range(400) for index in sampler(step)[0][:, 0, 0, 0]}
+    assert seen == set(range(len(UNEVEN)))
+
+
+def test_labels_belong_to_their_views():
+    sampler = labelled_sampler(UNEVEN, batch_size=6)
+    orders = set()
+    for step in range(20):
+        views, labels = sampler(step)
+        assert labels.dtype == torch.float32
+        strata = [UNEVEN[index] for index in views[:, 0, 0, 0]]
+        assert labels.argmax(1).tolist() == strata
+        orders.add(tuple(strata))
+    assert len(orders) > 5, "the order is drawn anew for each step"
+
+
+def test_all_batches_of_a_step_have_the_same_labels_in_the_same_order():
+    sampler = labelled_sampler(UNEVEN, batch_size=12, batches=3)
+    for step in range(10):
+        views, labels = sampler(step)
+        first, second, third = labels.chunk(3)
+        assert torch.equal(first, second) and torch.equal(first, third)
+        assert len(set(first.argmax(1).tolist())) == 3
+    indices = views[:, 0, 0, 0].view(3, 4)
+    assert not torch.equal(indices[0], indices[1]), "but not the same images"
+
+
+def test_fewer_views_than_strata_reach_them_all_over_the_steps():
+    sampler = labelled_sampler(list(range(5)), batch_size=2)
+    counts = sum(sampler(step)[1].sum(0) for step in range(500))
+    assert counts.sum() == 1000 and (counts - 200).abs().max() < 40
+
+
+def test_only_the_chosen_images_are_trained_on_with_labels_too():
+    store, labelled = numbered([0, 0, 1, 1])
+    sampler = ViewSampler(store, [1, 2], size=16, batch_size=4, whole=True, labelled=labelled)
+    assert set(sampler(0)[0][:, 0, 0, 0].tolist()) == {1, 2}
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_about_half_of_the_views_are_mirrored_which_ones_the_step_decides(rng, whole):
+    store = ImageStore()
+    for _ in range(3):
+        store.append(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8))
+
+    def sampler(flip):
+        side = 40 if whole else 24
+        return ViewSampler(store, range(3), size=side, batch_size=200, whole=whole, flip=flip)
+
+    plain, flipped = sampler(False)(5)[0], sampler(True)(5)[0]
+    same = (plain == flipped).flatten(1).all(1)
+    mirrored = (plain.flip(3) == flipped).flatten(1).all(1)
+    assert (same ^ mirrored).all() and 70 < mirrored.sum() < 130
+    again = sampler(True)
+    assert not torch.equal(again(6)[0], flipped) and torch.equal(again(5)[0], flipped)

@@ -8,7 +8,7 @@ from torch import nn
 from anomgan.config import TrainingSettings
 from anomgan.errors import Interrupted, TrainingError
 from anomgan.training.checkpoint import Checkpoint
-from anomgan.training.recipe import Recipe, Update
+from anomgan.training.recipe import Adam, Recipe, Update
 from anomgan.training.trainer import Trainer
 
 CPU = torch.device("cpu")
@@ -46,7 +46,7 @@ class Toy(Recipe):
 
 def batches(step):
     generator = torch.Generator().manual_seed(step)
-    return torch.randint(0, 256, (8, 1, 2, 2), dtype=torch.uint8, generator=generator)
+    return [torch.randint(0, 256, (8, 1, 2, 2), dtype=torch.uint8, generator=generator)]
 
 
 def trainer(path=None, toy=None, facts=None, **settings):
@@ -125,7 +125,7 @@ def test_a_player_that_sits_out_keeps_its_weights_and_is_recorded():
     for step in range(20):
         run._step()
         watched.append(weights(run)["other.weight"])
-        sat_out.append(bool(run._views(step).mean() <= 0))
+        sat_out.append(bool(batches(step)[0].float().mean() <= 127.5))
     assert 0 < sum(sat_out) < 20
     unchanged = [torch.equal(*pair) for pair in zip(watched, watched[1:])]
     assert unchanged == sat_out
@@ -135,8 +135,8 @@ def test_a_player_that_sits_out_keeps_its_weights_and_is_recorded():
 def test_each_player_descends_only_its_own_weights():
     run = trainer(steps=1)
     run.run()
-    assert run.optimizers["generator"].param_groups[0]["params"][0].grad is not None
-    assert len(run.optimizers["discriminator"].param_groups[0]["params"]) == 2
+    assert run.optimizers["linear"].param_groups[0]["params"][0].grad is not None
+    assert len(run.optimizers["other"].param_groups[0]["params"]) == 2
 
 
 def test_a_budget_in_minutes_ends_the_run():
@@ -149,7 +149,7 @@ def test_averaged_weights_work_in_evaluation_as_in_training():
     run = trainer(steps=60, ema=0.95, learning_rate=0.3)
     run.run()
     networks = run.recipe.networks
-    inputs = torch.cat([run._views(step).flatten(1) for step in range(50)])
+    inputs = torch.cat([run._batch(step)[0].flatten(1) for step in range(50)])
     outputs = []
     with torch.no_grad():
         for mode in (networks.train, networks.eval):
@@ -158,3 +158,153 @@ def test_averaged_weights_work_in_evaluation_as_in_training():
             noisy = inputs + torch.randn_like(inputs)
             outputs.append(networks["norm"](networks["linear"](noisy)))
     assert (outputs[0] - outputs[1]).abs().mean() < 0.1 * outputs[0].abs().mean()
+
+
+class Plain(Recipe):
+    """Two players who share a network; no noise and no batch norm."""
+
+    players = {"generator": ("shared",), "discriminator": ("shared", "own")}
+    rates = {"own": 0.1}
+
+    def __init__(self):
+        torch.manual_seed(0)
+        self.networks = nn.ModuleDict({"shared": nn.Linear(4, 4), "own": nn.Linear(4, 1)})
+
+    def step(self, x):
+        for player, loss in self.losses(x):
+            yield Update(player, loss, {player: loss})
+
+    def losses(self, x):
+        shared, own = self.networks["shared"], self.networks["own"]
+        yield "generator", (shared(x.flatten(1)) - 1).square().mean()
+        yield "discriminator", own(shared(x.flatten(1))).square().mean()
+
+
+class Slope(Recipe):
+    """A gradient that never changes: every step of Adam is as long as its step size."""
+
+    players = {"generator": ("line",)}
+    optimiser = Adam(0.1)
+
+    def __init__(self):
+        self.networks = nn.ModuleDict({"line": nn.Linear(1, 1, bias=False)})
+
+    def step(self, x):
+        loss = self.networks["line"].weight.sum()
+        yield Update("generator", loss)
+
+
+class Remembering(Toy):
+    """What it has seen moves what it learns."""
+
+    def __init__(self, **values):
+        super().__init__(**values)
+        self.memory = nn.Module()
+        self.memory.register_buffer("seen", torch.zeros(4))
+
+    def step(self, x):
+        self.memory.seen += x.flatten(1).mean(0)
+        yield from super().step(x + self.memory.seen.view(1, 1, 2, 2))
+
+
+def test_two_players_of_one_network_share_its_optimiser_and_each_network_has_its_rate():
+    run = trainer(toy=Plain(), steps=5, ema=0.0)
+    run.run()
+    by_hand = Plain()
+    shared = torch.optim.Adam(by_hand.networks["shared"].parameters(), 2e-4, (0.5, 0.999))
+    own = torch.optim.Adam(by_hand.networks["own"].parameters(), 2e-5, (0.5, 0.999))
+    for step in range(5):
+        for player, loss in by_hand.losses(run._batch(step)[0]):
+            by_hand.networks.zero_grad()
+            loss.backward()
+            shared.step()
+            if player == "discriminator":
+                own.step()
+    assert set(run.optimizers) == {"shared", "own"}
+    expected = by_hand.networks.state_dict()
+    for name, weight in weights(run).items():
+        assert torch.allclose(weight, expected[name], rtol=0, atol=1e-7), name
+
+
+def test_two_accumulated_batches_are_one_of_twice_the_size():
+    def twice(step):
+        return [torch.cat([batches(2 * step)[0], batches(2 * step + 1)[0]])]
+
+    values = {"steps": 20, "ema": 0.0, "learning_rate": 0.01}
+    parts = trainer(toy=Plain(), accumulate=2, **values)
+    whole = Trainer(Plain(), twice, TrainingSettings(**values), device=CPU)
+    start, once = weights(parts), trainer(toy=Plain(), **values)
+    for run in (parts, whole, once):
+        run.run()
+    for name, weight in weights(parts).items():
+        assert torch.allclose(weight, weights(whole)[name], atol=1e-4), name
+        assert not torch.allclose(weight, weights(once)[name], atol=1e-3), name
+        assert not torch.allclose(weight, start[name], atol=1e-2), name
+    # Adam forgives gradients of another length; weight decay would not.
+    for one, other in zip(*(run.recipe.networks.parameters() for run in (parts, whole))):
+        assert torch.allclose(one.grad, other.grad, rtol=1e-2, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("decay_from", "expected"),
+    [
+        (1.0, [1] * 10),
+        (0.6, [1] * 7 + [0.75, 0.5, 0.25]),
+        (0.0, [1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]),
+    ],
+)
+def test_the_step_size_falls_to_0_along_a_line_where_it_is_to(decay_from, expected):
+    run = trainer(toy=Slope(), steps=10, ema=0.0, decay_from=decay_from)
+    places = [run.recipe.networks["line"].weight.item()]
+    for _ in range(10):
+        run._step()
+        places.append(run.recipe.networks["line"].weight.item())
+    steps = [before - after for before, after in zip(places, places[1:])]
+    assert steps == pytest.approx([0.1 * share for share in expected], abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", [Toy, Remembering])
+def test_a_resumed_run_has_its_step_size_and_its_memory(tmp_path, kind):
+    settings = {"decay_from": 0.5, "accumulate": 2, "ema": 0.0}
+    whole = trainer(toy=kind(), **settings)
+    whole.run()
+    path = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(Interrupted):
+        trainer(path, kind(stop_at=67), **settings).run()
+    resumed = trainer(path, kind(), **settings)
+    resumed.run(resume=True)
+    assert_same(weights(whole), weights(resumed))
+    assert_same(whole.recipe.memory.state_dict(), resumed.recipe.memory.state_dict())
+    assert not any("seen" in name for name in weights(whole)), "not part of the model"
+
+
+def test_mixed_precision_learns_about_the_same_in_float32_weights():
+    runs = [trainer(precision=name, learning_rate=0.03) for name in ("float32", "bfloat16")]
+    histories = [run.run().history for run in runs]
+    for run in runs:
+        assert {weight.dtype for weight in weights(run).values()} <= {torch.float32, torch.int64}
+    (first, *_, last), mixed = histories
+    assert mixed[-1]["error"] == pytest.approx(last["error"], rel=0.05)
+    assert mixed[-1]["error"] < 0.8 * first["error"]
+    full, half = (weights(run)["linear.weight"] for run in runs)
+    assert not torch.equal(full, half), "it was in force"
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_a_look_at_the_averaged_weights_changes_nothing(ema):
+    run, seen = Toy(), {}
+
+    def show(step):
+        seen[step] = {name: t.clone() for name, t in run.networks.state_dict().items()}
+        assert not any(network.training for network in run.networks.modules())
+        run.networks["norm"](torch.randn(8, 4))
+
+    settings = TrainingSettings(steps=40, ema=ema)
+    looked = Trainer(run, batches, settings, device=CPU, show=show, show_every=20)
+    looked.run()
+    unseen = trainer(steps=40, ema=ema)
+    unseen.run()
+    assert_same(weights(looked), weights(unseen))
+    assert list(seen) == [20, 40]
+    assert torch.equal(seen[40]["linear.weight"], weights(looked)["linear.weight"])
+    assert not torch.equal(seen[20]["linear.weight"], seen[40]["linear.weight"])
