@@ -78,7 +78,7 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """
     restore_interrupted(folder)
     if not folder.is_dir():
-        raise ModelError(f"there is no model folder {folder}; make one with: anomgan fit")
+        raise ModelError(f"there is no model folder {folder}; say where it is, or make one first")
     card = _read_card(folder / CARD)
     weights = _read_file(folder / WEIGHTS)
     if hashlib.sha256(weights).hexdigest() != card.get("weights_sha256"):

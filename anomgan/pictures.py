@@ -138,6 +138,36 @@ def save_precision_recall(
     _save(figure, path)
 
 
+def save_curves(path: Path, history: Sequence[Mapping[str, float]], title: str) -> None:
+    """Losses over the steps of a training, smoothed, over their pale raw values.
+
+    The Wasserstein estimate, penalties, and how often players train have panels of their own,
+    because their scales are.
+
+    Args:
+        path: PNG to write.
+        history: rows with "step" and any of the terms; a term that is not in a row has no point.
+        title: above the picture.
+    """
+    panels = _curve_panels(history)
+    figure = Figure(figsize=(7, 1 + 2.6 * len(panels)), dpi=DPI)
+    figure.set_layout_engine("constrained")
+    figure.suptitle(_plain(title), fontsize=11)
+    axes = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
+    for axis, (label, names) in zip(axes, panels.items(), strict=True):
+        for name, colour in zip(names, cycle(COLOURS), strict=False):
+            rows = [row for row in history if name in row]
+            steps, values = (np.array([row[key] for row in rows]) for key in ("step", name))
+            line = "." if len(rows) == 1 else "-"  # a line through one point is not to be seen
+            axis.plot(steps, values, color=colour, alpha=0.25)
+            axis.plot(steps, _smooth(values), line, color=colour, label=name.replace("_", " "))
+        axis.set_ylabel(label)
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.legend(frameon=False)
+    axes[-1].set_xlabel("steps")
+    _save(figure, path)
+
+
 def save_grid(
     path: Path,
     rows: Sequence[Sequence[np.ndarray]],
@@ -160,6 +190,28 @@ def save_grid(
     if title:
         figure.suptitle(_plain(title), fontsize=12)
     _save(figure, path)
+
+
+def _curve_panels(history: Sequence[Mapping[str, float]]) -> dict[str, list[str]]:
+    """The terms of each panel, by its label; without players that train at every step."""
+    panels: dict[str, list[str]] = {}
+    for name in dict.fromkeys(name for row in history for name in row if name != "step"):
+        label = {"wasserstein": "Wasserstein estimate", "penalty": "penalty"}.get(name, "loss")
+        if name.endswith("_trains"):
+            if all(row.get(name, 1) == 1 for row in history):
+                continue
+            label = "share of steps"
+        panels.setdefault(label, []).append(name)
+    return dict(sorted(panels.items(), key=lambda panel: panel[0] != "loss"))
+
+
+def _smooth(values: np.ndarray) -> np.ndarray:
+    """Means over a tenth of the values around each, over fewer at the ends."""
+    half = len(values) // 20
+    sums = np.concatenate([[0], np.cumsum(values)])
+    first = np.maximum(np.arange(len(values)) - half, 0)
+    last = np.minimum(np.arange(len(values)) + half + 1, len(values))
+    return (sums[last] - sums[first]) / (last - first)
 
 
 def _heat_range(threshold: float) -> tuple[float, float]:

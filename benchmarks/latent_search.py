@@ -21,7 +21,7 @@ from anomgan.benchmark.records import environment
 from anomgan.data.part_sets import read_digit
 from anomgan.data.views import to_network
 from anomgan.detectors.anogan import AnoGAN
-from anomgan.detectors.latent_search import Found, SearchSettings, search
+from anomgan.generators.latent_search import Found, SearchSettings, search
 from anomgan.metrics.detection import auroc
 
 SINGLE = 12

@@ -4,6 +4,7 @@ from anomgan.config import build_settings, merge, parse_assignments, read_toml
 from anomgan.detectors import DETECTORS, METHODS
 from anomgan.detectors.ganomaly import GANomalySettings
 from anomgan.errors import SettingsError
+from anomgan.generators.model import settings_of
 from conftest import ROOT
 
 
@@ -57,12 +58,21 @@ def test_wrong_settings_are_named_with_what_is_allowed(values, named):
         assert part in str(caught.value)
 
 
-def test_every_shipped_settings_file_is_valid():
+def test_every_shipped_settings_file_of_a_detector_is_valid():
     files = sorted((ROOT / "configs").glob("*.toml"))
     assert files
     for file in files:
         values = read_toml(file)
         assert build_settings(METHODS[values["detector"]].settings_type, values, file.name)
+
+
+def test_every_shipped_settings_file_of_a_generator_is_valid():
+    files = sorted((ROOT / "configs" / "generators").glob("*.toml"))
+    assert files
+    for file in files:
+        values = read_toml(file)
+        settings = build_settings(settings_of(values["generator"]), values, file.name)
+        assert file.name.startswith(f"{settings.generator}_")
 
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))

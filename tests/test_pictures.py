@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from anomgan.errors import InputError
-from anomgan.pictures import save_grid, save_histogram, save_overlay, save_roc
+from anomgan.pictures import save_curves, save_grid, save_histogram, save_overlay, save_roc
 
 
 def pixels(path):
@@ -85,6 +85,7 @@ def test_any_file_name_can_be_a_title(tmp_path, name):
     save_histogram(tmp_path / "h.png", {name: np.arange(3.0)}, 1.0, name)
     save_roc(tmp_path / "r.png", {name: (np.array([0, 1]), np.array([0, 1]), 0.5)}, name)
     save_grid(tmp_path / "g.png", [[image]], (name,), (name,), name)
+    save_curves(tmp_path / "c.png", [{"step": 20, "generator": 0.5}], name)
     assert all(pixels(path).std() > 5 for path in tmp_path.glob("*.png"))
 
 
@@ -104,6 +105,49 @@ def test_every_curve_of_many_is_drawn(tmp_path):
     curves.popitem()
     save_roc(tmp_path / "eight.png", curves, "ROC")
     assert (pixels(tmp_path / "nine.png") != pixels(tmp_path / "eight.png")).any()
+
+
+def blue_and_orange(path):
+    """Where the first two curves of a panel are, the smoothed ones in full colour."""
+    return [
+        np.argwhere(np.abs(pixels(path) - colour).max(axis=2) < 30)
+        for colour in ((0, 114, 178), (213, 94, 0))
+    ]
+
+
+def test_a_term_is_drawn_where_it_has_rows(tmp_path):
+    rows = [{"step": 20 * i, "first": 0.0, "second": 1.0} for i in range(1, 101)]
+    for row in rows[:50]:
+        del row["second"]
+    save_curves(tmp_path / "c.png", rows, "losses")
+    first, second = (
+        len(np.unique(places[:, 1])) for places in blue_and_orange(tmp_path / "c.png")
+    )
+    assert 0.4 < second / first < 0.6
+
+
+def test_noise_is_smoothed_over_but_still_shown(tmp_path, rng):
+    noise = [{"step": 20 * i, "loss": value} for i, value in enumerate(rng.normal(size=400), 1)]
+    save_curves(tmp_path / "c.png", noise, "losses")
+    smooth = blue_and_orange(tmp_path / "c.png")[0]
+    sheet = pixels(tmp_path / "c.png")
+    shown = np.argwhere(sheet[..., 2] - sheet[..., 0] > 30)
+    assert np.ptp(shown[:, 0]) > 150
+    rows = smooth[(smooth[:, 1] > 150) & (smooth[:, 1] < 500)][:, 0]
+    assert np.percentile(rows, 95) - np.percentile(rows, 5) < 0.4 * np.ptp(shown[:, 0])
+
+
+def test_what_has_a_scale_of_its_own_has_a_panel_of_its_own(tmp_path):
+    def height(**terms):
+        rows = [{"step": 20 * i} | terms for i in range(1, 30)]
+        rows[0] |= {name: 0.5 for name in terms if name.startswith("some")}
+        save_curves(tmp_path / "c.png", rows, "losses")
+        return pixels(tmp_path / "c.png").shape[0]
+
+    one = height(generator=1.0, discriminator=2.0)
+    assert height(generator=1.0, generator_trains=1.0) == one
+    assert height(generator=1.0, some_trains=1.0) == height(generator=1.0, wasserstein=30.0) > one
+    assert height(generator=1.0, wasserstein=30.0, penalty=0.1) > height(wasserstein=1.0, penalty=1)
 
 
 def test_a_grid_shows_photographs_as_they_are_and_maps_on_one_scale(tmp_path, rng):

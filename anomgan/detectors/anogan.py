@@ -19,8 +19,8 @@ from anomgan.detectors.f_anogan import (
     GANFirstWeights,
     encode,
 )
-from anomgan.detectors.latent_search import Found, SearchSettings, search
 from anomgan.generators import GANSettings, GeneratorName
+from anomgan.generators.latent_search import Found, SearchSettings, search
 
 
 class AnoGANWeights(GANFirstWeights):
@@ -72,7 +72,7 @@ class AnoGAN(GANFirst):
         return self.settings.start == "encoder"
 
     def search(self, x: Tensor, record: bool = False) -> Found:
-        """Latent vectors of views x [N, C, H, W] in [-1, 1]; recorded, with their whole path."""
+        """Codes of views x [N, C, H, W] in [-1, 1]; recorded, with their whole path."""
         start = encode(self.networks["encoder"], x) if self.uses_encoder else None
         return search(self.gan, x, self.settings.search, start=start, record=record)
 
@@ -80,4 +80,4 @@ class AnoGAN(GANFirst):
         """The best reconstruction found, its feature error, and the loss of equation 6."""
         found = self.search(x)
         loss = found.loss[:, None, None, None] / x[0].numel()
-        return {**self.compare(x, found.z, self.settings.search.layer), "search": loss}
+        return {**self.compare(x, found.code, self.settings.search.layer), "search": loss}

@@ -29,8 +29,9 @@ class EncoderSettings(Section):
 
     mode: Mode = Field(
         "izi_f",
-        description="ziz: error of the latent vector of generated images; izi: error of the "
-        "rebuilt image; izi_f: that and the error in the discriminator's features",
+        description="ziz: error of the latent vector (StyleGAN: of the style) of generated images; "
+        "izi: error of the rebuilt image; izi_f: that and the error in the discriminator's "
+        "features",
     )
     kappa: float = Field(1.0, ge=0, description="weight of the feature error in izi_f")
     layer: int = Field(
@@ -72,7 +73,7 @@ class EncoderRecipe(Recipe):
 
     Args:
         gan: the trained generator and discriminator.
-        encoder: image to latent vector.
+        encoder: image to latent vector; to the style w where the generator has one.
         settings: mode and kappa.
     """
 
@@ -89,13 +90,13 @@ class EncoderRecipe(Recipe):
         self.gan.networks.eval()
         mode = self.settings.mode
         if mode == "ziz":
-            z = self.gan.draw(len(x), x)
             with torch.no_grad():
-                generated = self.gan.generate(z)
-            latent = F.mse_loss(encode(self.networks["encoder"], generated), z)  # eq. 2
+                code = self.gan.embed(self.gan.draw(len(x), x))
+                generated = self.gan.decode(code)
+            latent = F.mse_loss(encode(self.networks["encoder"], generated), code)  # eq. 2
             yield Update("encoder", latent, {"latent": latent})
             return
-        rebuilt = self.gan.generate(encode(self.networks["encoder"], x))
+        rebuilt = self.gan.decode(encode(self.networks["encoder"], x))
         image = F.mse_loss(rebuilt, x)  # eq. 3
         if mode == "izi":
             yield Update("encoder", image, {"image": image})
@@ -108,7 +109,7 @@ class EncoderRecipe(Recipe):
 
 
 def encode(encoder: nn.Module, x: Tensor) -> Tensor:
-    """Latent vectors [N, latent_dim] of images [N, C, H, W]."""
+    """Codes [N, latent_dim], as the generator decodes them, of images [N, C, H, W]."""
     return encoder(x).flatten(1)
 
 
@@ -146,9 +147,9 @@ class GANFirst(Detector):
             phases["encoder"] = Phase(recipe, settings.training.model_copy(update=own))
         return phases
 
-    def compare(self, x: Tensor, z: Tensor, layer: int) -> Maps:
-        """What the generator makes of z, and how far the discriminator's features are apart."""
-        rebuilt = self.gan.generate(z)
+    def compare(self, x: Tensor, code: Tensor, layer: int) -> Maps:
+        """What the generator makes of codes, and how far the discriminator's features differ."""
+        rebuilt = self.gan.decode(code)
         distance = self.gan.features(rebuilt, layer) - self.gan.features(x, layer)
         feature = distance.square().mean(1, keepdim=True)
         return {

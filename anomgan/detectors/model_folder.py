@@ -103,9 +103,11 @@ def read_model(folder: Path) -> StoredModel:
     """Read and check a model folder.
 
     Raises:
-        ModelError: it is missing, incomplete, damaged, or of a newer format.
+        ModelError: it is missing, incomplete, damaged, of a newer format, or no detector.
     """
     card, tensors = read_folder(folder)
+    if "generator" in card:
+        raise ModelError(f"{folder} holds a generator, {card['generator']}, and no detector")
     try:
         return StoredModel(
             folder=folder,

@@ -7,15 +7,22 @@
 """
 
 from anomgan.generators.base import GANSettings, LatentGAN
-from anomgan.generators.model import TrainedGenerator, load_generator, train_generator
-from anomgan.generators.registry import GENERATORS, GeneratorName
+from anomgan.generators.loading import load_gan, load_generator, load_translator
+from anomgan.generators.registry import GENERATORS, METHODS, GeneratorName
+from anomgan.generators.sampling import TrainedGAN
+from anomgan.generators.train import train_generator
+from anomgan.generators.translation import TrainedTranslator
 
 __all__ = [
     "GENERATORS",
+    "METHODS",
     "GANSettings",
     "GeneratorName",
     "LatentGAN",
-    "TrainedGenerator",
+    "TrainedGAN",
+    "TrainedTranslator",
+    "load_gan",
     "load_generator",
+    "load_translator",
     "train_generator",
 ]

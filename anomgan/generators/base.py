@@ -7,7 +7,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from anomgan.config import Section
+from anomgan.config import Section, TrainingSettings
+from anomgan.errors import SettingsError
+from anomgan.networks.augment import augment
 from anomgan.training.recipe import Recipe
 
 
@@ -16,6 +18,11 @@ class GANSettings(Section):
 
     latent_dim: int = Field(100, ge=1, le=4096, description="length of a latent vector")
     features: int = Field(32, ge=1, le=1024, description="feature maps after the first layer")
+    augment: bool = Field(
+        False,
+        description="show the discriminator all images in randomly changed colours, places and "
+        "cut-outs; for few images",
+    )
     spectral_norm: bool = Field(
         True, description="DCGAN: spectral norm instead of batch norm in the discriminator"
     )
@@ -27,6 +34,13 @@ class GANSettings(Section):
     )
     clip: float = Field(0.01, gt=0, description="WGAN: largest magnitude of a critic's weight")
     gradient_penalty: float = Field(10.0, ge=0, description="WGAN-GP: weight of the penalty")
+    mapping_layers: int = Field(8, ge=1, le=16, description="StyleGAN: layers from z to w")
+    style_mixing: float = Field(
+        0.9, ge=0, le=1, description="StyleGAN: share of images made of two latent vectors"
+    )
+    r1: float = Field(
+        1.0, ge=0, description="StyleGAN: weight of the gradient penalty on real images, gamma"
+    )
 
 
 class LatentGAN(Recipe):
@@ -39,6 +53,8 @@ class LatentGAN(Recipe):
     """
 
     name: ClassVar[str]
+    settings_type: ClassVar[type[GANSettings]] = GANSettings
+    training: ClassVar[TrainingSettings] = TrainingSettings(steps=5000, batch_size=64)
     players = {"generator": ("generator",), "discriminator": ("discriminator",)}
 
     def __init__(self, size: int, channels: int, settings: GANSettings) -> None:
@@ -53,9 +69,49 @@ class LatentGAN(Recipe):
         """Images [N, C, H, W] in [-1, 1] of latent vectors [N, latent_dim]."""
         return self.networks["generator"](z[:, :, None, None])
 
+    def embed(self, z: Tensor) -> Tensor:
+        """Codes [N, D] of latent vectors [N, latent_dim], in the space in which to search.
+
+        For most methods the latent space itself; for StyleGAN the space W of its styles.
+        """
+        return z
+
+    def decode(self, code: Tensor) -> Tensor:
+        """Images [N, C, H, W] in [-1, 1] of codes [N, D]; `generate` is decode(embed(z))."""
+        return self.generate(code)
+
+    def widen(self, code: Tensor) -> Tensor:
+        """Codes in the widest space that `decode` takes: the same for most; for StyleGAN W+."""
+        return code
+
+    def truncate(self, code: Tensor, psi: float) -> Tensor:
+        """Codes moved towards the mean code by 1 - psi, for more typical images.
+
+        Raises:
+            SettingsError: psi is not 1, and the method has no truncation.
+        """
+        if psi != 1:
+            raise SettingsError(f"{self.name} has no truncation; stylegan has")
+        return code
+
+    def improbability(self, code: Tensor) -> Tensor:
+        """How far codes [N, D] are from what the generator was trained on, [N].
+
+        |z|^2 / 2: up to a constant the negative logarithm of the density of N(0, 1).
+        """
+        return code.square().sum(1) / 2
+
     def features(self, x: Tensor, layer: int = -1) -> Tensor:
         """Feature maps of a hidden layer of the discriminator; -1 is the last, 0 the first."""
         return self.networks["discriminator"](x, layer)[1]
+
+    def shown(self, x: Tensor) -> Tensor:
+        """Images as the discriminator is shown them, real and generated alike: see `augment`."""
+        return augment(x) if self.settings.augment else x
+
+    def judge(self, x: Tensor) -> Tensor:
+        """The discriminator's values of images [N, C, H, W], as it is shown them."""
+        return self.networks["discriminator"](self.shown(x))[0]
 
     def draw(self, count: int, like: Tensor) -> Tensor:
         """Latent vectors [count, latent_dim] from N(0, 1), on the device of `like`."""

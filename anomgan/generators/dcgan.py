@@ -33,10 +33,9 @@ class DCGAN(LatentGAN):
 
     def step(self, x: Tensor) -> Iterator[Update]:
         """Yield the discriminator's update on fakes and real views, then the generator's."""
-        discriminator = self.networks["discriminator"]
         fake = self.generate(self.draw(len(x), x))
-        loss = discriminator_minimax(discriminator(x)[0], discriminator(fake.detach())[0])
+        loss = discriminator_minimax(self.judge(x), self.judge(fake.detach()))
         yield Update("discriminator", loss, {"discriminator": loss})
 
-        loss = generator_non_saturating(discriminator(fake)[0])
+        loss = generator_non_saturating(self.judge(fake))
         yield Update("generator", loss, {"generator": loss})

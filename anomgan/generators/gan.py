@@ -34,11 +34,10 @@ class GAN(LatentGAN):
 
     def step(self, x: Tensor) -> Iterator[Update]:
         """Yield the discriminator's update, then the generator's."""
-        discriminator = self.networks["discriminator"]
         fake = self.generate(self.draw(len(x), x))
-        loss = discriminator_minimax(discriminator(x)[0], discriminator(fake.detach())[0])
+        loss = discriminator_minimax(self.judge(x), self.judge(fake.detach()))
         yield Update("discriminator", loss, {"discriminator": loss})
 
         descend = generator_minimax if self.settings.saturating else generator_non_saturating
-        loss = descend(discriminator(fake)[0])
+        loss = descend(self.judge(fake))
         yield Update("generator", loss, {"generator": loss})

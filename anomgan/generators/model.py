@@ -1,81 +1,124 @@
-"""Training a generator by itself, and keeping it: `train_generator`, `load_generator`."""
+"""What all trained generators share: their settings, their labels, their folder."""
 
-import tempfile
-from collections.abc import Sequence
+import shutil
+from abc import ABC, abstractmethod
+from dataclasses import asdict
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from pydantic import create_model
+from torch import Tensor
 
-from anomgan.config import (
-    ImageSettings,
-    LearningSettings,
-    TrainingSettings,
-    ViewSettings,
-    build_settings,
-)
-from anomgan.data.folders import list_images
-from anomgan.data.normals import Source, read_normals
+from anomgan.config import ImageSettings, LearningSettings, Section, ViewSettings
+from anomgan.data.labels import LabelSet
 from anomgan.data.prepare import Preparation
-from anomgan.data.views import to_pixels
-from anomgan.device import choose_device
-from anomgan.errors import InputError, ModelError
-from anomgan.generators.base import GANSettings, LatentGAN
-from anomgan.generators.registry import GENERATORS, GeneratorName
-from anomgan.model_files import CARD, load_weights, read_folder, write_folder
-from anomgan.pictures import save_grid
-from anomgan.training.phases import train_phase
-from anomgan.training.progress import progress_bar
-from anomgan.training.recipe import Phase
+from anomgan.errors import SettingsError
+from anomgan.generators.base import LatentGAN
+from anomgan.generators.cgan import CGAN
+from anomgan.generators.registry import METHODS
+from anomgan.generators.translator import Translator
+from anomgan.model_files import write_folder
+from anomgan.pictures import save_curves
 
-GRID = 8
-"""Rows and columns of samples.png."""
+SNAPSHOTS = "samples"
+"""Folder of the sample grids drawn during training."""
 
 
 class GeneratorSettings(LearningSettings):
-    """Everything that decides what a generator learns."""
+    """Everything that decides what a generator learns; `settings_of` gives each method's."""
 
-    generator: GeneratorName = "dcgan"
+    generator: str
     image: ImageSettings = ImageSettings(lighting="keep")
     view: ViewSettings = ViewSettings(kind="whole")
-    training: TrainingSettings = TrainingSettings(steps=5000, batch_size=64)
-    network: GANSettings = GANSettings()
+    network: Section
 
 
-class TrainedGenerator:
-    """A generator with its opponent, trained on images.
+@cache
+def settings_of(name: str) -> type[GeneratorSettings]:
+    """The settings of a method.
+
+    Raises:
+        SettingsError: there is no such method.
+    """
+    if name not in METHODS:
+        raise SettingsError(f"unknown generator {name}; choose {', '.join(METHODS)}")
+    method = METHODS[name]
+    fields: dict[str, Any] = {
+        "generator": (Literal[name], name),
+        "training": (type(method.training), method.training),
+        "network": (method.settings_type, method.settings_type()),
+    }
+    return create_model(f"{method.__name__}ModelSettings", __base__=GeneratorSettings, **fields)
+
+
+class TrainedGenerator(ABC):
+    """A generator with its opponent.
 
     Attributes:
-        gan: the recipe with its networks, in evaluation mode; detectors embed the same object.
         settings: what it was trained with.
-        channels: 1 (grey) or 3 (RGB).
+        preparation: how images become views.
+        sets: the labels that it knows; empty for most.
+        device: where it computes.
+        facts: about its training.
         history: rows of mean losses; empty when loaded.
+        snapshots: folder of sample grids drawn during training, to be kept with the model.
     """
 
     def __init__(
-        self, settings: GeneratorSettings, channels: int, device: torch.device | str
+        self,
+        settings: GeneratorSettings,
+        preparation: Preparation,
+        sets: tuple[LabelSet, ...],
+        device: torch.device,
     ) -> None:
-        torch.manual_seed(settings.seed)
-        method = GENERATORS[settings.generator]
-        self.gan: LatentGAN = method(settings.view.size, channels, settings.network)
-        self.gan.networks.to(device, memory_format=torch.channels_last).eval()
         self.settings = settings
-        self.channels = channels
-        self.device = torch.device(device)
+        self.preparation = preparation
+        self.sets = sets
+        self.device = device
+        self.facts: dict[str, Any] = {}
         self.history: list[dict[str, float]] = []
+        self.snapshots: Path | None = None
 
-    def sample(self, count: int, seed: int = 0) -> np.ndarray:
-        """Images uint8 [count, size, size] or [count, size, size, 3] in RGB; the seed decides."""
-        draw = torch.Generator().manual_seed(seed)
-        z = torch.randn(count, self.settings.network.latent_dim, generator=draw)
-        with torch.no_grad():
-            x = torch.cat([self.gan.generate(some.to(self.device)).cpu() for some in z.split(64)])
-        pixels = to_pixels(x)
-        return pixels[..., 0] if self.channels == 1 else pixels
+    @property
+    def names(self) -> list[str]:
+        """All labels that it knows."""
+        return [name for one in self.sets for name in one.names]
+
+    def encode(self, label: str) -> Tensor:
+        """A label as the networks take it, [1, K].
+
+        Args:
+            label: a class; or attributes with commas between: those that apply, while all others
+                of their data set do not; `name=0` for one that does not.
+
+        Raises:
+            SettingsError: a label is unknown, or two classes exclude each other.
+        """
+        wanted = dict(part.strip().partition("=")[::2] for part in label.split(",") if part.strip())
+        unknown = set(wanted) - set(self.names)
+        if unknown or not wanted:
+            known = f"it knows {', '.join(self.names)}" if self.names else "it knows no labels"
+            raise SettingsError(f"unknown label {', '.join(sorted(unknown))!r}: {known}")
+        for name, value in wanted.items():
+            if value not in ("", "0", "1"):
+                raise SettingsError(f"{name}={value}: write {name}, {name}=1 or {name}=0")
+        values: list[float] = []
+        for one in self.sets:
+            named = [name for name in one.names if name in wanted]
+            for name in named:
+                if one.exclusive and wanted[name] == "0":
+                    raise SettingsError(f"{name}=0: name the class that is wanted")
+            if one.exclusive and len(named) > 1:
+                raise SettingsError(f"{' and '.join(named)} exclude each other: name one")
+            row = [float(name in wanted and wanted[name] != "0") for name in one.names]
+            values += row if named else [np.nan] * len(one.names)
+        return torch.tensor([values], device=self.device)
 
     def save(self, folder: Path | str) -> None:
-        """Write a folder with settings, weights, history and a grid of samples.
+        """Write a folder with settings, weights, history, its curves, and a grid of samples.
 
         Raises:
             InputError: the folder cannot be written to, or holds something else.
@@ -83,87 +126,35 @@ class TrainedGenerator:
         card = {
             "generator": self.settings.generator,
             "settings": self.settings.model_dump(mode="json"),
-            "channels": self.channels,
+            "preparation": self.preparation.as_dict(),
+            "labels": [asdict(one) for one in self.sets],
+            "training": self.facts,
         }
-        write_folder(
-            Path(folder), card, self.gan.networks.state_dict(), self.history, self._draw_samples
-        )
+        weights = self.method.networks.state_dict()
+        write_folder(Path(folder), card, weights, self.history, self._draw)
 
-    def _draw_samples(self, folder: Path) -> None:
-        images = list(self.sample(GRID * GRID))
-        rows = [images[first : first + GRID] for first in range(0, len(images), GRID)]
-        save_grid(folder / "samples.png", rows, [""] * GRID, title="Samples")
+    @abstractmethod
+    def draw_samples(self, path: Path, title: str) -> None:
+        """Save a picture of what it has learnt."""
 
+    @property
+    @abstractmethod
+    def method(self) -> LatentGAN | CGAN | Translator:
+        """The recipe with its networks."""
 
-def train_generator(
-    images: Path | str | Sequence[Source],
-    *,
-    device: str = "auto",
-    work_folder: Path | str | None = None,
-    resume: bool = False,
-    **values: Any,
-) -> TrainedGenerator:
-    """Train a generator on a folder of images, or on a list of paths or arrays.
-
-    Args:
-        images: what it is to imitate.
-        device: "auto", "cpu", "cuda" or "mps".
-        work_folder: where checkpoints are kept; None keeps none.
-        resume: go on from the checkpoint in `work_folder`.
-        **values: settings, nested: `generator="wgan_gp", view={"size": 32}`.
-
-    Raises:
-        SettingsError: a setting is unknown or out of range.
-        InputError: an image cannot be read.
-        TrainingError: a loss is not finite, or the checkpoint does not fit.
-        Interrupted: Ctrl-C was pressed; a checkpoint is saved.
-    """
-    settings = build_settings(GeneratorSettings, values)
-    sources = list_images(Path(images)) if isinstance(images, Path | str) else list(images)
-    if not sources:
-        raise InputError("there are no images to learn from")
-    with tempfile.TemporaryDirectory(prefix="anomgan-") as scratch:
-        folder = Path(work_folder) if work_folder else Path(scratch)
-        with progress_bar("reading images", len(sources)) as report:
-            read = read_normals(sources, folder=folder, report=report)
-        preparation = Preparation.decide(
-            settings.image,
-            settings.view,
-            all_grey=read.all_grey,
-            bits=read.bits,
-            shapes=read.shapes(),
-        )
-        model = TrainedGenerator(settings, preparation.channels, choose_device(device))
-        with read.prepared(preparation, folder) as store:
-            summary = train_phase(
-                settings.generator,
-                Phase(model.gan, settings.training),
-                store,
-                range(len(store)),
-                settings,
-                fingerprint=read.fingerprint,
-                device=model.device,
-                work_folder=Path(work_folder) if work_folder else None,
-                resume=resume,
-            )
-    model.history = summary.history
-    model.gan.networks.eval()
-    return model
+    def _draw(self, folder: Path) -> None:
+        self.draw_samples(folder / "samples.png", "Samples")
+        if self.history:
+            save_curves(folder / "losses.png", self.history, self.settings.generator)
+        if self.snapshots is not None and self.snapshots.is_dir():
+            shutil.copytree(self.snapshots, folder / SNAPSHOTS)
 
 
-def load_generator(folder: Path | str, device: str = "auto") -> TrainedGenerator:
-    """Load what `TrainedGenerator.save` wrote; nothing in the folder is executed.
-
-    Raises:
-        ModelError: the folder is incomplete, damaged, of a newer format, or holds no generator.
-    """
-    card, tensors = read_folder(Path(folder))
-    if "generator" not in card:
-        raise ModelError(f"{folder} holds a {card.get('detector', 'damaged')} model, no generator")
-    try:
-        settings = GeneratorSettings.model_validate(card["settings"])
-        model = TrainedGenerator(settings, card["channels"], choose_device(device))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{Path(folder) / CARD} is damaged: {error}") from error
-    load_weights(model.gan.networks, tensors, Path(folder))
-    return model
+def recipe_of(
+    settings: GeneratorSettings, preparation: Preparation, sets: tuple[LabelSet, ...]
+) -> Any:
+    """The method that the settings name, with freshly initialised networks."""
+    method = METHODS[settings.generator]
+    torch.manual_seed(settings.seed)
+    common = settings.view.size, preparation.channels, settings.network
+    return method(*common) if issubclass(method, LatentGAN) else method(*common, sets)

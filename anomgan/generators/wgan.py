@@ -44,10 +44,10 @@ class WGAN(LatentGAN):
         for real in x.chunk(self.batches_per_step) * rounds:
             with torch.no_grad():
                 fake = self.generate(self.draw(len(real), real))
-            loss = critic_wasserstein(critic(real)[0], critic(fake)[0])
+            loss = critic_wasserstein(self.judge(real), self.judge(fake))
             yield Update("discriminator", loss, {"wasserstein": -loss})
             with torch.no_grad():
                 for weight in critic.parameters():
                     weight.clamp_(-self.settings.clip, self.settings.clip)
-        loss = generator_wasserstein(critic(self.generate(self.draw(len(real), real)))[0])
+        loss = generator_wasserstein(self.judge(self.generate(self.draw(len(real), real))))
         yield Update("generator", loss, {"generator": loss})

@@ -37,7 +37,9 @@ class WGANGP(LatentGAN):
         """Yield one update of the critic per batch of real views, then the generator's."""
         for real in x.chunk(self.batches_per_step):
             with torch.no_grad():
-                fake = self.generate(self.draw(len(real), real))
+                fake = self.shown(self.generate(self.draw(len(real), real)))
+                real = self.shown(real)
+            # The slope is penalised between the images as the critic is shown them.
             estimate = critic_wasserstein(self._values(real), self._values(fake))
             penalty = gradient_penalty(self._values, real, fake)
             yield Update(
@@ -45,7 +47,7 @@ class WGANGP(LatentGAN):
                 estimate + self.settings.gradient_penalty * penalty,
                 {"wasserstein": -estimate, "penalty": penalty},
             )
-        loss = generator_wasserstein(self._values(self.generate(self.draw(len(real), real))))
+        loss = generator_wasserstein(self.judge(self.generate(self.draw(len(real), real))))
         yield Update("generator", loss, {"generator": loss})
 
     def _values(self, x: Tensor) -> Tensor:

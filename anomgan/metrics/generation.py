@@ -4,7 +4,6 @@ All take features [N, D] of any network; which one it was belongs to the name of
 """
 
 import numpy as np
-from scipy.linalg import sqrtm
 from sklearn.metrics.pairwise import polynomial_kernel
 
 from anomgan.errors import InputError
@@ -28,10 +27,10 @@ def fid(real: np.ndarray, fake: np.ndarray) -> float:
     shift = np.square(real.mean(0) - fake.mean(0)).sum()
     first, second = np.cov(real, rowvar=False), np.cov(fake, rowvar=False)
     first, second = np.atleast_2d(first), np.atleast_2d(second)
-    # The product of two covariances has no negative eigenvalues; rounding makes tiny imaginary
-    # parts of those near 0.
-    root = np.real(sqrtm(first @ second))
-    return float(shift + np.trace(first) + np.trace(second) - 2 * np.trace(root))
+    # The trace of a matrix root is the sum of the roots of its eigenvalues. Those of a product of
+    # covariances are not negative; rounding makes tiny negative and imaginary parts near 0.
+    roots = np.sqrt(np.maximum(np.linalg.eigvals(first @ second).real, 0))
+    return float(shift + np.trace(first) + np.trace(second) - 2 * roots.sum())
 
 
 def kid(real: np.ndarray, fake: np.ndarray, seed: int = 0) -> float:

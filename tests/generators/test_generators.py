@@ -30,7 +30,7 @@ def test_every_size_generates_and_has_features_of_named_layers(name, size):
     assert gan.features(x).shape[-1] == last
 
 
-@pytest.mark.parametrize("name", ["gan", "dcgan"])
+@pytest.mark.parametrize("name", ["gan", "dcgan", "stylegan"])
 def test_the_discriminator_is_updated_first_and_only_then_the_generator(name):
     gan = GENERATORS[name](32, 1, GANSettings(latent_dim=6, features=2))
     assert [update.player for update in gan.step(torch.zeros(4, 1, 32, 32))] == [
@@ -86,7 +86,7 @@ def test_a_saved_generator_draws_the_same_samples(digits, tmp_path, name):
     model = train_generator(digits, device="cpu", generator=name, **SMALL)
     model.save(tmp_path / "gan")
     assert {path.name for path in (tmp_path / "gan").iterdir()} == {
-        "model.json", "weights.safetensors", "history.csv", "samples.png",
+        "model.json", "weights.safetensors", "history.csv", "losses.png", "samples.png",
     }
     again = load_generator(tmp_path / "gan", device="cpu")
     samples = model.sample(5, seed=3)
@@ -103,6 +103,7 @@ def test_a_saved_generator_draws_the_same_samples(digits, tmp_path, name):
         ("wgan_gp", {"steps": 30, "batch_size": 16, "learning_rate": 2e-3}),
         ("gan", {"steps": 300, "batch_size": 32, "learning_rate": 1e-3}),
         ("wgan", {"steps": 60, "batch_size": 16, "learning_rate": 1e-3}),
+        ("stylegan", {"steps": 120, "batch_size": 16, "learning_rate": 4e-3}),
     ],
 )
 def test_samples_come_to_look_like_the_images(digits, name, training):
@@ -117,7 +118,7 @@ def test_samples_come_to_look_like_the_images(digits, name, training):
     assert distance(training) < 0.5 * distance({"steps": 1, "batch_size": 8})
 
 
-@pytest.mark.parametrize("name", ["dcgan", "wgan"])
+@pytest.mark.parametrize("name", ["dcgan", "wgan", "stylegan"])
 def test_a_generator_that_was_stopped_is_resumed_to_the_same_weights(digits, tmp_path, name):
     first, rest = (
         SMALL | {"generator": name, "training": {"steps": steps, "batch_size": 8}}
@@ -130,7 +131,7 @@ def test_a_generator_that_was_stopped_is_resumed_to_the_same_weights(digits, tmp
 
 
 def test_bad_input_is_explained(digits, tmp_path):
-    with pytest.raises(SettingsError, match="generator = 'gun'"):
+    with pytest.raises(SettingsError, match="unknown generator gun; choose gan, dcgan"):
         train_generator(digits, generator="gun")
     with pytest.raises(InputError, match="no images"):
         train_generator([])

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.linalg import sqrtm
 from scipy.spatial.distance import pdist
 
 from anomgan.errors import InputError
@@ -23,6 +24,14 @@ def test_fid_of_rotated_axes_is_that_of_the_axes(rng):
         np.linalg.cholesky(np.cov(whitened, rowvar=False))
     ).T
     assert fid(whitened @ exact, whitened) == pytest.approx(0 + 1 + 4, rel=1e-6)
+
+
+def test_fid_is_the_formula_with_the_root_of_a_matrix(rng):
+    a, b = rng.normal(size=(100, 5)) @ rng.normal(size=(5, 5)), rng.normal(1, 2, (80, 5))
+    first, second = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+    root = np.real(sqrtm(first @ second))
+    expected = np.square(a.mean(0) - b.mean(0)).sum() + np.trace(first + second - 2 * root)
+    assert fid(a, b) == pytest.approx(expected, rel=1e-8)
 
 
 def test_fid_of_the_same_images_is_nothing(rng):

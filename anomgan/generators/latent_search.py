@@ -1,18 +1,22 @@
-"""The latent search of AnoGAN: which latent vector does a generator need to rebuild an image?
+"""The latent search of AnoGAN: which code does a generator need to rebuild an image?
 
 Schlegl, Seeböck, Waldstein, Schmidt-Erfurth and Langs, "Unsupervised Anomaly Detection with
 Generative Adversarial Networks to Guide Marker Discovery", IPMI 2017, section 2.2.
+
+A code is what `LatentGAN.decode` renders: for most generators the latent vector z of the paper, for
+StyleGAN a style.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from anomgan.config import Section
-from anomgan.generators import LatentGAN
+from anomgan.generators.base import LatentGAN
 
 MOST_RESTARTS = 64
 START_SEED = 2017
@@ -24,15 +28,20 @@ class SearchSettings(Section):
 
     steps: int = Field(500, ge=1, le=100_000, description="most steps of Adam per image")
     restarts: int = Field(1, ge=1, le=MOST_RESTARTS, description="starting points per image")
-    learning_rate: float = Field(0.05, gt=0, le=10, description="Adam's step size on z")
+    learning_rate: float = Field(0.05, gt=0, le=10, description="Adam's step size on the code")
+    space: Literal["w", "w+"] = Field(
+        "w",
+        description="matters for StyleGAN only: one style for all layers, or one for each, which "
+        "fits more images, anomalous ones too",
+    )
     discrimination: float = Field(
         0.1, ge=0, le=1, description="lambda, the share of feature matching in the loss (eq. 5)"
     )
     prior: float = Field(
         0.0,
         ge=0,
-        description="weight of |z|^2 / 2: how firmly the latent vector is held to what the "
-        "generator was trained on (the paper has none)",
+        description="weight of |z|^2 / 2 (StyleGAN: of the squared distance from the mean style): "
+        "how firmly the code is held to what the generator was trained on (the paper has none)",
     )
     layer: int = Field(
         -1, ge=-16, le=15, description="hidden layer of the discriminator (0 first, -1 last)"
@@ -52,11 +61,11 @@ class Trajectory:
 
     Attributes:
         loss: [N, restarts, steps], on the CPU.
-        z: [N, restarts, steps, latent_dim], on the CPU; `gan.generate` shows what it looks like.
+        code: [N, restarts, steps, D], on the CPU; `gan.decode` shows what it looks like.
     """
 
     loss: Tensor
-    z: Tensor
+    code: Tensor
 
 
 @dataclass
@@ -64,37 +73,37 @@ class Found:
     """What a search found for N images.
 
     Attributes:
-        z: latent vectors [N, latent_dim] of the best candidate of each image.
+        code: codes [N, D] of the best candidate of each image.
         loss: their losses [N], equation 5: the anomaly score A(x) of equation 6.
         steps: steps [N] that were spent until the best candidate stopped.
         trajectory: the way there, if it was recorded.
     """
 
-    z: Tensor
+    code: Tensor
     loss: Tensor
     steps: Tensor
     trajectory: Trajectory | None = None
 
 
 def search_loss(
-    gan: LatentGAN, x: Tensor, features: Tensor, z: Tensor, settings: SearchSettings
+    gan: LatentGAN, x: Tensor, features: Tensor, code: Tensor, settings: SearchSettings
 ) -> Tensor:
-    """Loss [N] of latent vectors: (1 - lambda) residual + lambda discrimination, equation 5.
+    """Loss [N] of codes: (1 - lambda) residual + lambda discrimination, equation 5.
 
-    A `prior` above 0 makes it the most probable latent vector under N(0, 1) instead of the one
-    that fits best, so that the search cannot leave what the generator knows for an anomaly's sake.
+    A `prior` above 0 prefers the probable codes to those that fit best (in z: under N(0, 1)), so
+    that the search cannot leave what the generator knows for an anomaly's sake.
 
     Args:
         gan: generator and discriminator.
         x: images [N, C, H, W].
         features: of `x` in the discriminator's layer.
-        z: latent vectors [N, latent_dim].
+        code: codes [N, D].
         settings: lambda and the layer.
     """
-    rebuilt = gan.generate(z)
+    rebuilt = gan.decode(code)
     residual = (x - rebuilt).abs().flatten(1).sum(1)  # equation 3
     share = settings.discrimination
-    loss = (1 - share) * residual + settings.prior * z.square().sum(1) / 2
+    loss = (1 - share) * residual + settings.prior * gan.improbability(code)
     if not share:
         return loss
     distance = features - gan.features(rebuilt, settings.layer)
@@ -110,7 +119,7 @@ def search(
     record: bool = False,
     report: Callable[[int], None] = lambda done: None,
 ) -> Found:
-    """Find a latent vector for each image, by Adam from several starting points.
+    """Find a code for each image, by Adam from several starting points.
 
     The result of an image does not depend on the others, up to rounding: the networks are in
     evaluation mode, every image has the same starting points, and stops by itself.
@@ -119,7 +128,7 @@ def search(
         gan: generator and discriminator in evaluation mode.
         x: images [N, C, H, W] in [-1, 1].
         settings: budget of the search.
-        start: first starting point of each image [N, latent_dim], from an encoder.
+        start: first starting point of each image, a code [N, D], from an encoder.
         record: keep the trajectory of every candidate in memory.
         report: called with the number of images done.
     """
@@ -132,14 +141,14 @@ def search(
             parts.append(_search_chunk(gan, x[some].clone(), settings, begin, record))
         report(min(first + images, len(x)))
     found = Found(
-        torch.cat([part.z for part in parts]),
+        torch.cat([part.code for part in parts]),
         torch.cat([part.loss for part in parts]),
         torch.cat([part.steps for part in parts]),
     )
     if record:
         ways = [part.trajectory for part in parts if part.trajectory]
         found.trajectory = Trajectory(
-            torch.cat([way.loss for way in ways]), torch.cat([way.z for way in ways])
+            torch.cat([way.loss for way in ways]), torch.cat([way.code for way in ways])
         )
     return found
 
@@ -148,37 +157,37 @@ def _search_chunk(
     gan: LatentGAN, x: Tensor, settings: SearchSettings, start: Tensor | None, record: bool
 ) -> Found:
     count, restarts = len(x), settings.restarts
-    z = _starting_points(gan, count, settings, start, x)
+    code = _starting_points(gan, count, settings, start, x)
     with torch.no_grad():
         features = gan.features(x, settings.layer)
-    best_z, best = z.clone(), torch.full((len(z),), torch.inf, device=x.device)
-    spent = torch.zeros(len(z), dtype=torch.long, device=x.device)
+    best_code, best = code.clone(), torch.full((len(code),), torch.inf, device=x.device)
+    spent = torch.zeros(len(code), dtype=torch.long, device=x.device)
     progress_at, mark = torch.zeros_like(spent), best.clone()
-    going = torch.arange(len(z), device=x.device)
-    moments = _Moments(z)
+    going = torch.arange(len(code), device=x.device)
+    moments = _Moments(code)
     last_loss, visited = torch.zeros_like(best), []
     for step in range(settings.steps):
         owner = going // restarts
-        here = z[going].requires_grad_()
+        here = code[going].requires_grad_()
         loss = search_loss(gan, x[owner], features[owner], here, settings)
         (gradient,) = torch.autograd.grad(loss.sum(), here)
         loss = loss.detach()
         better = loss < best[going]
-        best_z[going[better]], best[going[better]] = z[going[better]], loss[better]
+        best_code[going[better]], best[going[better]] = code[going[better]], loss[better]
         progress = loss < mark[going] * (1 - settings.tolerance)
         mark[going[progress]], progress_at[going[progress]] = loss[progress], step
         spent[going] = step + 1
         if record:
             last_loss[going] = loss
-            visited.append((last_loss.cpu().clone(), z.cpu().clone()))
-        z[going] += moments.move(going, gradient, settings.learning_rate)
+            visited.append((last_loss.cpu().clone(), code.cpu().clone()))
+        code[going] += moments.move(going, gradient, settings.learning_rate)
         if settings.patience:
             going = going[step - progress_at[going] < settings.patience]
             if not len(going):
                 break
     winner = best.view(count, restarts).argmin(1) + torch.arange(count, device=x.device) * restarts
     return Found(
-        best_z[winner],
+        best_code[winner],
         best[winner],
         spent[winner],
         _trajectory(visited, count, settings) if record else None,
@@ -189,10 +198,10 @@ def _trajectory(
     visited: list[tuple[Tensor, Tensor]], count: int, settings: SearchSettings
 ) -> Trajectory:
     visited = visited + visited[-1:] * (settings.steps - len(visited))
-    loss, z = (torch.stack(values, 1) for values in zip(*visited, strict=True))
+    loss, code = (torch.stack(values, 1) for values in zip(*visited, strict=True))
     return Trajectory(
         loss.view(count, settings.restarts, -1),
-        z.view(count, settings.restarts, settings.steps, -1),
+        code.view(count, settings.restarts, settings.steps, -1),
     )
 
 
@@ -202,17 +211,21 @@ def _starting_points(
     # Always as many as there may be: a draw of another size would begin with other numbers.
     shape, seed = (MOST_RESTARTS, gan.settings.latent_dim), START_SEED
     drawn = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-    z = drawn[: settings.restarts].to(x.device).repeat(count, 1, 1)
+    with torch.no_grad():
+        code = gan.embed(drawn[: settings.restarts].to(x.device))
+        if settings.space == "w+":
+            code, start = gan.widen(code), None if start is None else gan.widen(start)
+    code = code.repeat(count, 1, 1)
     if start is not None:
-        z[:, 0] = start
-    return z.flatten(0, 1)
+        code[:, 0] = start
+    return code.flatten(0, 1)
 
 
 class _Moments:
     """Adam's moments of each candidate; torch's own optimiser cannot drop those that stopped."""
 
-    def __init__(self, z: Tensor) -> None:
-        self.first, self.second = torch.zeros_like(z), torch.zeros_like(z)
+    def __init__(self, code: Tensor) -> None:
+        self.first, self.second = torch.zeros_like(code), torch.zeros_like(code)
         self.steps = 0
 
     def move(self, going: Tensor, gradient: Tensor, learning_rate: float) -> Tensor:

@@ -3,8 +3,8 @@ import pytest
 import torch
 from torch import nn
 
-from anomgan.detectors.latent_search import SearchSettings, search, search_loss
 from anomgan.generators import GENERATORS, GANSettings
+from anomgan.generators.latent_search import SearchSettings, search, search_loss
 
 
 @pytest.fixture(scope="module")
@@ -43,20 +43,20 @@ def test_what_the_generator_can_make_is_found_and_noise_is_not(gan, images):
     noise = search(gan, torch.rand(3, 1, 32, 32) * 2 - 1, settings)
     assert found.loss.max() < 0.2 * noise.loss.min()
     with torch.no_grad():
-        again = search_loss(gan, images, gan.features(images), found.z, settings)
+        again = search_loss(gan, images, gan.features(images), found.code, settings)
     assert torch.allclose(again, found.loss, rtol=1e-4)
 
 
 def test_the_search_is_adam(gan, images):
     settings = SearchSettings(steps=12, patience=0, learning_rate=0.1)
     found = search(gan, images[:2], settings, record=True)
-    z = found.trajectory.z[:, 0, 0].clone().requires_grad_()
+    z = found.trajectory.code[:, 0, 0].clone().requires_grad_()
     optimizer = torch.optim.Adam([z], 0.1)
     with torch.no_grad():
         features = gan.features(images[:2])
     for step in range(12):
         loss = search_loss(gan, images[:2], features, z, settings)
-        assert torch.allclose(found.trajectory.z[:, 0, step], z.detach(), atol=1e-4)
+        assert torch.allclose(found.trajectory.code[:, 0, step], z.detach(), atol=1e-4)
         assert torch.allclose(found.trajectory.loss[:, 0, step], loss.detach(), rtol=1e-3)
         optimizer.zero_grad()
         loss.sum().backward()
@@ -69,7 +69,7 @@ def test_an_image_does_not_depend_on_its_company(gan, images, chunk):
     together = search(gan, images, settings)
     alone = search(gan, images[2:3], settings)
     assert together.loss[2].item() == pytest.approx(alone.loss.item(), rel=1e-3)
-    assert torch.allclose(together.z[2], alone.z[0], atol=1e-2)
+    assert torch.allclose(together.code[2], alone.code[0], atol=1e-2)
 
 
 def test_more_starting_points_never_do_worse(gan, images):
@@ -84,7 +84,7 @@ def test_a_start_that_is_right_already_is_kept(gan):
     with torch.no_grad():
         x = gan.generate(z)
     found = search(gan, x, SearchSettings(steps=5, restarts=2), start=z)
-    assert torch.allclose(found.z, z) and found.loss.max() < 1e-3
+    assert torch.allclose(found.code, z) and found.loss.max() < 1e-3
 
 
 def test_images_that_make_no_progress_stop_early(gan, images):

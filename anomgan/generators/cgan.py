@@ -1,0 +1,114 @@
+"""cGAN: generator and discriminator are told the label; the discriminator checks that it fits.
+
+Mirza and Osindero, "Conditional Generative Adversarial Nets", 2014, on the networks of DCGAN, and
+matching-aware as Reed, Akata, Yan, Logeswaran, Schiele and Lee, "Generative Adversarial Text to
+Image Synthesis", ICML 2016, algorithm 1.
+"""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from anomgan.config import Section, TrainingSettings
+from anomgan.data.labels import LabelSet
+from anomgan.errors import SettingsError
+from anomgan.losses import discriminator_matching, generator_non_saturating
+from anomgan.networks.conditional import ConditionalDiscriminator, ConditionalGenerator, Told
+from anomgan.training.recipe import Adam, Recipe, Update
+
+
+class CGANSettings(Section):
+    """Sizes of the networks, and how they are told the label."""
+
+    latent_dim: int = Field(100, ge=1, le=4096, description="length of a latent vector")
+    features: int = Field(32, ge=1, le=1024, description="feature maps after the first layer")
+    told: Told = Field(
+        "plane",
+        description="plane: the label is an image beside the image, and joined to z as it is; "
+        "embedding: a learnt vector in both places; projection: that in the generator, and its "
+        "product with the deepest features in the discriminator",
+    )
+    embedding_dim: int = Field(32, ge=1, le=4096, description="length of a label's learnt vector")
+    matching_aware: bool = Field(
+        True, description="real images with a wrong label are to be told apart, too"
+    )
+    spectral_norm: bool = Field(
+        True, description="spectral norm instead of batch norm in the discriminator"
+    )
+
+
+class CGAN(Recipe):
+    """Recipe of the conditional GAN, for classes or attributes.
+
+    Args:
+        size: side of the images in pixels: 8, 16, 32, 64, 128, ...
+        channels: image channels, 1 or 3.
+        settings: sizes, and how labels are told.
+        sets: the labels, of one data set.
+
+    Raises:
+        SettingsError: there are labels of several data sets.
+    """
+
+    name: ClassVar[str] = "cgan"
+    settings_type = CGANSettings
+    training = TrainingSettings(steps=5000, batch_size=64)
+    players = {"generator": ("generator",), "discriminator": ("discriminator",)}
+    optimiser = Adam(2e-4, 0.5, 0.999)
+
+    def __init__(
+        self, size: int, channels: int, settings: CGANSettings, sets: tuple[LabelSet, ...]
+    ) -> None:
+        if len(sets) != 1:
+            raise SettingsError("cgan learns the labels of one data set, not of several together")
+        self.settings = settings
+        self.sets = sets
+        labels, features = len(sets[0].names), settings.features
+        told, width = settings.told, settings.embedding_dim
+        self.networks = nn.ModuleDict(
+            {
+                "generator": ConditionalGenerator(
+                    size,
+                    channels,
+                    settings.latent_dim,
+                    labels,
+                    0 if told == "plane" else width,
+                    features,
+                ),
+                "discriminator": ConditionalDiscriminator(
+                    size, channels, labels, told, width, features, settings.spectral_norm
+                ),
+            }
+        )
+
+    def step(self, x: Tensor, c: Tensor) -> Iterator[Update]:
+        """Yield the discriminator's update on its pairs, then the generator's."""
+        discriminator = self.networks["discriminator"]
+        z = torch.randn(len(x), self.settings.latent_dim, device=x.device)
+        fake = self.generate(z, c)
+        wrong = discriminator(x, self.mislabel(c)) if self.settings.matching_aware else None
+        loss = discriminator_matching(
+            discriminator(x, c), discriminator(fake.detach(), c), wrong
+        )
+        yield Update("discriminator", loss, {"discriminator": loss})
+
+        loss = generator_non_saturating(discriminator(fake, c))
+        yield Update("generator", loss, {"generator": loss})
+
+    def generate(self, z: Tensor, c: Tensor) -> Tensor:
+        """Images [N, C, H, W] in [-1, 1] of latent vectors [N, latent_dim] and labels [N, K]."""
+        return self.networks["generator"](z, c)
+
+    def mislabel(self, c: Tensor) -> Tensor:
+        """Labels [N, K] that are wrong: another class, or one attribute turned over."""
+        rows, count = torch.arange(len(c), device=c.device), c.shape[1]
+        if self.sets[0].exclusive:
+            other = (c.argmax(1) + torch.randint(1, count, (len(c),)).to(c.device)) % count
+            return torch.zeros_like(c).index_put((rows, other), c.new_ones(()))
+        turned = torch.randint(count, (len(c),)).to(c.device)
+        wrong = c.clone()
+        wrong[rows, turned] = 1 - wrong[rows, turned]
+        return wrong

@@ -1,0 +1,75 @@
+"""Trained generators from their folders."""
+
+from pathlib import Path
+
+import torch
+
+from anomgan.data.labels import LabelSet
+from anomgan.data.prepare import Preparation
+from anomgan.device import choose_device
+from anomgan.errors import ModelError
+from anomgan.generators.model import GeneratorSettings, TrainedGenerator, settings_of
+from anomgan.generators.registry import METHODS
+from anomgan.generators.sampling import TrainedGAN
+from anomgan.generators.translation import TrainedTranslator
+from anomgan.generators.translator import Translator
+from anomgan.model_files import CARD, load_weights, read_folder
+
+
+def load_generator(folder: Path | str, device: str = "auto") -> TrainedGenerator:
+    """Load what `TrainedGenerator.save` wrote; nothing in the folder is executed.
+
+    Raises:
+        ModelError: the folder is incomplete, damaged, of a newer format, or holds no generator.
+    """
+    card, tensors = read_folder(Path(folder))
+    if "generator" not in card:
+        raise ModelError(f"{folder} holds a {card.get('detector', 'damaged')} model, no generator")
+    try:
+        settings = settings_of(card["generator"]).model_validate(card["settings"])
+        preparation = Preparation(**card["preparation"])
+        sets = tuple(
+            LabelSet(tuple(one["names"]), bool(one["exclusive"])) for one in card["labels"]
+        )
+        model = build_model(settings, preparation, sets, choose_device(device))
+        model.facts = card["training"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{Path(folder) / CARD} is damaged: {error}") from error
+    load_weights(model.method.networks, tensors, Path(folder))
+    return model
+
+
+def load_gan(folder: Path | str, device: str = "auto") -> TrainedGAN:
+    """Load a generator that draws images.
+
+    Raises:
+        ModelError: as `load_generator`, or it is a translator.
+    """
+    model = load_generator(folder, device)
+    if not isinstance(model, TrainedGAN):
+        raise ModelError(f"{folder} holds a translator, {model.settings.generator}: give it images")
+    return model
+
+
+def load_translator(folder: Path | str, device: str = "auto") -> TrainedTranslator:
+    """Load a generator that translates images.
+
+    Raises:
+        ModelError: as `load_generator`, or it is no translator.
+    """
+    model = load_generator(folder, device)
+    if not isinstance(model, TrainedTranslator):
+        raise ModelError(f"{folder} holds a {model.settings.generator}, which translates nothing")
+    return model
+
+
+def build_model(
+    settings: GeneratorSettings,
+    preparation: Preparation,
+    sets: tuple[LabelSet, ...],
+    device: torch.device,
+) -> TrainedGenerator:
+    """An untrained model of the method that the settings name."""
+    translates = issubclass(METHODS[settings.generator], Translator)
+    kind = TrainedTranslator if translates else TrainedGAN
+    return kind(settings, preparation, sets, device)

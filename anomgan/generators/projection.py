@@ -1,0 +1,45 @@
+"""Projection: the codes from which a generator rebuilds images, and how well it does.
+
+Abdal, Qin and Wonka, "Image2StyleGAN: How to Embed Images Into the StyleGAN Latent Space?", ICCV
+2019; here by the search of AnoGAN.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from anomgan.generators.base import LatentGAN
+from anomgan.generators.latent_search import SearchSettings, search
+
+PROJECTION = SearchSettings(space="w+", steps=300, restarts=2)
+"""A search that takes its time, and one style per layer where the generator has styles."""
+
+
+@dataclass
+class Projection:
+    """What was found for N images.
+
+    Attributes:
+        code: codes [N, D]; `gan.decode` makes `rebuilt` of them.
+        rebuilt: images [N, C, H, W] in [-1, 1].
+        error: mean absolute difference [N] from the images, in [0, 2].
+    """
+
+    code: Tensor
+    rebuilt: Tensor
+    error: Tensor
+
+
+def project(gan: LatentGAN, x: Tensor, settings: SearchSettings = PROJECTION) -> Projection:
+    """Find the code of each image.
+
+    Args:
+        gan: generator and discriminator in evaluation mode.
+        x: images [N, C, H, W] in [-1, 1].
+        settings: space and budget.
+    """
+    code = search(gan, x, settings).code
+    with torch.no_grad():
+        rebuilt = torch.cat([gan.decode(some) for some in code.split(settings.chunk)])
+    return Projection(code, rebuilt, (x - rebuilt).abs().flatten(1).mean(1))

@@ -1,0 +1,133 @@
+"""StarGAN: one generator for all domains, told by a label where to take an image.
+
+Choi, Choi, Kim, Ha, Kim and Choo, "StarGAN: Unified Generative Adversarial Networks for
+Multi-Domain Image-to-Image Translation", CVPR 2018.
+"""
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from anomgan.config import Section, TrainingSettings
+from anomgan.data.labels import LabelSet
+from anomgan.generators.translator import Translator
+from anomgan.losses import critic_wasserstein, generator_wasserstein, gradient_penalty
+from anomgan.networks.cyclegan import TranslatorNet
+from anomgan.networks.stargan import StarGANDiscriminator
+from anomgan.training.recipe import Adam, Update
+
+
+class StarGANSettings(Section):
+    """Sizes of the networks, and weights of the losses."""
+
+    features: int = Field(32, ge=1, le=1024, description="feature maps at full size")
+    blocks: int = Field(6, ge=1, le=32, description="residual blocks of the generator")
+    change: bool = Field(
+        False,
+        description="the generator gives the change of an image instead of the new image: what it "
+        "knows nothing of, such as a defect, stays (not in the paper)",
+    )
+    critic_steps: int = Field(5, ge=1, le=100, description="discriminator steps per step")
+    domain: float = Field(1.0, ge=0, description="weight of the labels, for both networks")
+    reconstruction: float = Field(10.0, ge=0, description="weight of the way there and back")
+    gradient_penalty: float = Field(10.0, ge=0, description="weight of the critic's penalty")
+
+
+class StarGAN(Translator):
+    """Recipe of StarGAN, for classes and attributes, of one data set or of several together."""
+
+    name = "stargan"
+    settings_type = StarGANSettings
+    training = TrainingSettings(steps=4000, batch_size=16, decay_from=0.5)
+    players = {"generator": ("generator",), "discriminator": ("discriminator",)}
+    optimiser = Adam(1e-4, 0.5, 0.999)
+    settings: StarGANSettings
+
+    def __init__(
+        self, size: int, channels: int, settings: StarGANSettings, sets: tuple[LabelSet, ...]
+    ) -> None:
+        super().__init__(size, channels, settings, sets)
+        self.batches_per_step = settings.critic_steps
+
+    def build(self, size: int, channels: int) -> dict[str, nn.Module]:
+        """A translator that is told labels (and mask), a discriminator that also names them."""
+        settings = self.settings
+        labels = sum(len(one.names) for one in self.sets)
+        mask = len(self.sets) if len(self.sets) > 1 else 0
+        generator = TranslatorNet(
+            channels + labels + mask,
+            channels,
+            settings.features,
+            settings.blocks,
+            affine=True,
+            change=settings.change,
+        )
+        discriminator = StarGANDiscriminator(size, channels, labels, settings.features)
+        return {"generator": generator, "discriminator": discriminator}
+
+    def step(self, x: Tensor, c: Tensor) -> Iterator[Update]:
+        """Yield one update of the discriminator per batch (eq. 5), then the generator's (eq. 6)."""
+        settings, discriminator = self.settings, self.networks["discriminator"]
+        count = settings.critic_steps
+        for real, label in zip(x.chunk(count), c.chunk(count), strict=True):
+            wanted = self.shuffle(label)
+            with torch.no_grad():
+                fake = self.translate(real, wanted)
+            values, logits = discriminator(real)
+            estimate = critic_wasserstein(values, discriminator(fake)[0])
+            penalty = gradient_penalty(lambda between: discriminator(between)[0], real, fake)
+            domain = self.label_error(logits, label)  # equation 2
+            yield Update(
+                "discriminator",
+                estimate + settings.domain * domain + settings.gradient_penalty * penalty,
+                {"wasserstein": -estimate, "domain_real": domain, "penalty": penalty},
+            )
+
+        fake = self.translate(real, wanted)
+        values, logits = discriminator(fake)
+        adversarial = generator_wasserstein(values)
+        domain = self.label_error(logits, wanted)  # equation 3
+        back = F.l1_loss(self.translate(fake, label), real)  # equation 4
+        loss = adversarial + settings.domain * domain + settings.reconstruction * back
+        terms = {"generator": adversarial, "domain_fake": domain, "reconstruction": back}
+        yield Update("generator", loss, terms)
+
+    def translate(self, x: Tensor, style: Tensor) -> Tensor:
+        """Images of x [N, C, H, W] with the labels `style` [N, K], nan where they are left open."""
+        beside = style.nan_to_num(0.0)
+        if len(self.sets) > 1:
+            beside = torch.cat([beside, self._known(style).to(beside.dtype)], 1)  # equation 7
+        return self.networks["generator"](x, beside)
+
+    def shuffle(self, c: Tensor) -> Tensor:
+        """Labels to aim for [N, K]: those of other images of the batch, of the same data set."""
+        wanted = c.clone()
+        for known in self._known(c).T:
+            rows = known.nonzero().flatten()
+            wanted[rows] = c[rows[torch.randperm(len(rows)).to(rows.device)]]
+        return wanted
+
+    def label_error(self, logits: Tensor, c: Tensor) -> Tensor:
+        """Mean cross-entropy of the labels that are known, softmax for classes, else sigmoid.
+
+        Several attributes of an image add up, as in the authors' code.
+        """
+        total = logits.new_zeros(())
+        start = 0
+        for known, one in zip(self._known(c).T, self.sets, strict=True):
+            columns = slice(start, start + len(one.names))
+            start += len(one.names)
+            guess, truth = logits[known, columns], c[known, columns]
+            if one.exclusive:
+                total = total + F.cross_entropy(guess, truth.argmax(1), reduction="sum")
+            else:
+                total = total + F.binary_cross_entropy_with_logits(guess, truth, reduction="sum")
+        return total / len(c)
+
+    def _known(self, c: Tensor) -> Tensor:
+        """Which label sets say something of each image, bool [N, sets]."""
+        lengths = [len(one.names) for one in self.sets]
+        return torch.stack([~part.isnan().any(1) for part in c.split(lengths, 1)], 1)

@@ -1,0 +1,163 @@
+"""StarGAN v2: one generator for all domains, and for every style within a domain.
+
+Choi, Uh, Yoo and Ha, "StarGAN v2: Diverse Image Synthesis for Multiple Domains", CVPR 2020.
+"""
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from anomgan.config import Section, TrainingSettings
+from anomgan.data.labels import LabelSet
+from anomgan.generators.translator import Translator
+from anomgan.losses import discriminator_minimax, generator_non_saturating, r1_penalty
+from anomgan.networks.stargan_v2 import ImageHeads, MappingNetwork, StyledGenerator
+from anomgan.training.recipe import Adam, Update
+
+
+class StarGANv2Settings(Section):
+    """Sizes of the networks, and weights of the losses."""
+
+    latent_dim: int = Field(16, ge=1, le=4096, description="length of a latent vector")
+    style_dim: int = Field(64, ge=1, le=4096, description="length of a style")
+    hidden: int = Field(256, ge=1, le=4096, description="width of the mapping network")
+    features: int = Field(32, ge=1, le=1024, description="feature maps at full size")
+    change: bool = Field(
+        False,
+        description="the generator gives the change of an image instead of the new image: what it "
+        "knows nothing of, such as a defect, stays (not in the paper)",
+    )
+    style: float = Field(1.0, ge=0, description="weight of reading back the style of a result")
+    diversity: float = Field(
+        1.0,
+        ge=0,
+        description="weight of how far two styles of a domain are apart, at the start; it falls to "
+        "0 in the course of the training",
+    )
+    cycle: float = Field(1.0, ge=0, description="weight of the way there and back")
+    r1: float = Field(1.0, ge=0, description="weight of the discriminator's gradient penalty")
+
+
+class StarGANv2(Translator):
+    """Recipe of StarGAN v2; a step sees sources, and two references of every target domain."""
+
+    name = "stargan_v2"
+    settings_type = StarGANv2Settings
+    training = TrainingSettings(steps=4000, batch_size=8, ema=0.999)
+    players = {
+        "discriminator": ("discriminator",),
+        "generator": ("generator", "mapping", "style_encoder"),
+        "generator_by_reference": ("generator",),
+    }
+    optimiser = Adam(1e-4, 0.0, 0.99, weight_decay=1e-4)
+    rates = {"mapping": 0.01}
+    batches_per_step = 3
+    settings: StarGANv2Settings
+
+    def __init__(
+        self, size: int, channels: int, settings: StarGANv2Settings, sets: tuple[LabelSet, ...]
+    ) -> None:
+        super().__init__(size, channels, settings, sets)
+        self.stride = self.networks["generator"].stride
+
+    def build(self, size: int, channels: int) -> dict[str, nn.Module]:
+        """Generator, mapping network, style encoder and discriminator."""
+        own, domains = self.settings, len(self.domains())
+        networks: dict[str, nn.Module] = {
+            "generator": StyledGenerator(
+                size, channels, own.style_dim, own.features, own.change
+            ),
+            "mapping": MappingNetwork(own.latent_dim, own.style_dim, domains, own.hidden),
+            "style_encoder": ImageHeads(size, channels, own.style_dim, domains, own.features),
+            "discriminator": ImageHeads(size, channels, 1, domains, own.features),
+        }
+        for network in networks.values():
+            network.apply(_initialise)
+        return networks
+
+    def step(self, x: Tensor, c: Tensor) -> Iterator[Update]:
+        """Yield updates of the discriminator, then the generator's, by latent and by reference."""
+        x, first, second = x.chunk(3)
+        # All three batches have the same labels in the same order: shuffled alike, two of them are
+        # pairs of references of one domain.
+        source = c.chunk(3)[0].argmax(1)
+        order = torch.randperm(len(x)).to(x.device)
+        target, first, second = source[order], first[order], second[order]
+        z = torch.randn(2, len(x), self.settings.latent_dim, device=x.device)
+
+        for reference in (False, True):
+            with torch.no_grad():
+                style = self._style(first, target) if reference else self._map(z[0], target)
+                fake = self.networks["generator"](x, style)
+            yield self._judge(x, source, fake, target)
+
+        styles = self._map(z[0], target), self._map(z[1], target)
+        yield self._generate("generator", x, source, target, *styles)
+        styles = self._style(first, target), self._style(second, target)
+        yield self._generate("generator_by_reference", x, source, target, *styles)
+
+    def _judge(self, x: Tensor, source: Tensor, fake: Tensor, target: Tensor) -> Update:
+        discriminator = self.networks["discriminator"]
+        # The sum of both halves, as equation 1 has it, not their mean.
+        adversarial = 2 * discriminator_minimax(
+            discriminator(x, source), discriminator(fake, target)
+        )
+        penalty = r1_penalty(lambda real: discriminator(real, source), x)
+        terms = {"discriminator": adversarial, "r1": penalty}
+        return Update("discriminator", adversarial + self.settings.r1 / 2 * penalty, terms)
+
+    def _generate(
+        self,
+        player: str,
+        x: Tensor,
+        source: Tensor,
+        target: Tensor,
+        style: Tensor,
+        other_style: Tensor,
+    ) -> Update:
+        generator, settings = self.networks["generator"], self.settings
+        fake = generator(x, style)
+        adversarial = generator_non_saturating(self.networks["discriminator"](fake, target))
+        read_back = F.l1_loss(self._style(fake, target), style)  # equation 2
+        with torch.no_grad():
+            other = generator(x, other_style)
+        diversity = F.l1_loss(fake, other)  # equation 3
+        cycle = F.l1_loss(generator(fake, self._style(x, source)), x)  # equation 4
+        loss = (
+            adversarial
+            + settings.style * read_back
+            - settings.diversity * (1 - self.share_done) * diversity
+            + settings.cycle * cycle
+        )  # equation 5
+        terms = {"generator": adversarial, "style": read_back}
+        return Update(player, loss, terms | {"diversity": diversity, "cycle": cycle})
+
+    def style(self, c: Tensor, reference: Tensor | None, seed: int) -> Tensor:
+        """Styles [N, style_dim]: of reference images, or drawn for the domains of c [N, K]."""
+        target = c.argmax(1)
+        if reference is not None:
+            return self._style(reference, target)
+        draw = torch.Generator().manual_seed(seed)
+        z = torch.randn(1, self.settings.latent_dim, generator=draw).to(c.device)
+        return self._map(z.expand(len(c), -1), target)
+
+    def translate(self, x: Tensor, style: Tensor) -> Tensor:
+        """Images of x [N, C, H, W] in the styles [N, style_dim]."""
+        return self.networks["generator"](x, style)
+
+    def _style(self, x: Tensor, y: Tensor) -> Tensor:
+        return self.networks["style_encoder"](x, y)
+
+    def _map(self, z: Tensor, y: Tensor) -> Tensor:
+        return self.networks["mapping"](z, y)
+
+
+def _initialise(layer: nn.Module) -> None:
+    """He initialisation with biases of 0 (appendix B)."""
+    if isinstance(layer, nn.Conv2d | nn.Linear):
+        nn.init.kaiming_normal_(layer.weight)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)

@@ -1,0 +1,110 @@
+"""StyleGAN: a latent vector becomes a style, and the style sets the contrast of every layer.
+
+Karras, Laine and Aila, "A Style-Based Generator Architecture for Generative Adversarial Networks",
+CVPR 2019. Trained with the non-saturating loss and a gradient penalty on real images (section 2;
+Mescheder et al. 2018), which is computed every few steps only, as in StyleGAN2 (Karras et al.
+2020, section 4).
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from anomgan.generators.base import LatentGAN
+from anomgan.losses import discriminator_minimax, generator_non_saturating, r1_penalty
+from anomgan.networks.stylegan import MappingNetwork, StyleDiscriminator, SynthesisNetwork
+from anomgan.training.recipe import Adam, Update
+
+PENALTY_EVERY = 16
+"""Steps from one gradient penalty to the next; it counts so many times as much."""
+MEAN_DECAY = 0.995
+"""Decay per step of the mean style."""
+
+
+class StyleGAN(LatentGAN):
+    """Recipe of StyleGAN.
+
+    Its codes are styles: in the space W one w [N, latent_dim] for all layers, in W+ one for each,
+    joined into [N, layers * latent_dim] (Abdal, Qin and Wonka 2019).
+    """
+
+    name = "stylegan"
+    players = {"generator": ("mapping", "synthesis"), "discriminator": ("discriminator",)}
+    optimiser = Adam(2e-3, 0.0, 0.99)
+
+    def build(self, size: int, channels: int) -> dict[str, nn.Module]:
+        """The generator's two halves, and the discriminator."""
+        latent_dim, features = self.settings.latent_dim, self.settings.features
+        return {
+            "mapping": MappingNetwork(latent_dim, self.settings.mapping_layers),
+            "synthesis": SynthesisNetwork(size, channels, latent_dim, features),
+            "discriminator": StyleDiscriminator(size, channels, features),
+        }
+
+    def generate(self, z: Tensor) -> Tensor:
+        """Images [N, C, H, W] in [-1, 1] of latent vectors [N, latent_dim]."""
+        return self.decode(self.embed(z))
+
+    def embed(self, z: Tensor) -> Tensor:
+        """Styles w [N, latent_dim] of latent vectors [N, latent_dim]."""
+        return self.networks["mapping"](z)
+
+    def decode(self, code: Tensor) -> Tensor:
+        """Images [N, C, H, W] in [-1, 1] of styles in W or W+."""
+        return self.networks["synthesis"](self._styles(self.widen(code)))
+
+    def widen(self, code: Tensor) -> Tensor:
+        """Styles in W+ [N, layers * latent_dim]: those in W repeated for every layer."""
+        layers = self.networks["synthesis"].layers
+        return self._styles(code).expand(-1, layers, -1).flatten(1)
+
+    def truncate(self, code: Tensor, psi: float) -> Tensor:
+        """Styles moved towards the mean style: psi 1 leaves them, psi 0 makes all the same.
+
+        Less variety for better images (appendix B): w' = mean + psi * (w - mean).
+        """
+        styles = self._styles(code)
+        return self.networks["mapping"].mean.expand_as(styles).lerp(styles, psi).flatten(1)
+
+    def improbability(self, code: Tensor) -> Tensor:
+        """Half the squared distance [N] from the mean style; in W+ the mean over the layers."""
+        distance = self._styles(code) - self.networks["mapping"].mean
+        return distance.square().sum(2).mean(1) / 2
+
+    def step(self, x: Tensor) -> Iterator[Update]:
+        """Yield the discriminator's update on fakes and real views, then the generator's."""
+        fake = self._imagine(len(x), x)
+        chance = discriminator_minimax(self.judge(x), self.judge(fake.detach()))
+        loss, terms = 2 * chance, {"discriminator": chance}  # gamma is for the sum of both halves
+        if self.settings.r1 and self.steps_done % PENALTY_EVERY == 0:
+            terms["penalty"] = r1_penalty(self.judge, x)
+            loss = loss + PENALTY_EVERY * self.settings.r1 / 2 * terms["penalty"]
+        yield Update("discriminator", loss, terms)
+
+        loss = generator_non_saturating(self.judge(fake))
+        yield Update("generator", loss, {"generator": loss})
+
+    def _imagine(self, count: int, like: Tensor) -> Tensor:
+        """Images as the training needs them: some of two styles, and the mean style follows."""
+        w, other = self.embed(self.draw(2 * count, like)).chunk(2)
+        self._follow(w)
+        return self.decode(self._mix(w, other))
+
+    def _mix(self, w: Tensor, other: Tensor) -> Tensor:
+        """Styles in W+ with `other` from a random layer on, in a share of them (section 3.1)."""
+        count, layers = len(w), self.networks["synthesis"].layers
+        crossover = torch.randint(1, layers, (count, 1), device=w.device)
+        mixed = torch.rand(count, 1, device=w.device) < self.settings.style_mixing
+        swap = mixed & (torch.arange(layers, device=w.device) >= crossover)
+        styles = torch.where(swap[:, :, None], other[:, None], w[:, None])
+        return styles.flatten(1)
+
+    def _follow(self, w: Tensor) -> None:
+        # At the start it follows quickly, or short trainings would end with the mean near 0.
+        decay = min(MEAN_DECAY, (1 + self.steps_done) / (10 + self.steps_done))
+        self.networks["mapping"].mean.lerp_(w.detach().float().mean(0), 1 - decay)
+
+    def _styles(self, code: Tensor) -> Tensor:
+        """Codes as [N, 1 or layers, latent_dim]."""
+        return code.view(len(code), -1, self.settings.latent_dim)

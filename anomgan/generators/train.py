@@ -1,0 +1,155 @@
+"""Training a generator by itself: `train_generator`."""
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anomgan.config import build_settings
+from anomgan.data.folders import list_images
+from anomgan.data.labels import LabelledImages, from_domains, read_labelled
+from anomgan.data.normals import NormalImages, Source, read_normals
+from anomgan.data.prepare import Preparation
+from anomgan.data.store import ImageStore
+from anomgan.device import choose_device
+from anomgan.errors import InputError
+from anomgan.generators.base import LatentGAN
+from anomgan.generators.loading import build_model
+from anomgan.generators.model import SNAPSHOTS, TrainedGenerator, settings_of
+from anomgan.generators.registry import METHODS
+from anomgan.generators.translation import TrainedTranslator
+from anomgan.training.phases import train_phase
+from anomgan.training.progress import progress_bar
+from anomgan.training.recipe import Phase
+
+Images = Path | str | Sequence[Source] | Mapping[str, Path | str | Sequence[Source]]
+"""A folder, a list of paths or arrays, or one of these for each domain."""
+EXAMPLES = 6
+"""Images in the grid of samples of a translator."""
+
+
+def train_generator(
+    images: Images | LabelledImages,
+    *,
+    generator: str = "dcgan",
+    device: str = "auto",
+    work_folder: Path | str | None = None,
+    resume: bool = False,
+    samples_every: int = 0,
+    **values: Any,
+) -> TrainedGenerator:
+    """Train a generator.
+
+    Args:
+        images: what it is to imitate; for methods that learn labels, a folder with a sub-folder
+            for each class, images by domain, or what `read_labelled` gives.
+        generator: name of the method.
+        device: "auto", "cpu", "cuda" or "mps".
+        work_folder: where checkpoints are kept; None keeps none.
+        resume: go on from the checkpoint in `work_folder`.
+        samples_every: steps between grids of samples in `work_folder`/samples; 0 for none.
+        **values: settings, nested: `view={"size": 32}, training={"steps": 3000}`.
+
+    Raises:
+        SettingsError: a setting is unknown or out of range, or the method cannot learn the labels.
+        InputError: an image cannot be read.
+        TrainingError: a loss is not finite, or the checkpoint does not fit.
+        Interrupted: Ctrl-C was pressed; a checkpoint is saved.
+    """
+    settings = build_settings(settings_of(generator), values)
+    plain = issubclass(METHODS[generator], LatentGAN)
+    labelled = None if plain else _labelled(images)
+    sources = labelled.sources if labelled else _unlabelled(images)
+    with tempfile.TemporaryDirectory(prefix="anomgan-") as scratch:
+        folder = Path(work_folder) if work_folder else Path(scratch)
+        with progress_bar("reading images", len(sources)) as report:
+            read = read_normals(sources, folder=folder, report=report)
+        preparation = Preparation.decide(
+            settings.image,
+            settings.view,
+            all_grey=read.all_grey,
+            bits=read.bits,
+            shapes=read.shapes(),
+        )
+        sets = labelled.sets if labelled else ()
+        model = build_model(settings, preparation, sets, choose_device(device))
+        fingerprint = _fingerprint(read, labelled)
+        with read.prepared(preparation, folder) as store:
+            if isinstance(model, TrainedTranslator):
+                model.examples = _examples(store, labelled)
+            if work_folder and samples_every:
+                model.snapshots = folder / SNAPSHOTS
+                if not resume:
+                    shutil.rmtree(model.snapshots, ignore_errors=True)  # of an earlier training
+            summary = train_phase(
+                generator,
+                Phase(model.method, settings.training),
+                store,
+                range(len(store)),
+                settings,
+                fingerprint=fingerprint,
+                device=model.device,
+                work_folder=Path(work_folder) if work_folder else None,
+                resume=resume,
+                labelled=labelled,
+                show=lambda step: _snapshot(model, step),
+                show_every=samples_every if work_folder else 0,
+            )
+    model.history = summary.history
+    model.facts = {
+        "images": len(sources),
+        "steps": summary.steps,
+        "seconds": round(summary.seconds, 1),
+        "device": str(model.device),
+        "fingerprint": fingerprint,
+    }
+    model.method.networks.eval()
+    return model
+
+
+def _labelled(images: Images | LabelledImages) -> LabelledImages:
+    if isinstance(images, LabelledImages):
+        return images
+    if isinstance(images, Path | str):
+        return read_labelled([images])
+    if isinstance(images, Mapping):
+        return from_domains(images)
+    raise InputError("a list of images has no labels; give a folder of classes, or domains by name")
+
+
+def _unlabelled(images: Images | LabelledImages) -> list[Source]:
+    if isinstance(images, LabelledImages):
+        return images.sources
+    if isinstance(images, Mapping):
+        return from_domains(images).sources
+    sources = list_images(Path(images)) if isinstance(images, Path | str) else list(images)
+    if not sources:
+        raise InputError("there are no images to learn from")
+    return sources
+
+
+def _fingerprint(read: NormalImages, labelled: LabelledImages | None) -> str:
+    if labelled is None:
+        return read.fingerprint
+    digest = hashlib.sha256(read.fingerprint.encode())
+    digest.update(repr([asdict(one) for one in labelled.sets]).encode())
+    digest.update(np.nan_to_num(labelled.labels, nan=-1.0))
+    return digest.hexdigest()
+
+
+def _examples(store: ImageStore, labelled: LabelledImages) -> list[np.ndarray]:
+    """A few images of each stratum in turn."""
+    strata = labelled.strata
+    members = [np.flatnonzero(strata == number) for number in np.unique(strata)]
+    each = -(-EXAMPLES // len(members))
+    return [store[int(index)].copy() for some in members for index in some[:each]]
+
+
+def _snapshot(model: TrainedGenerator, step: int) -> None:
+    assert model.snapshots is not None
+    model.draw_samples(model.snapshots / f"{step:07d}.png", f"Step {step}")

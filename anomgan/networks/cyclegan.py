@@ -1,0 +1,84 @@
+"""The residual translator of CycleGAN (Zhu et al. 2017, appendix 7.2; after Johnson et al. 2016).
+
+The image is halved twice, goes through residual blocks, and is doubled back. StarGAN uses the same
+body with labels beside the image.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from anomgan.networks.dcgan import initialise
+
+
+class TranslatorNet(nn.Module):
+    """Image [N, in_channels, H, W] to image [N, channels, H, W] in [-1, 1].
+
+    Sides must be multiples of 4.
+
+    Args:
+        in_channels: channels of the image, and of labels beside it.
+        channels: channels of the image that comes out.
+        features: feature maps at full size.
+        blocks: residual blocks; the paper has 6 for 128 px and 9 for 256 px.
+        affine: whether instance norm learns scale and shift, as in StarGAN.
+        change: whether what comes out is added to the image that came in, and may then leave
+            [-1, 1]. Instance norm is then within the residual blocks alone: elsewhere it would
+            take away how bright the image was, on which its change depends.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        features: int,
+        blocks: int,
+        affine: bool = False,
+        change: bool = False,
+    ) -> None:
+        super().__init__()
+        self.change = change
+
+        def block(layer: nn.Module, width: int) -> list[nn.Module]:
+            norm = nn.Identity() if change else nn.InstanceNorm2d(width, affine=affine)
+            return [layer, norm, nn.ReLU()]
+
+        widths = [features, 2 * features, 4 * features]
+        layers = block(_padded(in_channels, features, 7), features)
+        if in_channels > channels:
+            # Labels beside the image are the same everywhere, and instance norm would take them
+            # away. (The zero padding of StarGAN's authors leaves a trace of them, at the edge.)
+            layers[1] = nn.Identity()
+        for above, below in zip(widths, widths[1:], strict=False):
+            layers += block(nn.Conv2d(above, below, 3, 2, 1), below)
+        layers += [_Residual(widths[-1], affine) for _ in range(blocks)]
+        for below, above in zip(widths[:0:-1], widths[-2::-1], strict=True):
+            layers += block(nn.ConvTranspose2d(below, above, 3, 2, 1, output_padding=1), above)
+        self.layers = nn.Sequential(*layers, _padded(features, channels, 7), nn.Tanh())
+        self.apply(initialise)
+
+    def forward(self, x: Tensor, beside: Tensor | None = None) -> Tensor:
+        """Translate x; `beside` [N, D] is laid beside it, a constant map for each value."""
+        told = x
+        if beside is not None:
+            maps = beside[:, :, None, None].expand(-1, -1, *x.shape[2:])
+            told = torch.cat([x, maps], 1)
+        return x + self.layers(told) if self.change else self.layers(told)
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int, affine: bool) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            _padded(width, width, 3),
+            nn.InstanceNorm2d(width, affine=affine),
+            nn.ReLU(),
+            _padded(width, width, 3),
+            nn.InstanceNorm2d(width, affine=affine),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.layers(x)
+
+
+def _padded(inputs: int, outputs: int, kernel: int) -> nn.Module:
+    return nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, padding_mode="reflect")

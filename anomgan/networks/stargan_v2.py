@@ -1,0 +1,195 @@
+"""The networks of StarGAN v2 (Choi et al. 2020, appendix D): styles, and what wears them."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from anomgan.networks.dcgan import CELLS, pyramid_depth
+
+WIDEST = 8
+"""Feature maps in the middle, as a multiple of those at full size."""
+BOTTLENECK = 16
+"""Side of the grid on which the generator changes the style; 8 for views below 64 pixels."""
+
+
+class StyledGenerator(nn.Module):
+    """Image [N, channels, H, W] and style [N, style_dim] to an image of that style.
+
+    As in the authors' code nothing holds the result to [-1, 1]; it learns to stay there.
+
+    Args:
+        size: side of the views; sets how often they are halved.
+        channels: image channels.
+        style_dim: length of a style.
+        features: feature maps at full size.
+        change: whether what comes out is added to the image that came in; there is then no
+            instance norm at the end, which would forget how bright the image was.
+    """
+
+    def __init__(
+        self, size: int, channels: int, style_dim: int, features: int, change: bool = False
+    ) -> None:
+        super().__init__()
+        self.change = change
+        halvings = max(2, int(math.log2(size / BOTTLENECK)))
+        self.stride = 2**halvings
+        widths = _widths(halvings, features)
+        middle = widths[-1]
+        self.stem = nn.Conv2d(channels, features, 3, 1, 1)
+        self.encode = nn.Sequential(
+            *(
+                _Block(above, below, halve=True, normalise=True)
+                for above, below in zip(widths, widths[1:], strict=False)
+            ),
+            *(_Block(middle, middle, normalise=True) for _ in range(2)),
+        )
+        self.decode = nn.ModuleList(_StyledBlock(middle, middle, style_dim) for _ in range(2))
+        self.decode.extend(
+            _StyledBlock(below, above, style_dim, double=True)
+            for below, above in zip(widths[:0:-1], widths[-2::-1], strict=True)
+        )
+        self.head = nn.Sequential(
+            nn.Identity() if change else nn.InstanceNorm2d(features, affine=True),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(features, channels, 1),
+        )
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        deep = self.encode(self.stem(x))
+        for block in self.decode:
+            deep = block(deep, style)
+        return x + self.head(deep) if self.change else self.head(deep)
+
+
+class MappingNetwork(nn.Module):
+    """Latent [N, latent_dim] and domain y [N] to a style [N, style_dim] of that domain.
+
+    Four layers for all domains, then four of each domain's own.
+    """
+
+    def __init__(self, latent_dim: int, style_dim: int, domains: int, hidden: int) -> None:
+        super().__init__()
+        self.shared = nn.Sequential(_linear(latent_dim, hidden), *_layers(hidden, 3))
+        self.branches = nn.ModuleList(
+            nn.Sequential(*_layers(hidden, 3), nn.Linear(hidden, style_dim))
+            for _ in range(domains)
+        )
+
+    def forward(self, z: Tensor, y: Tensor) -> Tensor:
+        return _choose(self.branches, self.shared(z), y)
+
+
+class ImageHeads(nn.Module):
+    """Image [N, channels, size, size] and domain y [N] to values [N, outputs] of that domain.
+
+    With style_dim outputs it is the style encoder, with one the discriminator.
+
+    Args:
+        size: side of the views.
+        channels: image channels.
+        outputs: length of what each domain's head gives.
+        domains: number of heads.
+        features: feature maps at full size.
+    """
+
+    def __init__(
+        self, size: int, channels: int, outputs: int, domains: int, features: int
+    ) -> None:
+        super().__init__()
+        widths = _widths(pyramid_depth(size), features)
+        self.layers = nn.Sequential(
+            nn.Conv2d(channels, features, 3, 1, 1),
+            *(
+                _Block(above, below, halve=True)
+                for above, below in zip(widths, widths[1:], strict=False)
+            ),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(widths[-1], widths[-1], CELLS),
+            nn.LeakyReLU(0.2),
+            nn.Flatten(),
+        )
+        self.heads = nn.ModuleList(nn.Linear(widths[-1], outputs) for _ in range(domains))
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return _choose(self.heads, self.layers(x), y)
+
+
+class _Block(nn.Module):
+    """Residual block, with instance norm or without; may halve the image."""
+
+    def __init__(
+        self, inputs: int, outputs: int, *, halve: bool = False, normalise: bool = False
+    ) -> None:
+        super().__init__()
+
+        def norm() -> nn.Module:
+            return nn.InstanceNorm2d(inputs, affine=True) if normalise else nn.Identity()
+
+        self.first = nn.Sequential(norm(), nn.LeakyReLU(0.2), nn.Conv2d(inputs, inputs, 3, 1, 1))
+        self.second = nn.Sequential(norm(), nn.LeakyReLU(0.2), nn.Conv2d(inputs, outputs, 3, 1, 1))
+        self.shrink = nn.AvgPool2d(2) if halve else nn.Identity()
+        self.shortcut = (
+            nn.Conv2d(inputs, outputs, 1, bias=False) if inputs != outputs else nn.Identity()
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        deep = self.second(self.shrink(self.first(x)))
+        return (deep + self.shrink(self.shortcut(x))) / math.sqrt(2)
+
+
+class _StyledBlock(nn.Module):
+    """Residual block whose normalisation takes scale and shift from the style; may double."""
+
+    def __init__(
+        self, inputs: int, outputs: int, style_dim: int, *, double: bool = False
+    ) -> None:
+        super().__init__()
+        self.double = double
+        self.first, self.second = AdaIN(inputs, style_dim), AdaIN(outputs, style_dim)
+        self.grow = nn.Conv2d(inputs, outputs, 3, 1, 1)
+        self.conv = nn.Conv2d(outputs, outputs, 3, 1, 1)
+        self.shortcut = (
+            nn.Conv2d(inputs, outputs, 1, bias=False) if inputs != outputs else nn.Identity()
+        )
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        deep = self.grow(self._resize(F.leaky_relu(self.first(x, style), 0.2)))
+        deep = self.conv(F.leaky_relu(self.second(deep, style), 0.2))
+        # No normalisation on the way past: what the shortcut carries keeps its own statistics.
+        return (deep + self.shortcut(self._resize(x))) / math.sqrt(2)
+
+    def _resize(self, x: Tensor) -> Tensor:
+        return F.interpolate(x, scale_factor=2) if self.double else x
+
+
+class AdaIN(nn.Module):
+    """Adaptive instance norm: (1 + scale) normalised + shift, both linear in the style."""
+
+    def __init__(self, width: int, style_dim: int) -> None:
+        super().__init__()
+        self.norm = nn.InstanceNorm2d(width)
+        self.affine = nn.Linear(style_dim, 2 * width)
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        scale, shift = self.affine(style)[:, :, None, None].chunk(2, 1)
+        return (1 + scale) * self.norm(x) + shift
+
+
+def _choose(branches: nn.ModuleList, x: Tensor, y: Tensor) -> Tensor:
+    """The output of branch y[i] for row i."""
+    every = torch.stack([branch(x) for branch in branches], 1)
+    return every[torch.arange(len(y), device=y.device), y]
+
+
+def _layers(width: int, count: int) -> list[nn.Module]:
+    return [_linear(width, width) for _ in range(count)]
+
+
+def _linear(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(inputs, outputs), nn.ReLU())
+
+
+def _widths(halvings: int, features: int) -> list[int]:
+    return [features * min(2**level, WIDEST) for level in range(halvings + 1)]

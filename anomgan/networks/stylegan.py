@@ -1,0 +1,248 @@
+"""Mapping network, synthesis network and discriminator of StyleGAN.
+
+Karras, Laine and Aila, "A Style-Based Generator Architecture for Generative Adversarial Networks",
+CVPR 2019, with one replacement from its successor (Karras, Laine, Aittala, Hellsten, Lehtinen and
+Aila, "Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020, section 4.1): instead of
+growing the networks in the course of training, the generator sums an image of every resolution,
+and the discriminator is residual.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from anomgan.networks.dcgan import CELLS, pyramid_depth
+from anomgan.networks.resnet import WIDEST
+
+SLOPE = 0.2
+"""Of the leaky ReLU below 0."""
+RELU_GAIN = math.sqrt(2)
+"""Factor on the weights before a leaky ReLU that keeps the variance (He et al. 2015)."""
+MAPPING_RATE = 0.01
+"""Learning rate of the mapping network, as a share of that of the rest (appendix C)."""
+
+
+class EqualLinear(nn.Module):
+    """A linear layer with an equalised learning rate, [N, inputs] to [N, outputs].
+
+    The weights are stored with variance 1 and scaled to He's deviation at each pass, so that Adam,
+    whose steps know no scale, moves all layers by the same share (Karras et al. 2018,
+    section 4.1).
+
+    Args:
+        inputs: numbers in.
+        outputs: numbers out.
+        gain: RELU_GAIN before a leaky ReLU, 1 elsewhere.
+        rate: factor on the learning rate of this layer.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, gain: float = RELU_GAIN, rate: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs) / rate)
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.scale = gain * rate / math.sqrt(inputs)
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight * self.scale, self.bias * self.rate)
+
+
+class EqualConv2d(nn.Module):
+    """A convolution with an equalised learning rate; odd kernels keep the size of the image."""
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, gain: float = RELU_GAIN, stride: int = 1
+    ) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.scale = gain / math.sqrt(inputs * kernel**2)
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        padding = self.weight.shape[-1] // 2
+        return F.conv2d(x, self.weight * self.scale, self.bias, self.stride, padding)
+
+
+class MappingNetwork(nn.Module):
+    """Latent z [N, latent_dim] to the style w [N, latent_dim] (section 2).
+
+    Attributes:
+        mean: [latent_dim], the mean of w; whoever trains the network keeps it up to date.
+    """
+
+    mean: Tensor
+
+    def __init__(self, latent_dim: int, layers: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            EqualLinear(latent_dim, latent_dim, rate=MAPPING_RATE) for _ in range(layers)
+        )
+        self.register_buffer("mean", torch.zeros(latent_dim))
+
+    def forward(self, z: Tensor) -> Tensor:
+        w = z * (z.square().mean(1, keepdim=True) + 1e-8).rsqrt()
+        for layer in self.layers:
+            w = F.leaky_relu(layer(w), SLOPE)
+        return w
+
+
+class SynthesisNetwork(nn.Module):
+    """Styles [N, layers, latent_dim] to image [N, channels, size, size] in [-1, 1].
+
+    The image ends in tanh, which the paper has not: detectors compare it with images in [-1, 1].
+    Clamping would do that too, but give no gradient to the pixels beyond, and they could not come
+    back.
+
+    Args:
+        size: side of the images: 8, 16, 32, 64, 128, ...
+        channels: image channels.
+        latent_dim: length of a style.
+        features: feature maps at full size; doubled at each halving, up to 8 times as many.
+
+    Attributes:
+        layers: number of styles of an image, two per resolution.
+    """
+
+    def __init__(self, size: int, channels: int, latent_dim: int, features: int) -> None:
+        super().__init__()
+        widths = _widths(size, features)[::-1]
+        self.layers = 2 * len(widths)
+        # Drawn as in StyleGAN2: the ones of the paper would be 0 after the instance norm.
+        self.start = nn.Parameter(torch.randn(1, widths[0], CELLS, CELLS))
+        self.blocks = nn.ModuleList()
+        self.to_image = nn.ModuleList()
+        for level, width in enumerate(widths):
+            side = CELLS << level
+            grow = EqualConv2d(widths[level - 1], width, 3) if level else nn.Identity()
+            self.blocks.append(
+                nn.ModuleList(
+                    StyledLayer(convolve, width, side, latent_dim)
+                    for convolve in (grow, EqualConv2d(width, width, 3))
+                )
+            )
+            self.to_image.append(EqualConv2d(width, channels, 1, gain=1.0))
+
+    def forward(self, styles: Tensor) -> Tensor:
+        x = self.start.expand(len(styles), -1, -1, -1)
+        image = torch.zeros((), device=x.device)
+        for level, (block, to_image) in enumerate(zip(self.blocks, self.to_image, strict=True)):
+            if level:
+                x, image = _double(x), _double(image)
+            for half, layer in enumerate(block):
+                x = layer(x, styles[:, 2 * level + half])
+            image = image + to_image(x)
+        return image.tanh()
+
+
+class StyledLayer(nn.Module):
+    """Convolution, noise, leaky ReLU and AdaIN (figure 1b), maps [N, C, side, side].
+
+    The noise is one number per pixel for all maps, with a learned strength per map. In training
+    it is drawn anew; in evaluation it is always the same, so that a style has one image.
+    """
+
+    noise: Tensor
+
+    def __init__(self, convolve: nn.Module, maps: int, side: int, latent_dim: int) -> None:
+        super().__init__()
+        self.convolve = convolve
+        self.strength = nn.Parameter(torch.zeros(maps, 1, 1))
+        self.register_buffer("noise", torch.randn(1, 1, side, side))
+        self.style = EqualLinear(latent_dim, 2 * maps, gain=1.0)
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        x = self.convolve(x)
+        noise = torch.randn_like(x[:, :1]) if self.training else self.noise
+        x = F.leaky_relu(x + self.strength * noise, SLOPE)
+        scale, shift = self.style(w).chunk(2, dim=1)
+        return adaptive_instance_norm(x, 1 + scale, shift)
+
+
+def adaptive_instance_norm(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """Maps x [N, C, H, W] with deviation `scale` and mean `shift` [N, C] instead of their own.
+
+    AdaIN, Huang and Belongie 2017; equation 1 of StyleGAN.
+    """
+    return F.instance_norm(x) * scale[:, :, None, None] + shift[:, :, None, None]
+
+
+class StyleDiscriminator(nn.Module):
+    """Image [N, channels, size, size] to (logits [N, 1], features of the chosen layer).
+
+    Args:
+        size: side of the images.
+        channels: image channels.
+        features: feature maps at full size; mirrors `SynthesisNetwork`.
+    """
+
+    def __init__(self, size: int, channels: int, features: int) -> None:
+        super().__init__()
+        widths = _widths(size, features)
+        self.stem = EqualConv2d(channels, features, 1)
+        self.hidden = nn.ModuleList(
+            _DownBlock(*pair) for pair in zip(widths, widths[1:], strict=False)
+        )
+        self.last = EqualConv2d(widths[-1] + 1, widths[-1], 3)
+        self.head = nn.Sequential(
+            EqualLinear(widths[-1] * CELLS**2, widths[-1]),
+            nn.LeakyReLU(SLOPE),
+            EqualLinear(widths[-1], 1, gain=1.0),
+        )
+
+    def forward(self, x: Tensor, layer: int = -1) -> tuple[Tensor, Tensor]:
+        maps = [F.leaky_relu(self.stem(x), SLOPE)]
+        for block in self.hidden:
+            maps.append(block(maps[-1]))
+        last = F.leaky_relu(self.last(_with_deviation(maps[-1])), SLOPE)
+        return self.head(last.flatten(1)), maps[1:][layer]
+
+
+class _DownBlock(nn.Module):
+    """Half the size. The filter (1, 2, 1) / 4 comes before every other pixel is dropped."""
+
+    filter: Tensor
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        line = torch.tensor([0.25, 0.5, 0.25])
+        self.register_buffer(
+            "filter", torch.outer(line, line).repeat(inputs, 1, 1, 1), persistent=False
+        )
+        self.first = EqualConv2d(inputs, inputs, 3)
+        self.shrink = EqualConv2d(inputs, outputs, 3, stride=2)
+        self.shortcut = EqualConv2d(inputs, outputs, 1, gain=1.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner = F.leaky_relu(self.first(x), SLOPE)
+        inner = F.conv2d(inner, self.filter, padding=1, groups=len(self.filter))
+        inner = F.leaky_relu(self.shrink(inner), SLOPE)
+        # The sum of two maps of variance 1 has variance 2 (StyleGAN2, section 4.1).
+        return (inner + self.shortcut(F.avg_pool2d(x, 2))) / math.sqrt(2)
+
+
+def _with_deviation(x: Tensor) -> Tensor:
+    """Maps [N, C, H, W] and one more that shows how much the images of the batch differ.
+
+    Minibatch standard deviation (Karras et al. 2018, section 3), over the whole batch, so that a
+    batch may have any size: a generator that makes few different images is found out.
+    """
+    deviation = (x.var(0, correction=0) + 1e-8).sqrt().mean()
+    return torch.cat([x, deviation.expand_as(x[:, :1])], 1)
+
+
+def _double(x: Tensor) -> Tensor:
+    """Twice the size: copied pixels, smoothed by the filter (1, 2, 1), which is bilinear.
+
+    The paper has the convolution before the filter; away from the edges that is the same.
+    """
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def _widths(size: int, features: int) -> list[int]:
+    """Feature maps from full size down to 4 x 4."""
+    return [features * min(2**level, WIDEST) for level in range(pyramid_depth(size) + 1)]
