@@ -11,6 +11,7 @@ from anomgan.cli.demo import demo
 from anomgan.cli.detectors import detectors
 from anomgan.cli.evaluate import evaluate
 from anomgan.cli.fit import fit
+from anomgan.cli.generator import app as generator
 from anomgan.cli.info import info
 from anomgan.cli.score import score
 from anomgan.errors import AnomganError
@@ -25,6 +26,7 @@ app = typer.Typer(
 for verb in (fit, score, evaluate, info, detectors, demo):
     app.command()(verb)
 app.add_typer(benchmark, name="benchmark")
+app.add_typer(generator, name="generator")
 
 
 def _version(wanted: bool) -> None:

@@ -1,16 +1,13 @@
 """`anomgan fit` as a job: settings from all sources, checkpoints, model folder, summary."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from anomgan.config import merge, parse_assignments, read_toml
 from anomgan.detectors import METHODS
 from anomgan.detectors.base import Detector
-from anomgan.errors import InputError, SettingsError
 from anomgan.inspection.cards import describe_promise, describe_training
-from anomgan.model_files import check_target
+from anomgan.inspection.runs import gather_settings, take_method, work_folder
 
 DEFAULT_DETECTOR = "restoration"
 
@@ -34,22 +31,8 @@ def make_detector(
     Raises:
         SettingsError: names every setting that is unknown or out of range.
     """
-    from_file = read_toml(config) if config else {}
-    given: dict[str, Any] = {}
-    for key, value in options.items():
-        *sections, last = key.split(".")
-        if value is not None:
-            nested: dict[str, Any] = {last: value}
-            for section in reversed(sections):
-                nested = {section: nested}
-            given = merge(given, nested)
-    values = merge(from_file, parse_assignments(assignments), given)
-    named = values.pop("detector", None)
-    if name and named and name != named:
-        raise SettingsError(f"--detector {name}, but the settings are for {named}; use one of both")
-    chosen = name or named or DEFAULT_DETECTOR
-    if chosen not in METHODS:
-        raise SettingsError(f"unknown detector {chosen}; choose {', '.join(METHODS)}")
+    values = gather_settings(config, assignments, options)
+    chosen = take_method(values, "detector", name, list(METHODS), DEFAULT_DETECTOR)
     return METHODS[chosen](device=device, **values)
 
 
@@ -69,18 +52,7 @@ def fit_to_folder(
     Raises:
         InputError: `out` cannot be used, an earlier fit is unfinished, or the images are bad.
     """
-    check_target(out)
-    work = out.with_name(out.name + ".training")
-    if any(work.glob("*.safetensors")) and not resume:
-        raise InputError(
-            f"{work} holds an unfinished fit; go on with --resume, or delete that folder to "
-            f"start anew"
-        )
-    try:
-        work.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write {work}: {error.strerror}") from error
-    try:
+    with work_folder(out, "fit", resume) as work:
         detector.fit(
             normal_dir,
             groups=groups,
@@ -89,11 +61,6 @@ def fit_to_folder(
             skip_unreadable=skip_unreadable,
         )
         detector.save(out)
-    except BaseException:
-        if not any(work.iterdir()):
-            work.rmdir()
-        raise
-    shutil.rmtree(work, ignore_errors=True)
     return summarise(detector, out)
 
 

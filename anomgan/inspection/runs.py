@@ -1,0 +1,97 @@
+"""What trainings from the command line share: where settings come from and checkpoints go."""
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from anomgan.config import merge, parse_assignments, read_toml
+from anomgan.errors import InputError, SettingsError
+from anomgan.model_files import check_target
+
+
+def gather_settings(
+    config: Path | None, assignments: Sequence[str], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Nested settings from a file, `--set` assignments and options; later ones win.
+
+    Args:
+        config: TOML file.
+        assignments: "section.key=value".
+        options: values by "section.key"; None where not given.
+
+    Raises:
+        SettingsError: the file cannot be read, or an assignment is none.
+    """
+    given: dict[str, Any] = {}
+    for key, value in options.items():
+        *sections, last = key.split(".")
+        if value is not None:
+            nested: dict[str, Any] = {last: value}
+            for section in reversed(sections):
+                nested = {section: nested}
+            given = merge(given, nested)
+    return merge(read_toml(config) if config else {}, parse_assignments(assignments), given)
+
+
+def take_method(
+    values: dict[str, Any],
+    kind: str,
+    name: str | None,
+    known: Sequence[str],
+    default: str | None = None,
+) -> str:
+    """Take the method out of the settings, unless it is named apart from them.
+
+    Args:
+        values: settings; their key `kind` is removed.
+        kind: "detector" or "generator".
+        name: of the method, if it was given; otherwise the settings', or the default.
+        known: names of all methods.
+        default: None if there is none.
+
+    Raises:
+        SettingsError: the method is unknown or missing, or the settings are for another.
+    """
+    named = values.pop(kind, None)
+    if name and named and name != named:
+        raise SettingsError(f"{kind} {name}, but the settings are for {named}; use one of both")
+    chosen = name or named or default
+    if chosen is None:
+        raise SettingsError(f"say which {kind}: {', '.join(known)}")
+    if chosen not in known:
+        raise SettingsError(f"unknown {kind} {chosen}; choose {', '.join(known)}")
+    return chosen
+
+
+@contextmanager
+def work_folder(out: Path, what: str, resume: bool) -> Iterator[Path]:
+    """Yield `<out>.training`, where checkpoints live until the model is saved in `out`.
+
+    Args:
+        out: model folder.
+        what: "fit" or "training", for messages.
+        resume: there may be a checkpoint.
+
+    Raises:
+        InputError: `out` cannot be used, or an earlier run is unfinished.
+    """
+    check_target(out)
+    work = out.with_name(out.name + ".training")
+    if any(work.glob("*.safetensors")) and not resume:
+        raise InputError(
+            f"{work} holds an unfinished {what}; go on with --resume, or delete that folder to "
+            f"start anew"
+        )
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write {work}: {error.strerror}") from error
+    try:
+        yield work
+    except BaseException:
+        if not any(work.iterdir()):
+            work.rmdir()
+        raise
+    shutil.rmtree(work, ignore_errors=True)
