@@ -10,6 +10,69 @@ from study import RESULTS, ROOT
 from anomgan.benchmark.tables import fill_tables, markdown, study_table
 
 README = ROOT / "README.md"
+NAMES = ("detector", "photographs", "generator", "config", "space", "restarts", "seed")
+"""What tells the records of one study apart; of several alike the last one counts."""
+COLUMNS = {
+    "latency": {
+        "detector": ("detector", ""),
+        "ms_per_image_one_by_one": ("one at a time", ".2f"),
+        "ms_per_image_together": ("64 together", ".2f"),
+    },
+    "mnist_generators": {
+        "generator": ("generator", ""),
+        "fid_classifier": ("FID (classifier)", ".2f"),
+        "kid_classifier": ("KID (classifier)", ".4f"),
+        "diversity_classifier": ("diversity (classifier)", ".3f"),
+        "obeys": ("shows the digit asked for", ".1%"),
+        "fit_steps": ("steps", ""),
+        "fit_seconds": ("fit, s", ".0f"),
+    },
+    "translate_tiles": {
+        "config": ("settings", ""),
+        "l1_input": ("L1: input", ".3f"),
+        "l1_histogram": ("histogram", ".3f"),
+        "l1_translation": ("translated", ".3f"),
+        "ssim_input": ("SSIM: input", ".3f"),
+        "ssim_histogram": ("histogram", ".3f"),
+        "ssim_translation": ("translated", ".3f"),
+        "sees_asked_translation": ("lighting seen", ".1%"),
+        "sees_neighbour_translation": ("or its neighbour", ".1%"),
+        "contrast_left": ("contrast of defects left", ".2f"),
+        "defects_kept": ("defects kept", ".1%"),
+    },
+    "translate_weather": {
+        "generator": ("generator", ""),
+        "sees_asked": ("domain seen", ".1%"),
+        "kid_classifier": ("KID (classifier)", ".3f"),
+        "kid_classifier_input": ("of the input", ".3f"),
+        "diversity_classifier_latent": ("diversity: drawn", ".3f"),
+        "diversity_classifier_reference": ("shown", ".3f"),
+        "diversity_classifier_real": ("real", ".3f"),
+    },
+    "joint_labels": {
+        "generator": ("generator", ""),
+        "colour_asked_is_seen": ("colour asked is seen", ".1%"),
+        "stroke_stays_under_new_colour": ("stroke stays", ".1%"),
+        "stroke_asked_is_seen": ("stroke asked is seen", ".1%"),
+        "colour_stays_under_new_stroke": ("colour stays", ".1%"),
+    },
+    "lighting": {
+        "detector": ("detector", ""),
+        "photographs": ("photographs", ""),
+        "image_auroc": ("AUROC", ".3f"),
+        "false_alarm_rate_observed": ("false alarms", ".1%"),
+        "found": ("defects found", ".1%"),
+    },
+    "projection": {
+        "generator": ("generator", ""),
+        "space": ("space", ""),
+        "restarts": ("starts", ""),
+        "search_steps": ("steps", ""),
+        "search_seconds": ("seconds", ".0f"),
+        "l1": ("L1", ".4f"),
+    },
+}
+"""Of each study: figures in their order, with heading and format."""
 
 
 def main() -> None:
@@ -17,20 +80,22 @@ def main() -> None:
 
 
 def table(study: str, figure: str | None) -> str:
-    """The table of a study; latency has records of its own kind."""
+    """The table of a study; studies of other things than detection have columns of their own."""
     results = RESULTS / f"{study}.jsonl"
-    if study != "latency":
+    if study not in COLUMNS:
         return study_table(results, figure)
     lines = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
+    columns = COLUMNS[study]
+    latest = {tuple(line.get(name) for name in NAMES): line for line in lines}
     rows = [
-        [
-            line["detector"],
-            f"{line['ms_per_image_one_by_one']:.2f}",
-            f"{line['ms_per_image_together']:.2f}",
-        ]
-        for line in lines
+        [_cell(line.get(name), form) for name, (_, form) in columns.items()]
+        for line in latest.values()
     ]
-    return markdown(["detector", "one at a time", "64 together"], rows)
+    return markdown([head for head, _ in columns.values()], rows)
+
+
+def _cell(value: str | float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
 
 
 if __name__ == "__main__":

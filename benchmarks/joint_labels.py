@@ -1,0 +1,114 @@
+"""StarGAN on two sets of digits that are labelled differently, by mask vectors.
+
+    python benchmarks/joint_labels.py
+
+Digits of MNIST in colours: of half of them only the colour is known (red, green, blue), of the
+others only the stroke (thin, thick), while both vary in both. Test digits are asked for every label
+of either set; the colour is measured by the brightest channel, the stroke by a classifier that was
+trained on real ones, and what was not asked for should stay.
+"""
+
+import argparse
+
+import cv2
+import numpy as np
+from generator_study import keep, picture, trained
+from study import DATA
+
+from anomgan.data.labels import LabelledImages, from_domains, join
+from anomgan.data.mnist import read_mnist
+from anomgan.generators import TrainedTranslator
+from anomgan.generators.classifier import Classifier, train_classifier
+from anomgan.pictures import save_grid
+
+STUDY = "joint_labels"
+CONFIG = "stargan_joint"
+COLOURS = {"red": (1.0, 0.25, 0.25), "green": (0.25, 1.0, 0.25), "blue": (0.25, 0.25, 1.0)}
+STROKES = ("thin", "thick")
+PER_SET = 3000
+TEST = 300
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="auto")
+    options = parser.parse_args()
+    digits, _ = read_mnist(DATA / "mnist", train=True)
+    model = trained(STUDY, CONFIG, _both_sets(digits[: 2 * PER_SET]), options.device)
+    assert isinstance(model, TrainedTranslator)
+    images, colours, strokes = coloured(digits[2 * PER_SET : 4 * PER_SET], seed=1)
+    grey = images.max(3)
+    classifier = train_classifier(
+        grey, strokes, STROKES, size=32, steps=300, seed=0, device=options.device
+    )
+    test, _ = read_mnist(DATA / "mnist", train=False)
+    images, colours, strokes = coloured(test[:TEST], seed=2)
+    figures = {"sees_real_stroke": float(np.mean(classifier.predict(images.max(3)) == strokes))}
+    figures |= _measure(model, images, colours, strokes, classifier)
+    keep(STUDY, model, CONFIG, figures)
+    print(figures)
+    columns = [*COLOURS, *STROKES]
+    rows = [
+        [image, *(next(model.translate([image], to=name)) for name in columns)]
+        for image in images[:8]
+    ]
+    save_grid(picture("joint_labels.png"), rows, ["input", *columns], title=CONFIG)
+
+
+def coloured(digits: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Digits [N, 28, 28] as RGB [N, 32, 32, 3] in random colours and strokes, and what these are.
+
+    A thin stroke is the digit eroded, a thick one the digit dilated, at twice its size.
+    """
+    rng = np.random.default_rng(seed)
+    colours, strokes = rng.integers(3, size=len(digits)), rng.integers(2, size=len(digits))
+    palette = np.array(list(COLOURS.values()))
+    images = []
+    for digit, colour, stroke in zip(digits, colours, strokes, strict=True):
+        large = cv2.resize(digit, (56, 56), interpolation=cv2.INTER_LINEAR)
+        change = (cv2.erode, cv2.dilate)[stroke]
+        changed = change(large, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (4, 4)))
+        small = np.pad(cv2.resize(changed, (28, 28), interpolation=cv2.INTER_AREA), 2)
+        images.append(np.rint(small[:, :, None] * palette[colour]).astype(np.uint8))
+    return np.stack(images), colours, strokes
+
+
+def _both_sets(digits: np.ndarray) -> LabelledImages:
+    first, colours, _ = coloured(digits[:PER_SET], seed=3)
+    second, _, strokes = coloured(digits[PER_SET:], seed=4)
+    by_colour = {name: list(first[colours == i]) for i, name in enumerate(COLOURS)}
+    by_stroke = {name: list(second[strokes == i]) for i, name in enumerate(STROKES)}
+    return join([from_domains(by_colour), from_domains(by_stroke)])
+
+
+def _measure(
+    model: TrainedTranslator,
+    images: np.ndarray,
+    colours: np.ndarray,
+    strokes: np.ndarray,
+    classifier: Classifier,
+) -> dict[str, float]:
+    """How often the label asked for is seen, and how often the one of the other set stays."""
+    given, kept = {}, {}
+    for number, name in enumerate(COLOURS):
+        results = np.stack(list(model.translate(list(images), to=name)))
+        given[name] = np.mean(_colour(results) == number)
+        kept[name] = np.mean(classifier.predict(results.max(3)) == strokes)
+    for number, name in enumerate(STROKES):
+        results = np.stack(list(model.translate(list(images), to=name)))
+        given[name] = np.mean(classifier.predict(results.max(3)) == number)
+        kept[name] = np.mean(_colour(results) == colours)
+    return {
+        "colour_asked_is_seen": float(np.mean([given[name] for name in COLOURS])),
+        "stroke_asked_is_seen": float(np.mean([given[name] for name in STROKES])),
+        "stroke_stays_under_new_colour": float(np.mean([kept[name] for name in COLOURS])),
+        "colour_stays_under_new_stroke": float(np.mean([kept[name] for name in STROKES])),
+    }
+
+
+def _colour(images: np.ndarray) -> np.ndarray:
+    return images.sum(axis=(1, 2)).argmax(1)
+
+
+if __name__ == "__main__":
+    main()

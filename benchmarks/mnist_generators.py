@@ -1,0 +1,92 @@
+"""Generators of digits on MNIST at 32 px: FID, KID and diversity, and whether cGAN obeys.
+
+    python benchmarks/mnist_generators.py
+
+The features are those of a classifier trained on 20,000 of the training images; the floor is what
+the same figures say of real test images against real training images.
+"""
+
+import argparse
+
+import numpy as np
+from generator_study import MODELS, keep, picture, trained
+from study import DATA, RESULTS
+
+from anomgan.benchmark.records import append_record, environment
+from anomgan.data.mnist import read_mnist
+from anomgan.device import choose_device
+from anomgan.generators import TrainedGAN
+from anomgan.generators.classifier import Classifier, load_classifier, train_classifier
+from anomgan.generators.quality import measure
+from anomgan.pictures import save_grid
+
+STUDY = "mnist_generators"
+METHODS = ("gan", "dcgan", "wgan", "wgan_gp", "stylegan", "cgan")
+COUNT = 5000
+"""Images on either side of a figure."""
+CLASSIFIER = {"size": 32, "steps": 1500, "seed": 0}
+CLASSIFIER_IMAGES = 20_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--methods", nargs="+", default=METHODS)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--only-train", action="store_true")
+    options = parser.parse_args()
+    images, digits = read_digits(train=True)
+    by_digit = {str(digit): list(images[digits == digit]) for digit in range(10)}
+    models = {
+        name: trained(STUDY, f"{name}_mnist", by_digit, options.device) for name in options.methods
+    }
+    if options.only_train:
+        return
+    classifier = _classifier(images, digits, options.device)
+    test, truth = read_digits(train=False)
+    real = test[np.random.default_rng(0).permutation(len(test))[:COUNT]]
+    _keep_floor(classifier, images, real, float(np.mean(classifier.predict(test) == truth)))
+    rows = []
+    for name, model in models.items():
+        assert isinstance(model, TrainedGAN)
+        fake = model.sample(COUNT)
+        figures = measure(fake, real, classifier)
+        if model.names:
+            asked = np.arange(COUNT) % len(model.names)
+            figures["obeys"] = float(np.mean(classifier.predict(fake) == asked))
+        keep(STUDY, model, f"{name}_mnist", figures)
+        print(name, figures)
+        rows.append(list(fake[:10]))
+    columns = [str(number) for number in range(10)]
+    save_grid(picture("mnist_generators.png"), rows, columns, list(models), "First samples")
+
+
+def read_digits(train: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Images uint8 [N, 32, 32], with a black frame of two pixels, and their digits."""
+    images, digits = read_mnist(DATA / "mnist", train)
+    return np.pad(images, ((0, 0), (2, 2), (2, 2))), digits
+
+
+def _classifier(images: np.ndarray, digits: np.ndarray, device: str) -> Classifier:
+    folder = MODELS / STUDY / "classifier"
+    if not folder.exists():
+        some = np.random.default_rng(0).permutation(len(images))[:CLASSIFIER_IMAGES]
+        names = [str(digit) for digit in range(10)]
+        made = train_classifier(images[some], digits[some], names, device=device, **CLASSIFIER)
+        made.save(folder)
+    return load_classifier(folder, device)
+
+
+def _keep_floor(
+    classifier: Classifier, images: np.ndarray, real: np.ndarray, accuracy: float
+) -> None:
+    """What the figures say of real images: no generator can be expected to do better."""
+    others = images[np.random.default_rng(1).permutation(len(images))[:COUNT]]
+    figures = measure(others, real, classifier)
+    record = {"study": STUDY, "generator": "real images", "classifier_accuracy": accuracy}
+    device = choose_device("cpu")
+    append_record(RESULTS / f"{STUDY}.jsonl", record | figures | environment(device))
+    print(record, figures)
+
+
+if __name__ == "__main__":
+    main()

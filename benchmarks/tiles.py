@@ -1,0 +1,51 @@
+"""The magnetic tiles as the studies of translation see them: by lighting, and tile by tile."""
+
+import csv
+from collections import defaultdict
+from pathlib import Path
+
+from study import DATA
+
+from anomgan.errors import InputError
+
+TILES = DATA / "magnetic_tile"
+LIGHTINGS = ("1", "2", "3", "4", "5", "6")
+
+
+def by_lighting(part: str) -> dict[str, list[Path]]:
+    """Good tiles of "train" or "test", by lighting."""
+    found: dict[str, list[Path]] = {lighting: [] for lighting in LIGHTINGS}
+    for row in _rows():
+        if row["file"].startswith(f"{part}/good/"):
+            found[row["lighting"]].append(TILES / row["file"])
+    return found
+
+
+def by_tile(conditions: tuple[str, ...]) -> list[dict[str, Path]]:
+    """Test tiles of some conditions: for each one its photographs, by lighting.
+
+    Tiles photographed twice under one lighting are left out.
+    """
+    photographs: dict[tuple[str, str], list[dict[str, str]]] = defaultdict(list)
+    for row in _rows():
+        if row["condition"] in conditions and row["file"].startswith("test/"):
+            photographs[row["condition"], row["tile"]].append(row)
+    tiles = []
+    for rows in photographs.values():
+        tile = {row["lighting"]: TILES / row["file"] for row in rows}
+        if len(tile) == len(rows) > 1:
+            tiles.append({name: path for name, path in tile.items() if name in LIGHTINGS})
+    return tiles
+
+
+def mask_of(photograph: Path) -> Path:
+    """The mask of a defective tile's photograph."""
+    return TILES / "ground_truth" / photograph.parent.name / f"{photograph.stem}_mask.png"
+
+
+def _rows() -> list[dict[str, str]]:
+    table = TILES / "tiles.csv"
+    if not table.exists():
+        raise InputError(f"there is no table {table}; set ANOMGAN_DATA")
+    with table.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

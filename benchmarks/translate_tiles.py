@@ -1,0 +1,240 @@
+"""Magnetic tiles under another lighting: CycleGAN (1 and 6), StarGAN and StarGAN v2 (all six).
+
+    python benchmarks/translate_tiles.py
+
+A tile's true photograph under the lighting asked for exists. It is aligned with the input (affine,
+by the two photographs alone), and every result is compared with it: the untouched input, the input
+with the histogram of the target lighting, and each translation. A classifier of lightings, trained
+on real photographs, says which lighting it sees; defects are looked up in the masks.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from generator_study import MODELS, keep, picture, trained
+from study import RESULTS
+from tiles import LIGHTINGS, by_lighting, by_tile, mask_of
+
+from anomgan.benchmark.records import append_record, environment
+from anomgan.data.decode import read_image
+from anomgan.data.prepare import Preparation
+from anomgan.device import choose_device
+from anomgan.generators import TrainedTranslator
+from anomgan.generators.classifier import Classifier, load_classifier, train_classifier
+from anomgan.metrics.similarity import match_histogram, ssim
+from anomgan.pictures import save_grid
+
+STUDY = "translate_tiles"
+DEFECTS = ("blowhole", "crack", "break")
+"""Kinds of which a mask says where a tile differs from its surroundings."""
+CONFIGS = {
+    "cyclegan_tiles": ("1", "6"),
+    "cyclegan_tiles_paper": ("1", "6"),
+    "stargan_tiles": LIGHTINGS,
+    "stargan_v2_tiles": LIGHTINGS,
+}
+TILES_COMPARED = 15
+FEWEST_PIXELS = 4
+"""Of a mask, below which a defect is too small to be looked up."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A tile under two lightings, prepared: uint8 [h, w], where `truth` is aligned, if `valid`."""
+
+    lighting: str
+    target: str
+    input: np.ndarray
+    truth: np.ndarray
+    valid: np.ndarray
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--configs", nargs="+", default=CONFIGS)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--only-train", action="store_true")
+    options = parser.parse_args()
+    photographs = by_lighting("train")
+    models = {
+        config: trained(
+            STUDY, config, {name: photographs[name] for name in CONFIGS[config]}, options.device
+        )
+        for config in options.configs
+    }
+    if options.only_train:
+        return
+    domains = {name: _read(paths) for name, paths in photographs.items()}
+    classifier = _classifier(domains, options.device)
+    _keep_classifier(classifier)
+    tiles = by_tile(("good",))[:TILES_COMPARED]
+    for config, model in models.items():
+        assert isinstance(model, TrainedTranslator)
+        pairs = list(_pairs(tiles, CONFIGS[config], model.preparation))
+        prepared = {
+            name: np.concatenate([model.preparation(image).ravel() for image in images])
+            for name, images in domains.items()
+            if name in CONFIGS[config]
+        }
+        results = {
+            "input": [pair.input for pair in pairs],
+            "histogram": [match_histogram(p.input, prepared[p.target]) for p in pairs],
+            "translation": [_translate(model, p.input, p.target) for p in pairs],
+        }
+        figures = {"pairs": len(pairs)}
+        for name, images in results.items():
+            figures |= _compare(name, images, pairs, classifier)
+        figures |= _defects(model, CONFIGS[config])
+        keep(STUDY, model, config, figures)
+        print(config, figures)
+        _draw(config, model, tiles[:4])
+
+
+def _read(paths: Sequence[Path]) -> list[np.ndarray]:
+    return [read_image(path) for path in paths]
+
+
+def _classifier(domains: dict[str, list[np.ndarray]], device: str) -> Classifier:
+    folder = MODELS / STUDY / "classifier"
+    if not folder.exists():
+        images = [image for some in domains.values() for image in some]
+        labels = np.repeat(np.arange(len(domains)), [len(some) for some in domains.values()])
+        made = train_classifier(
+            images, labels, list(domains), size=64, steps=600, seed=0, device=device
+        )
+        made.save(folder)
+    return load_classifier(folder, device)
+
+
+def _keep_classifier(classifier: Classifier) -> None:
+    """How often the classifier is right about real test photographs: all that can be asked."""
+    right = {
+        name: float(np.mean(classifier.predict(_read(paths)) == number))
+        for number, (name, paths) in enumerate(by_lighting("test").items())
+    }
+    record = {
+        "study": STUDY,
+        "generator": "real photographs",
+        "sees_asked": float(np.mean(list(right.values()))),
+        "sees_by_lighting": right,
+    }
+    append_record(RESULTS / f"{STUDY}.jsonl", record | environment(choose_device("cpu")))
+    print(record)
+
+
+def _pairs(
+    tiles: list[dict[str, Path]], lightings: Sequence[str], prepare: Preparation
+) -> Iterator[Pair]:
+    for tile in tiles:
+        images = {
+            name: prepare(read_image(path))[:, :, 0]
+            for name, path in tile.items()
+            if name in lightings
+        }
+        for lighting, image in images.items():
+            for target, other in images.items():
+                if target != lighting:
+                    yield Pair(lighting, target, image, *align(image, other))
+
+
+def align(image: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`other` moved onto `image` by an affine map, and where it covers it (bool)."""
+    height, width = image.shape
+    resized = cv2.resize(other, (width, height), interpolation=cv2.INTER_AREA)
+    warp = np.eye(2, 3, dtype=np.float32)
+    try:
+        stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 200, 1e-5)
+        _, warp = cv2.findTransformECC(image, resized, warp, cv2.MOTION_AFFINE, stop, None, 5)
+    except cv2.error:
+        pass  # too little structure to align by: the frames of the photographs are all there is
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    moved = cv2.warpAffine(resized, warp, (width, height), flags=how)
+    covered = cv2.warpAffine(np.full_like(resized, 255), warp, (width, height), flags=how)
+    return moved, covered == 255
+
+
+def _translate(model: TrainedTranslator, prepared: np.ndarray, target: str) -> np.ndarray:
+    return model.apply(prepared[:, :, None], model.style(target))
+
+
+def _compare(
+    name: str, images: list[np.ndarray], pairs: list[Pair], classifier: Classifier
+) -> dict[str, float]:
+    both = list(zip(images, pairs, strict=True))
+    distance = [
+        np.abs(image.astype(float) - pair.truth)[pair.valid].mean() / 255 for image, pair in both
+    ]
+    likeness = [ssim(image, pair.truth)[pair.valid].mean() for image, pair in both]
+    asked = [classifier.names.index(pair.target) for pair in pairs]
+    seen = classifier.predict(images)
+    return {
+        f"l1_{name}": float(np.mean(distance)),
+        f"ssim_{name}": float(np.mean(likeness)),
+        f"sees_asked_{name}": float(np.mean(seen == asked)),
+        f"sees_neighbour_{name}": float(np.mean(np.abs(seen - asked) <= 1)),
+    }
+
+
+def _defects(model: TrainedTranslator, lightings: Sequence[str]) -> dict[str, float]:
+    """How much of a defect's contrast with its surroundings is left in every translation."""
+    left = []
+    for tile in by_tile(DEFECTS):
+        for lighting, path in tile.items():
+            if lighting not in lightings:
+                continue
+            image = model.preparation(read_image(path))[:, :, 0]
+            mask = cv2.resize(
+                read_image(mask_of(path)), image.shape[::-1], interpolation=cv2.INTER_AREA
+            )
+            inside, around = _places(mask)
+            if inside.sum() < FEWEST_PIXELS:
+                continue
+            before = _contrast(image, inside, around)
+            for target in lightings:
+                if target != lighting:
+                    after = _contrast(_translate(model, image, target), inside, around)
+                    left.append(after / before)
+    share = np.array(left)
+    return {
+        "defects": len(left),
+        "contrast_left": float(np.median(share)),
+        "defects_kept": float(np.mean(share >= 0.5)),
+    }
+
+
+def _places(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    inside = mask > 127
+    wide = cv2.dilate(inside.astype(np.uint8), np.ones((9, 9))) > 0
+    near = cv2.dilate(inside.astype(np.uint8), np.ones((3, 3))) > 0
+    return inside, wide & ~near
+
+
+def _contrast(image: np.ndarray, inside: np.ndarray, around: np.ndarray) -> float:
+    """Difference of a defect and its surroundings, in deviations of the surroundings."""
+    beside = image[around].astype(float)
+    return float((image[inside].mean() - beside.mean()) / (beside.std() + 1))
+
+
+def _draw(config: str, model: TrainedTranslator, tiles: list[dict[str, Path]]) -> None:
+    """Of each tile a row of translations of its darkest photograph, and one of the truth."""
+    lightings = [name for name in CONFIGS[config]]
+    rows, labels = [], []
+    for tile in tiles:
+        prepared = {
+            name: model.preparation(read_image(path))[:, :, 0] for name, path in tile.items()
+        }
+        first = next(name for name in lightings if name in prepared)
+        size = prepared[first].shape[::-1]
+        rows.append([_translate(model, prepared[first], name) for name in lightings])
+        blank = np.zeros_like(prepared[first])
+        rows.append([cv2.resize(prepared.get(name, blank), size) for name in lightings])
+        labels += [f"from {first}", "true"]
+    save_grid(picture(f"{config}.png"), rows, lightings, labels, config)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""Photographs of four kinds of weather: CycleGAN (shine, sunrise), StarGAN and StarGAN v2.
+
+    python benchmarks/translate_weather.py
+
+Every test photograph is taken to every other domain. A classifier of domains, trained on the real
+training photographs, says whether it sees the domain asked for; KID compares the translations with
+real test photographs of that domain, the input being what is to be beaten; the diversity of
+StarGAN v2 is that of translations of one photograph in ten styles.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from generator_study import MODELS, keep, picture, trained
+from study import DATA, RESULTS
+
+from anomgan.benchmark.records import append_record, environment
+from anomgan.data.decode import read_image
+from anomgan.data.folders import list_images
+from anomgan.device import choose_device
+from anomgan.generators import TrainedTranslator
+from anomgan.generators.classifier import Classifier, load_classifier, train_classifier
+from anomgan.metrics.generation import diversity, kid
+from anomgan.pictures import save_grid
+
+STUDY = "translate_weather"
+DOMAINS = ("cloudy", "rain", "shine", "sunrise")
+CONFIGS = {
+    "cyclegan_weather": ("shine", "sunrise"),
+    "stargan_weather": DOMAINS,
+    "stargan_v2_weather": DOMAINS,
+}
+STYLES = 10
+"""Drawn for each photograph and domain, for the diversity."""
+DIVERSE = 8
+"""Photographs of each domain whose translations are compared in all styles."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--configs", nargs="+", default=CONFIGS)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--only-train", action="store_true")
+    options = parser.parse_args()
+    models = {
+        config: trained(STUDY, config, _folders(CONFIGS[config]), options.device)
+        for config in options.configs
+    }
+    if options.only_train:
+        return
+    classifier = _classifier(options.device)
+    test = {name: _read(DATA / "weather" / "test" / name) for name in DOMAINS}
+    _keep_classifier(classifier, test)
+    for config, model in models.items():
+        assert isinstance(model, TrainedTranslator)
+        domains = CONFIGS[config]
+        figures = _measure(model, {name: test[name] for name in domains}, classifier)
+        if config.startswith("stargan_v2"):
+            figures |= _diversity(model, test, classifier)
+        keep(STUDY, model, config, figures)
+        print(config, figures)
+        examples = [image for name in domains for image in test[name][:2]]
+        rows = [
+            [_shrunk(model, image), *(_translate(model, image, name) for name in domains)]
+            for image in examples
+        ]
+        save_grid(picture(f"{config}.png"), rows, ["input", *domains], title=config)
+
+
+def _folders(domains: tuple[str, ...]) -> dict[str, Path]:
+    """shine2sunrise for two domains, in the usual unpaired layout; else all of weather."""
+    if len(domains) == 2:
+        both = zip(domains, ("trainA", "trainB"), strict=True)
+        return {name: DATA / "shine2sunrise" / folder for name, folder in both}
+    return {name: DATA / "weather" / "train" / name for name in domains}
+
+
+def _read(folder: Path) -> list[np.ndarray]:
+    return [read_image(path) for path in list_images(folder)]
+
+
+def _classifier(device: str) -> Classifier:
+    folder = MODELS / STUDY / "classifier"
+    if not folder.exists():
+        images = {name: _read(DATA / "weather" / "train" / name) for name in DOMAINS}
+        labels = np.repeat(np.arange(len(DOMAINS)), [len(some) for some in images.values()])
+        every = [image for some in images.values() for image in some]
+        made = train_classifier(every, labels, DOMAINS, size=64, steps=600, seed=0, device=device)
+        made.save(folder)
+    return load_classifier(folder, device)
+
+
+def _keep_classifier(classifier: Classifier, test: dict[str, list[np.ndarray]]) -> None:
+    """How often the classifier is right about real test photographs."""
+    right = [
+        float(np.mean(classifier.predict(images) == number))
+        for number, images in enumerate(test.values())
+    ]
+    record = {"study": STUDY, "generator": "real photographs", "sees_asked": float(np.mean(right))}
+    append_record(RESULTS / f"{STUDY}.jsonl", record | environment(choose_device("cpu")))
+    print(record)
+
+
+def _measure(
+    model: TrainedTranslator, test: dict[str, list[np.ndarray]], classifier: Classifier
+) -> dict[str, float]:
+    """Accuracy and KID, the mean over domains, of all photographs of the others."""
+    seen, distance, untouched = [], [], []
+    for target, real in test.items():
+        sources = [image for name, images in test.items() if name != target for image in images]
+        results = [_translate(model, image, target) for image in sources]
+        asked = classifier.names.index(target)
+        seen.append(float(np.mean(classifier.predict(results) == asked)))
+        features = classifier.features(real)
+        distance.append(kid(features, classifier.features(results)))
+        untouched.append(kid(features, classifier.features(sources)))
+    return {
+        "sees_asked": float(np.mean(seen)),
+        "kid_classifier": float(np.mean(distance)),
+        "kid_classifier_input": float(np.mean(untouched)),
+        "n_test": sum(len(images) for images in test.values()),
+    }
+
+
+def _diversity(
+    model: TrainedTranslator, test: dict[str, list[np.ndarray]], classifier: Classifier
+) -> dict[str, float]:
+    """Mean distance of translations of one photograph, in styles drawn and in styles shown."""
+    drawn, shown, real = [], [], []
+    for target, references in test.items():
+        styles = [model.style(target, seed=seed) for seed in range(STYLES)]
+        by_reference = [model.style(target, image) for image in references[:STYLES]]
+        real.append(diversity(classifier.features(references)))
+        for name, images in test.items():
+            for image in images[:DIVERSE] if name != target else ():
+                prepared = model.preparation(image)
+                for group, kinds in ((drawn, styles), (shown, by_reference)):
+                    results = [model.apply(prepared, style) for style in kinds]
+                    group.append(diversity(classifier.features(results)))
+    return {
+        "diversity_classifier_latent": float(np.mean(drawn)),
+        "diversity_classifier_reference": float(np.mean(shown)),
+        "diversity_classifier_real": float(np.mean(real)),
+    }
+
+
+def _translate(model: TrainedTranslator, image: np.ndarray, target: str) -> np.ndarray:
+    return model.apply(model.preparation(image), model.style(target))
+
+
+def _shrunk(model: TrainedTranslator, image: np.ndarray) -> np.ndarray:
+    return model.preparation(image)
+
+
+if __name__ == "__main__":
+    main()
