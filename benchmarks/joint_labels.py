@@ -32,9 +32,12 @@ TEST = 300
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--only-train", action="store_true")
     options = parser.parse_args()
     digits, _ = read_mnist(DATA / "mnist", train=True)
     model = trained(STUDY, CONFIG, _both_sets(digits[: 2 * PER_SET]), options.device)
+    if options.only_train:
+        return
     assert isinstance(model, TrainedTranslator)
     images, colours, strokes = coloured(digits[2 * PER_SET : 4 * PER_SET], seed=1)
     grey = images.max(3)

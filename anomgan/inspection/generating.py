@@ -1,6 +1,5 @@
 """`anomgan generator list` and `train` as jobs: what there is to choose from, and the training."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,9 +91,6 @@ def train_to_folder(job: TrainJob) -> str:
     method = take_method(values, "generator", job.method, list(METHODS))
     images = read_folders(job.folders, job.domains, labelled=method not in GENERATORS)
     with work_folder(job.out, "training", job.resume) as work:
-        if not job.resume:
-            # Those of a run that failed before its first checkpoint.
-            shutil.rmtree(work / SNAPSHOTS, ignore_errors=True)
         model = train_generator(
             images,
             generator=method,

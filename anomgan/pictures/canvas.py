@@ -1,0 +1,51 @@
+"""What all pictures share: colours, axes, and writing them whole."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from anomgan.files import atomic_path
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""Okabe and Ito's palette, told apart by colour-blind readers."""
+HEAT = "inferno"
+DPI = 100
+
+
+def show(
+    axis: Axes, image: np.ndarray, low: float = 0, high: float = 255, interpolation: str = "auto"
+) -> None:
+    """Draw an image uint8 [H, W] or [H, W, 3], or a map [H, W] in colours from low to high."""
+    if image.dtype == np.uint8 and image.ndim == 2:
+        image = np.dstack([image] * 3)  # a grey colour map would be off by one here and there
+    axis.imshow(image, cmap=HEAT, vmin=low, vmax=high, interpolation=interpolation)
+    axis.set_xticks([])
+    axis.set_yticks([])
+    axis.spines[:].set_visible(False)
+
+
+def plot(title: str, x_label: str, y_label: str) -> tuple[Figure, Axes]:
+    """A figure with one set of axes."""
+    figure = Figure(figsize=(7, 4.2), dpi=DPI)
+    figure.set_layout_engine("constrained")
+    axis = figure.subplots()
+    axis.set_title(plain(title), fontsize=11)
+    axis.set_xlabel(x_label)
+    axis.set_ylabel(y_label)
+    axis.spines[["top", "right"]].set_visible(False)
+    return figure, axis
+
+
+def plain(text: str) -> str:
+    """Text to be drawn as it is: no formula between dollar signs, no undecodable bytes."""
+    return text.encode("utf-8", "replace").decode().replace("$", r"\$")
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, whole or not at all."""
+    FigureCanvasAgg(figure)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png")
