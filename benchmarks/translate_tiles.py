@@ -81,13 +81,14 @@ def main() -> None:
             if name in CONFIGS[config]
         }
         results = {
+            "truth": [pair.truth for pair in pairs],
             "input": [pair.input for pair in pairs],
             "histogram": [match_histogram(p.input, prepared[p.target]) for p in pairs],
             "translation": [_translate(model, p.input, p.target) for p in pairs],
         }
         figures = {"pairs": len(pairs)}
         for name, images in results.items():
-            figures |= _compare(name, images, pairs, classifier)
+            figures |= _compare(name, images, pairs, classifier, CONFIGS[config])
         figures |= _defects(model, CONFIGS[config])
         keep(STUDY, model, config, figures)
         print(config, figures)
@@ -162,15 +163,21 @@ def _translate(model: TrainedTranslator, prepared: np.ndarray, target: str) -> n
 
 
 def _compare(
-    name: str, images: list[np.ndarray], pairs: list[Pair], classifier: Classifier
+    name: str,
+    images: list[np.ndarray],
+    pairs: list[Pair],
+    classifier: Classifier,
+    lightings: Sequence[str],
 ) -> dict[str, float]:
     both = list(zip(images, pairs, strict=True))
     distance = [
         np.abs(image.astype(float) - pair.truth)[pair.valid].mean() / 255 for image, pair in both
     ]
     likeness = [ssim(image, pair.truth)[pair.valid].mean() for image, pair in both]
-    asked = [classifier.names.index(pair.target) for pair in pairs]
-    seen = classifier.predict(images)
+    # The classifier chooses among the lightings that the model knows, as those of the truth are.
+    known = [classifier.names.index(lighting) for lighting in lightings]
+    asked = np.array([lightings.index(pair.target) for pair in pairs])
+    seen = classifier.probabilities(images)[:, known].argmax(1)
     return {
         f"l1_{name}": float(np.mean(distance)),
         f"ssim_{name}": float(np.mean(likeness)),

@@ -16,6 +16,7 @@ from anomgan.config import Section, TrainingSettings
 from anomgan.data.labels import LabelSet
 from anomgan.errors import SettingsError
 from anomgan.losses import discriminator_matching, generator_non_saturating
+from anomgan.networks.augment import augment
 from anomgan.networks.conditional import ConditionalDiscriminator, ConditionalGenerator, Told
 from anomgan.training.recipe import Adam, Recipe, Update
 
@@ -37,6 +38,11 @@ class CGANSettings(Section):
     )
     spectral_norm: bool = Field(
         True, description="spectral norm instead of batch norm in the discriminator"
+    )
+    augment: bool = Field(
+        False,
+        description="show the discriminator all images in randomly changed colours, places and "
+        "cut-outs; for few images",
     )
 
 
@@ -86,21 +92,22 @@ class CGAN(Recipe):
 
     def step(self, x: Tensor, c: Tensor) -> Iterator[Update]:
         """Yield the discriminator's update on its pairs, then the generator's."""
-        discriminator = self.networks["discriminator"]
         z = torch.randn(len(x), self.settings.latent_dim, device=x.device)
         fake = self.generate(z, c)
-        wrong = discriminator(x, self.mislabel(c)) if self.settings.matching_aware else None
-        loss = discriminator_matching(
-            discriminator(x, c), discriminator(fake.detach(), c), wrong
-        )
+        wrong = self.judge(x, self.mislabel(c)) if self.settings.matching_aware else None
+        loss = discriminator_matching(self.judge(x, c), self.judge(fake.detach(), c), wrong)
         yield Update("discriminator", loss, {"discriminator": loss})
 
-        loss = generator_non_saturating(discriminator(fake, c))
+        loss = generator_non_saturating(self.judge(fake, c))
         yield Update("generator", loss, {"generator": loss})
 
     def generate(self, z: Tensor, c: Tensor) -> Tensor:
         """Images [N, C, H, W] in [-1, 1] of latent vectors [N, latent_dim] and labels [N, K]."""
         return self.networks["generator"](z, c)
+
+    def judge(self, x: Tensor, c: Tensor) -> Tensor:
+        """Logits [N, 1] of images and labels, as the discriminator is shown them."""
+        return self.networks["discriminator"](augment(x) if self.settings.augment else x, c)
 
     def mislabel(self, c: Tensor) -> Tensor:
         """Labels [N, K] that are wrong: another class, or one attribute turned over."""

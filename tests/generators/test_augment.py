@@ -1,7 +1,9 @@
 import pytest
 import torch
 
+from anomgan.data.labels import LabelSet
 from anomgan.generators import GENERATORS, GANSettings
+from anomgan.generators.cgan import CGAN, CGANSettings
 
 SETTINGS = {"latent_dim": 6, "features": 4, "critic_steps": 2}
 METHODS = ["gan", "dcgan", "wgan", "wgan_gp"]
@@ -47,3 +49,18 @@ def test_the_critic_of_wgan_gp_is_held_flat_between_changed_images(monkeypatch):
     )
     list(gan.step(torch.rand(4, 1, 16, 16)))
     assert len(seen) == 4 and all((x == 0.25).all() for x in seen)
+
+
+def test_the_discriminator_of_a_labelled_gan_is_shown_changed_images_too():
+    sets = (LabelSet(("zero", "one"), exclusive=True),)
+    plain, changing = (
+        CGAN(16, 1, CGANSettings(latent_dim=6, features=4, augment=augment), sets)
+        for augment in (False, True)
+    )
+    changing.networks.load_state_dict(plain.networks.state_dict())
+    for gan in (plain, changing):
+        gan.networks.eval()
+    x, c = torch.rand(4, 1, 16, 16), torch.eye(2).repeat(2, 1)
+    values = plain.networks["discriminator"](x, c)
+    assert torch.equal(plain.judge(x, c), values)
+    assert not torch.allclose(changing.judge(x, c), values)
