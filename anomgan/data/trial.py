@@ -1,0 +1,214 @@
+"""Trial defects: painted on good photographs, to compare settings before any defect is at hand.
+
+Kinds that training does not use: `data.damage` fills shapes of smooth noise with other content;
+these are drawn as objects, at the resolution of the photograph. What a detector finds of them is no
+measure of what it finds of real ones, but settings can be ranked by it without a look at any.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from anomgan.data.decode import read_image, to_uint8
+from anomgan.errors import InputError, SettingsError
+from anomgan.files import atomic_path
+
+FAINTEST = 8.0
+"""Grey levels by which a defect changes the surface at least, on the mean over its mask."""
+TRIES = 20
+
+
+def paint(
+    image: np.ndarray, kind: str, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """A good photograph with a defect on it.
+
+    Args:
+        image: uint8 [H, W] or [H, W, 3].
+        kind: one of `KINDS`.
+        rng: decides place, size and strength.
+
+    Returns:
+        The image, likewise, and a mask uint8 [H, W], 255 where it was changed.
+
+    Raises:
+        SettingsError: there is no such kind.
+    """
+    if kind not in KINDS:
+        raise SettingsError(f"unknown trial defect {kind}; choose {', '.join(KINDS)}")
+    for _ in range(TRIES):
+        painted, mask = KINDS[kind](image, rng)
+        change = np.abs(painted.astype(np.float32) - image)
+        if change.ndim == 3:
+            change = change.mean(2)
+        if mask.any() and change[mask > 0].mean() >= FAINTEST:
+            return painted, mask
+    # A place where nothing is seen, such as one that is black already: what was painted last.
+    return painted, mask
+
+
+def write_trial(
+    folder: Path, images: Sequence[Path], test: Sequence[Path], *, seed: int = 0, each: int = 1
+) -> None:
+    """Write a data set in MVTec AD layout: images to learn from, good ones, and painted ones.
+
+    Args:
+        folder: to be written; it must not exist yet.
+        images: good photographs to learn from; they are linked, not copied.
+        test: other good photographs: `test/good`, and the ground of every defect.
+        seed: of everything random.
+        each: defects of each kind that are painted on each of `test`, on an image each.
+
+    Raises:
+        InputError: the folder exists, or an image cannot be read.
+    """
+    if folder.exists():
+        raise InputError(f"{folder} exists already; choose another folder for the trial")
+    for place, paths in (("train/good", images), ("test/good", test)):
+        (folder / place).mkdir(parents=True)
+        for number, path in enumerate(paths):
+            (folder / place / f"{number:05d}{path.suffix}").symlink_to(path.resolve())
+    for kind_number, kind in enumerate(KINDS):
+        for number, path in enumerate(test):
+            image = to_uint8(read_image(path), 16)
+            for turn in range(each):
+                rng = np.random.default_rng((seed, kind_number, number, turn))
+                painted, mask = paint(image, kind, rng)
+                name = f"{number:05d}_{turn}"
+                _write(folder / "test" / kind / f"{name}.png", painted)
+                _write(folder / "ground_truth" / kind / f"{name}_mask.png", mask)
+
+
+def _pit(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A small hole: dark in the middle, with a lit rim on one side."""
+    x, y, side = _place(image, rng)
+    radius = side * rng.uniform(0.008, 0.03)
+    across, along = _turned(image, x, y, rng)
+    distance = np.hypot(across, along * rng.uniform(0.6, 1.0)) / radius
+    hole = _soft(1 - distance, 0.3)
+    rim = np.exp(-(((distance - 1.2) / 0.25) ** 2)) * (across > 0)
+    factor = 1 - rng.uniform(0.3, 0.75) * hole + rng.uniform(0.0, 0.25) * rim
+    return _multiplied(image, factor), _mask(np.maximum(hole, 0.6 * rim))
+
+
+def _crack(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A thin dark line that wanders, and may branch."""
+    x, y, side = _place(image, rng)
+    heading, step = rng.uniform(0, 2 * np.pi), side * 0.01
+    line = np.zeros(image.shape[:2], np.float32)
+    thick = max(1, round(side * rng.uniform(0.003, 0.008)))
+    for _ in range(int(rng.integers(1, 3))):
+        path = [(x, y)]
+        turn = heading + rng.normal(0, 0.5)
+        for _ in range(int(rng.integers(12, 45))):
+            turn += rng.normal(0, 0.25)
+            path.append((path[-1][0] + step * np.cos(turn), path[-1][1] + step * np.sin(turn)))
+        points = (np.array(path) * 16).round().astype(np.int32)
+        cv2.polylines(line, [points], False, 1.0, thick, cv2.LINE_AA, shift=4)
+    return _multiplied(image, 1 - rng.uniform(0.2, 0.6) * line), _mask(line)
+
+
+def _chip(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A broken-out area with straight rims, flatter than the surface, darker or lighter."""
+    x, y, side = _place(image, rng)
+    count = int(rng.integers(5, 10))
+    angles = np.sort(rng.uniform(0, 2 * np.pi, count))
+    reach = side * rng.uniform(0.02, 0.08) * rng.uniform(0.5, 1.2, count)
+    corners = np.stack([x + reach * np.cos(angles), y + reach * np.sin(angles)], 1)
+    area = np.zeros(image.shape[:2], np.float32)
+    cv2.fillPoly(area, [(corners * 16).round().astype(np.int32)], 1.0, cv2.LINE_AA, shift=4)
+    if not area.any():
+        return image, _mask(area)
+    inside = image[area > 0.5] if (area > 0.5).any() else image.reshape(-1, *image.shape[2:])
+    level = inside.mean(0) * rng.choice([rng.uniform(0.3, 0.75), rng.uniform(1.3, 1.8)])
+    flat = level + rng.uniform(0.1, 0.5) * (image - inside.mean(0))
+    return _blended(image, flat, area), _mask(area)
+
+
+def _stain(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A large area, a little darker or lighter, with a soft outline."""
+    x, y, side = _place(image, rng)
+    radius = side * rng.uniform(0.06, 0.2)
+    across, along = _turned(image, x, y, rng)
+    around = np.arctan2(along, across)
+    reach = 1.0 + sum(
+        rng.normal(0, 0.25 / wave) * np.cos(wave * around + rng.uniform(0, 6.3))
+        for wave in range(2, 6)
+    )
+    area = _soft(reach - np.hypot(across, along * rng.uniform(0.5, 1.0)) / radius, 0.4)
+    strength = rng.uniform(0.12, 0.3) * rng.choice([-1, 1])
+    return _multiplied(image, 1 + strength * area), _mask(area)
+
+
+def _scuff(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A bundle of fine parallel scratches, some lighter and some darker."""
+    x, y, side = _place(image, rng)
+    length, width = side * rng.uniform(0.08, 0.25), side * rng.uniform(0.02, 0.06)
+    across, along = _turned(image, x, y, rng)
+    area = _soft(1 - np.abs(across) / length, 0.3) * _soft(1 - np.abs(along) / width, 0.3)
+    lines = rng.normal(0, 1, 64).astype(np.float32)
+    pitch = max(1.0, side * 0.003)
+    pattern = lines[np.floor(along / pitch).astype(int) % len(lines)]
+    return _multiplied(image, 1 + rng.uniform(0.1, 0.3) * area * pattern), _mask(area)
+
+
+KINDS: dict[
+    str, Callable[[np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
+] = {"pit": _pit, "crack": _crack, "chip": _chip, "stain": _stain, "scuff": _scuff}
+"""What can be painted, by name."""
+
+
+def _place(image: np.ndarray, rng: np.random.Generator) -> tuple[float, float, float]:
+    """A place (x, y), and the shorter side of the image.
+
+    The livelier the surroundings, the likelier a place: parts have edges and grain, a background
+    has less of both.
+    """
+    grey = image.astype(np.float32) if image.ndim == 2 else image.mean(2, dtype=np.float32)
+    side = float(min(grey.shape))
+    width = 0.02 * side
+    mean, square = (cv2.GaussianBlur(values, (0, 0), width) for values in (grey, grey * grey))
+    lively = np.sqrt(np.maximum(square - mean * mean, 0))
+    lively = np.minimum(lively, np.quantile(lively, 0.9)).ravel() + 1e-3
+    chances = np.cumsum(lively, dtype=np.float64)
+    y, x = divmod(int(np.searchsorted(chances, rng.random() * chances[-1])), grey.shape[1])
+    return float(x), float(y), side
+
+
+def _turned(
+    image: np.ndarray, x: float, y: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates [H, W] in pixels from (x, y), along an axis in a random direction and across."""
+    rows, columns = np.indices(image.shape[:2], np.float32)
+    turn = rng.uniform(0, 2 * np.pi)
+    across = (columns - x) * np.cos(turn) + (rows - y) * np.sin(turn)
+    along = (rows - y) * np.cos(turn) - (columns - x) * np.sin(turn)
+    return across, along
+
+
+def _soft(inside: np.ndarray, width: float) -> np.ndarray:
+    """1 inside, 0 outside, with a soft rim."""
+    return np.clip(inside / width + 0.5, 0, 1)
+
+
+def _multiplied(image: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    scale = factor if image.ndim == 2 else factor[:, :, None]
+    return np.clip(np.rint(image * scale), 0, 255).astype(np.uint8)
+
+
+def _blended(image: np.ndarray, other: np.ndarray, share: np.ndarray) -> np.ndarray:
+    part = share if image.ndim == 2 else share[:, :, None]
+    return np.clip(np.rint(image + part * (other - image)), 0, 255).astype(np.uint8)
+
+
+def _mask(share: np.ndarray) -> np.ndarray:
+    return ((share > 0.3) * 255).astype(np.uint8)
+
+
+def _write(path: Path, image: np.ndarray) -> None:
+    pixels = image if image.ndim == 2 else image[:, :, ::-1]
+    _, data = cv2.imencode(".png", pixels)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data.tobytes())
