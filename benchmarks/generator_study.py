@@ -1,5 +1,6 @@
 """What the studies of generators share: trained models that are kept, and their records."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,15 @@ def trained(study: str, config: str, images: Images, device: str) -> TrainedGene
 
 
 def keep(study: str, model: TrainedGenerator, config: str, figures: Mapping[str, Any]) -> None:
-    """Append the record of a model to benchmarks/results/<study>.jsonl."""
+    """Append the record of a model to benchmarks/results/<study>.jsonl.
+
+    The curves of its training are kept in benchmarks/results/generators/.
+    """
+    curves = MODELS / study / config / "losses.png"
+    if curves.exists():
+        kept = RESULTS / "generators" / f"{config}.png"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(curves, kept)
     settings = model.settings
     record = {
         "study": study,

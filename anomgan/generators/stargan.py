@@ -62,6 +62,7 @@ class StarGAN(Translator):
             channels,
             settings.features,
             settings.blocks,
+            kernel=4,
             affine=True,
             change=settings.change,
         )

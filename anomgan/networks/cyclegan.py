@@ -4,6 +4,8 @@ The image is halved twice, goes through residual blocks, and is doubled back. St
 body with labels beside the image.
 """
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
@@ -20,6 +22,8 @@ class TranslatorNet(nn.Module):
         channels: channels of the image that comes out.
         features: feature maps at full size.
         blocks: residual blocks; the paper has 6 for 128 px and 9 for 256 px.
+        kernel: side of the convolutions that halve and double: 3, or 4 as in StarGAN, which leaves
+            no checkerboard.
         affine: whether instance norm learns scale and shift, as in StarGAN.
         change: whether what comes out is added to the image that came in, and may then leave
             [-1, 1]. Instance norm is then within the residual blocks alone: elsewhere it would
@@ -32,6 +36,7 @@ class TranslatorNet(nn.Module):
         channels: int,
         features: int,
         blocks: int,
+        kernel: Literal[3, 4] = 3,
         affine: bool = False,
         change: bool = False,
     ) -> None:
@@ -49,10 +54,12 @@ class TranslatorNet(nn.Module):
             # away. (The zero padding of StarGAN's authors leaves a trace of them, at the edge.)
             layers[1] = nn.Identity()
         for above, below in zip(widths, widths[1:], strict=False):
-            layers += block(nn.Conv2d(above, below, 3, 2, 1), below)
+            layers += block(nn.Conv2d(above, below, kernel, 2, 1), below)
         layers += [_Residual(widths[-1], affine) for _ in range(blocks)]
         for below, above in zip(widths[:0:-1], widths[-2::-1], strict=True):
-            layers += block(nn.ConvTranspose2d(below, above, 3, 2, 1, output_padding=1), above)
+            odd = kernel % 2  # without it, an odd kernel would leave the last row and column out
+            double = nn.ConvTranspose2d(below, above, kernel, 2, 1, output_padding=odd)
+            layers += block(double, above)
         self.layers = nn.Sequential(*layers, _padded(features, channels, 7), nn.Tanh())
         self.apply(initialise)
 
