@@ -22,8 +22,8 @@ class TranslatorNet(nn.Module):
         channels: channels of the image that comes out.
         features: feature maps at full size.
         blocks: residual blocks; the paper has 6 for 128 px and 9 for 256 px.
-        kernel: side of the convolutions that halve and double: 3, or 4 as in StarGAN, which leaves
-            no checkerboard.
+        kernel: side of the convolutions that halve and double: 3, or 4 as in StarGAN (Choi et al.
+            2018, table 4).
         affine: whether instance norm learns scale and shift, as in StarGAN.
         change: whether what comes out is added to the image that came in, and may then leave
             [-1, 1]. Instance norm is then within the residual blocks alone: elsewhere it would
