@@ -70,15 +70,19 @@ def write_folder(
         draw(temporary)
 
 
-def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def read_folder(folder: Path, made_by: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Read and check the card and the tensors of a model folder; nothing in it is executed.
+
+    Args:
+        folder: to be read.
+        made_by: the command that makes such a folder, for those who have none.
 
     Raises:
         ModelError: it is missing, incomplete, damaged, or of a newer format.
     """
     restore_interrupted(folder)
     if not folder.is_dir():
-        raise ModelError(f"there is no model folder {folder}; say where it is, or make one first")
+        raise ModelError(f"there is no model folder {folder}; make one with: {made_by}")
     card = _read_card(folder / CARD)
     weights = _read_file(folder / WEIGHTS)
     if hashlib.sha256(weights).hexdigest() != card.get("weights_sha256"):

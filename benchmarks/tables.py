@@ -57,6 +57,7 @@ COLUMNS = {
         "stroke_stays_under_new_colour": ("stroke stays", ".1%"),
         "stroke_asked_is_seen": ("stroke asked is seen", ".1%"),
         "colour_stays_under_new_stroke": ("colour stays", ".1%"),
+        "digit_stays": ("digit stays", ".1%"),
     },
     "lighting": {
         "detector": ("detector", ""),

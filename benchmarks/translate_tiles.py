@@ -33,7 +33,6 @@ DEFECTS = ("blowhole", "crack", "break")
 """Kinds of which a mask says where a tile differs from its surroundings."""
 CONFIGS = {
     "cyclegan_tiles": ("1", "6"),
-    "cyclegan_tiles_paper": ("1", "6"),
     "stargan_tiles": LIGHTINGS,
     "stargan_v2_tiles": LIGHTINGS,
 }

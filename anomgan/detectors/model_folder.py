@@ -105,7 +105,7 @@ def read_model(folder: Path) -> StoredModel:
     Raises:
         ModelError: it is missing, incomplete, damaged, of a newer format, or no detector.
     """
-    card, tensors = read_folder(folder)
+    card, tensors = read_folder(folder, "anomgan fit")
     if "generator" in card:
         raise ModelError(f"{folder} holds a generator, {card['generator']}, and no detector")
     try:

@@ -84,7 +84,7 @@ def load_classifier(folder: Path | str, device: str = "auto") -> Classifier:
     Raises:
         ModelError: the folder is incomplete, damaged, of a newer format, or holds no classifier.
     """
-    card, tensors = read_folder(Path(folder))
+    card, tensors = read_folder(Path(folder), "anomgan generator classifier")
     if "classes" not in card:
         raise ModelError(f"{folder} holds another model, no classifier")
     try:

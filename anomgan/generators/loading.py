@@ -22,7 +22,7 @@ def load_generator(folder: Path | str, device: str = "auto") -> TrainedGenerator
     Raises:
         ModelError: the folder is incomplete, damaged, of a newer format, or holds no generator.
     """
-    card, tensors = read_folder(Path(folder))
+    card, tensors = read_folder(Path(folder), "anomgan generator train")
     if "generator" not in card:
         raise ModelError(f"{folder} holds a {card.get('detector', 'damaged')} model, no generator")
     try:
