@@ -103,6 +103,7 @@ def table(study: str, figure: str | None) -> str:
     rows = [
         [_cell(line.get(name), form) for name, (_, form) in columns.items()]
         for line in latest.values()
+        if sum(line.get(name) is not None for name in columns) > 1
     ]
     return markdown([head for head, _ in columns.values()], rows)
 
