@@ -56,8 +56,7 @@ def main() -> None:
         keep(STUDY, model, f"{name}_mnist", figures)
         print(name, figures)
         rows.append(list(fake[:10]))
-    columns = [str(number) for number in range(10)]
-    save_grid(picture("mnist_generators.png"), rows, columns, list(models), "First samples")
+    save_grid(picture("mnist_generators.png"), rows, [""] * 10, list(models), "First samples")
 
 
 def read_digits(train: bool) -> tuple[np.ndarray, np.ndarray]:
