@@ -1,23 +1,27 @@
 """What the studies of generators share: trained models that are kept, and their records."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from study import RESULTS, ROOT
 
 from anomgan.benchmark.records import append_record, environment
 from anomgan.config import read_toml
+from anomgan.device import choose_device
 from anomgan.generators import load_generator, train_generator
+from anomgan.generators.classifier import Classifier, load_classifier, train_classifier
+from anomgan.generators.feature_networks import Images
 from anomgan.generators.model import TrainedGenerator
-from anomgan.generators.train import Images
+from anomgan.generators.train import Images as Training
 
 MODELS = ROOT / "benchmarks" / "models"
 """Trained models, not a part of the repository; what is there is not trained again."""
 
 
-def trained(study: str, config: str, images: Images, device: str) -> TrainedGenerator:
+def trained(study: str, config: str, images: Training, device: str) -> TrainedGenerator:
     """The generator of configs/generators/<config>.toml, trained on `images` or found trained."""
     folder = MODELS / study / config
     if not (folder / "model.json").exists():
@@ -28,6 +32,33 @@ def trained(study: str, config: str, images: Images, device: str) -> TrainedGene
         )
         model.save(folder)
     return load_generator(folder, device)
+
+
+def judge(
+    study: str,
+    names: Sequence[str],
+    read: Callable[[], tuple[Images, np.ndarray]],
+    *,
+    size: int,
+    steps: int,
+    device: str,
+) -> Classifier:
+    """The classifier that judges a study's results; trained on what `read` gives, or found."""
+    folder = MODELS / study / "classifier"
+    if not folder.exists():
+        images, labels = read()
+        made = train_classifier(
+            images, labels, names, size=size, steps=steps, seed=0, device=device
+        )
+        made.save(folder)
+    return load_classifier(folder, device)
+
+
+def keep_real(study: str, name: str, figures: Mapping[str, Any]) -> None:
+    """Append what the figures of a study say of real images, to compare with."""
+    record = {"study": study, "generator": name, **figures}
+    append_record(RESULTS / f"{study}.jsonl", record | environment(choose_device("cpu")))
+    print(record)
 
 
 def keep(study: str, model: TrainedGenerator, config: str, figures: Mapping[str, Any]) -> None:

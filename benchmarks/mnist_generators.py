@@ -9,14 +9,12 @@ the same figures say of real test images against real training images.
 import argparse
 
 import numpy as np
-from generator_study import MODELS, keep, picture, trained
-from study import DATA, RESULTS
+from generator_study import judge, keep, keep_real, picture, trained
+from study import DATA
 
-from anomgan.benchmark.records import append_record, environment
 from anomgan.data.mnist import read_mnist
-from anomgan.device import choose_device
 from anomgan.generators import TrainedGAN
-from anomgan.generators.classifier import Classifier, load_classifier, train_classifier
+from anomgan.generators.classifier import Classifier
 from anomgan.generators.quality import measure
 from anomgan.pictures import save_grid
 
@@ -24,7 +22,6 @@ STUDY = "mnist_generators"
 METHODS = ("gan", "dcgan", "wgan", "wgan_gp", "stylegan", "cgan")
 COUNT = 5000
 """Images on either side of a figure."""
-CLASSIFIER = {"size": 32, "steps": 1500, "seed": 0}
 CLASSIFIER_IMAGES = 20_000
 
 
@@ -41,7 +38,14 @@ def main() -> None:
     }
     if options.only_train:
         return
-    classifier = _classifier(images, digits, options.device)
+    classifier = judge(
+        STUDY,
+        list(by_digit),
+        lambda: _some(images, digits),
+        size=32,
+        steps=1500,
+        device=options.device,
+    )
     test, truth = read_digits(train=False)
     real = test[np.random.default_rng(0).permutation(len(test))[:COUNT]]
     _keep_floor(classifier, images, real, float(np.mean(classifier.predict(test) == truth)))
@@ -65,14 +69,9 @@ def read_digits(train: bool) -> tuple[np.ndarray, np.ndarray]:
     return np.pad(images, ((0, 0), (2, 2), (2, 2))), digits
 
 
-def _classifier(images: np.ndarray, digits: np.ndarray, device: str) -> Classifier:
-    folder = MODELS / STUDY / "classifier"
-    if not folder.exists():
-        some = np.random.default_rng(0).permutation(len(images))[:CLASSIFIER_IMAGES]
-        names = [str(digit) for digit in range(10)]
-        made = train_classifier(images[some], digits[some], names, device=device, **CLASSIFIER)
-        made.save(folder)
-    return load_classifier(folder, device)
+def _some(images: np.ndarray, digits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    chosen = np.random.default_rng(0).permutation(len(images))[:CLASSIFIER_IMAGES]
+    return images[chosen], digits[chosen]
 
 
 def _keep_floor(
@@ -81,10 +80,7 @@ def _keep_floor(
     """What the figures say of real images: no generator can be expected to do better."""
     others = images[np.random.default_rng(1).permutation(len(images))[:COUNT]]
     figures = measure(others, real, classifier)
-    record = {"study": STUDY, "generator": "real images", "classifier_accuracy": accuracy}
-    device = choose_device("cpu")
-    append_record(RESULTS / f"{STUDY}.jsonl", record | figures | environment(device))
-    print(record, figures)
+    keep_real(STUDY, "real images", {"classifier_accuracy": accuracy} | figures)
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ def _seconds(
     # only to be had from the clock on the wall.
     clock = time.process_time if model.device.type == "cpu" else time.perf_counter
     began = clock()
-    found = project(model.gan, x.to(model.device), settings)
+    found = project(model.method, x.to(model.device), settings)
     if model.device.type == "cuda":
         torch.cuda.synchronize()
     return clock() - began, found.error.cpu(), found.rebuilt.cpu()

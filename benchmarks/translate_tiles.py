@@ -15,16 +15,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from generator_study import MODELS, keep, picture, trained
-from study import RESULTS
+from generator_study import judge, keep, keep_real, picture, trained
 from tiles import LIGHTINGS, by_lighting, by_tile, mask_of
 
-from anomgan.benchmark.records import append_record, environment
 from anomgan.data.decode import read_image
 from anomgan.data.prepare import Preparation
-from anomgan.device import choose_device
 from anomgan.generators import TrainedTranslator
-from anomgan.generators.classifier import Classifier, load_classifier, train_classifier
+from anomgan.generators.classifier import Classifier
 from anomgan.metrics.similarity import match_histogram, ssim
 from anomgan.pictures import save_grid
 
@@ -68,7 +65,9 @@ def main() -> None:
     if options.only_train:
         return
     domains = {name: _read(paths) for name, paths in photographs.items()}
-    classifier = _classifier(domains, options.device)
+    classifier = judge(
+        STUDY, LIGHTINGS, lambda: _labelled(domains), size=64, steps=600, device=options.device
+    )
     _keep_classifier(classifier)
     tiles = by_tile(("good",))[:TILES_COMPARED]
     for config, model in models.items():
@@ -98,16 +97,9 @@ def _read(paths: Sequence[Path]) -> list[np.ndarray]:
     return [read_image(path) for path in paths]
 
 
-def _classifier(domains: dict[str, list[np.ndarray]], device: str) -> Classifier:
-    folder = MODELS / STUDY / "classifier"
-    if not folder.exists():
-        images = [image for some in domains.values() for image in some]
-        labels = np.repeat(np.arange(len(domains)), [len(some) for some in domains.values()])
-        made = train_classifier(
-            images, labels, list(domains), size=64, steps=600, seed=0, device=device
-        )
-        made.save(folder)
-    return load_classifier(folder, device)
+def _labelled(domains: dict[str, list[np.ndarray]]) -> tuple[list[np.ndarray], np.ndarray]:
+    images = [image for some in domains.values() for image in some]
+    return images, np.repeat(np.arange(len(domains)), [len(some) for some in domains.values()])
 
 
 def _keep_classifier(classifier: Classifier) -> None:
@@ -116,14 +108,8 @@ def _keep_classifier(classifier: Classifier) -> None:
         name: float(np.mean(classifier.predict(_read(paths)) == number))
         for number, (name, paths) in enumerate(by_lighting("test").items())
     }
-    record = {
-        "study": STUDY,
-        "generator": "real photographs",
-        "sees_asked": float(np.mean(list(right.values()))),
-        "sees_by_lighting": right,
-    }
-    append_record(RESULTS / f"{STUDY}.jsonl", record | environment(choose_device("cpu")))
-    print(record)
+    figures = {"sees_asked": float(np.mean(list(right.values()))), "sees_by_lighting": right}
+    keep_real(STUDY, "real photographs", figures)
 
 
 def _pairs(

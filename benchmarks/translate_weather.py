@@ -12,15 +12,13 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from generator_study import MODELS, keep, picture, trained
-from study import DATA, RESULTS
+from generator_study import judge, keep, keep_real, picture, trained
+from study import DATA
 
-from anomgan.benchmark.records import append_record, environment
 from anomgan.data.decode import read_image
 from anomgan.data.folders import list_images
-from anomgan.device import choose_device
 from anomgan.generators import TrainedTranslator
-from anomgan.generators.classifier import Classifier, load_classifier, train_classifier
+from anomgan.generators.classifier import Classifier
 from anomgan.metrics.generation import diversity, kid
 from anomgan.pictures import save_grid
 
@@ -49,7 +47,7 @@ def main() -> None:
     }
     if options.only_train:
         return
-    classifier = _classifier(options.device)
+    classifier = judge(STUDY, DOMAINS, _labelled, size=64, steps=600, device=options.device)
     test = {name: _read(DATA / "weather" / "test" / name) for name in DOMAINS}
     _keep_classifier(classifier, test)
     for config, model in models.items():
@@ -80,15 +78,10 @@ def _read(folder: Path) -> list[np.ndarray]:
     return [read_image(path) for path in list_images(folder)]
 
 
-def _classifier(device: str) -> Classifier:
-    folder = MODELS / STUDY / "classifier"
-    if not folder.exists():
-        images = {name: _read(DATA / "weather" / "train" / name) for name in DOMAINS}
-        labels = np.repeat(np.arange(len(DOMAINS)), [len(some) for some in images.values()])
-        every = [image for some in images.values() for image in some]
-        made = train_classifier(every, labels, DOMAINS, size=64, steps=600, seed=0, device=device)
-        made.save(folder)
-    return load_classifier(folder, device)
+def _labelled() -> tuple[list[np.ndarray], np.ndarray]:
+    images = {name: _read(DATA / "weather" / "train" / name) for name in DOMAINS}
+    labels = np.repeat(np.arange(len(DOMAINS)), [len(some) for some in images.values()])
+    return [image for some in images.values() for image in some], labels
 
 
 def _keep_classifier(classifier: Classifier, test: dict[str, list[np.ndarray]]) -> None:
@@ -97,9 +90,7 @@ def _keep_classifier(classifier: Classifier, test: dict[str, list[np.ndarray]]) 
         float(np.mean(classifier.predict(images) == number))
         for number, images in enumerate(test.values())
     ]
-    record = {"study": STUDY, "generator": "real photographs", "sees_asked": float(np.mean(right))}
-    append_record(RESULTS / f"{STUDY}.jsonl", record | environment(choose_device("cpu")))
-    print(record)
+    keep_real(STUDY, "real photographs", {"sees_asked": float(np.mean(right))})
 
 
 def _measure(

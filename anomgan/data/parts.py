@@ -9,9 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from anomgan.data.encode import write_png
 from anomgan.data.part_scene import BORE, OUTER, Scene, inside, pose, render_surface, to_pixels
 from anomgan.errors import SettingsError
-from anomgan.files import atomic_path
 
 DEFECTS = ("scratch", "dent", "stain", "chip")
 NOISE = 2.0
@@ -77,17 +77,10 @@ def write_line(
     for place, defect, count in kinds:
         for index in range(count):
             image, mask = render_part(number, size, colour, defect)
-            _write_png(folder / place / f"{index:03d}.png", image)
+            write_png(folder / place / f"{index:03d}.png", image)
             if defect:
-                _write_png(folder / "ground_truth" / defect / f"{index:03d}_mask.png", mask)
+                write_png(folder / "ground_truth" / defect / f"{index:03d}_mask.png", mask)
             number += 1
-
-
-def _write_png(path: Path, image: np.ndarray) -> None:
-    pixels = image if image.ndim == 2 else image[:, :, ::-1]
-    _, data = cv2.imencode(".png", pixels)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(data.tobytes())
 
 
 def _damage(

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 from anomgan.data.decode import read_image, to_uint8
+from anomgan.data.encode import write_png
 from anomgan.errors import InputError, SettingsError
-from anomgan.files import atomic_path
 
 FAINTEST = 8.0
 """Grey levels by which a defect changes the surface at least, on the mean over its mask."""
@@ -77,8 +77,8 @@ def write_trial(
                 rng = np.random.default_rng((seed, kind_number, number, turn))
                 painted, mask = paint(image, kind, rng)
                 name = f"{number:05d}_{turn}"
-                _write(folder / "test" / kind / f"{name}.png", painted)
-                _write(folder / "ground_truth" / kind / f"{name}_mask.png", mask)
+                write_png(folder / "test" / kind / f"{name}.png", painted)
+                write_png(folder / "ground_truth" / kind / f"{name}_mask.png", mask)
 
 
 def _pit(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -205,10 +205,3 @@ def _blended(image: np.ndarray, other: np.ndarray, share: np.ndarray) -> np.ndar
 
 def _mask(share: np.ndarray) -> np.ndarray:
     return ((share > 0.3) * 255).astype(np.uint8)
-
-
-def _write(path: Path, image: np.ndarray) -> None:
-    pixels = image if image.ndim == 2 else image[:, :, ::-1]
-    _, data = cv2.imencode(".png", pixels)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(data.tobytes())

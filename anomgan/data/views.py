@@ -10,6 +10,8 @@ from torch import Tensor
 from anomgan.data.labels import LabelledImages
 from anomgan.data.store import ImageStore
 
+LARGEST_TILE = 768
+"""Side, in pixels, of what a fully convolutional network is given at once."""
 Maps = dict[str, Tensor]
 """Named maps [N, C, H, W] at the resolution of the views that they were inferred from."""
 
@@ -17,6 +19,12 @@ Maps = dict[str, Tensor]
 def to_square(image: np.ndarray, size: int) -> np.ndarray:
     """Centre a whole-view image [h, w, C] on a square of `size`, filled up by reflection."""
     return _pad(image, *_margins(image.shape[0], size), *_margins(image.shape[1], size))
+
+
+def from_square(x: Tensor, height: int, width: int) -> Tensor:
+    """The way back: what an image [height, width] covers of a square x [..., size, size]."""
+    top, left = _margins(height, x.shape[-2])[0], _margins(width, x.shape[-1])[0]
+    return x[..., top : top + height, left : left + width]
 
 
 def overlap(size: int) -> int:

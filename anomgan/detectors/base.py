@@ -15,7 +15,16 @@ from torch import Tensor, nn
 
 from anomgan.config import Settings, build_settings
 from anomgan.data.normals import Source, read_source
-from anomgan.data.views import Maps, overlap, scan, to_network, to_pixels, to_square
+from anomgan.data.views import (
+    LARGEST_TILE,
+    Maps,
+    from_square,
+    overlap,
+    scan,
+    to_network,
+    to_pixels,
+    to_square,
+)
 from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.fitting import FitOptions, fit_detector
 from anomgan.detectors.heatmaps import (
@@ -36,8 +45,6 @@ from anomgan.training.recipe import Phase
 Item = TypeVar("Item")
 VIEWS_AT_ONCE = 64
 """Views in one batch when scoring."""
-LARGEST_TILE = 768
-"""Side, in pixels, of what a fully convolutional network is given at once."""
 
 
 @dataclass(frozen=True)
@@ -212,10 +219,10 @@ class Detector(ABC):
             squares = np.stack([to_square(image, size) for image in some])
             found = self._infer(to_network(squares))
             for index, image in enumerate(some):
-                height, width = image.shape[:2]
-                top, left = (size - height) // 2, (size - width) // 2
-                inside = (..., slice(top, top + height), slice(left, left + width))
-                maps = {name: m[index : index + 1][inside] for name, m in found.items()}
+                maps = {
+                    name: from_square(m[index : index + 1], *image.shape[:2])
+                    for name, m in found.items()
+                }
                 yield self._evidence(image, maps)
 
     def _scan(self, prepared: np.ndarray) -> Maps:

@@ -13,8 +13,8 @@ from anomgan.networks.augment import augment
 from anomgan.training.recipe import Recipe
 
 
-class GANSettings(Section):
-    """Sizes of generator and opponent, and how they are trained."""
+class LatentSettings(Section):
+    """What all generators of images from latent vectors can be told."""
 
     latent_dim: int = Field(100, ge=1, le=4096, description="length of a latent vector")
     features: int = Field(32, ge=1, le=1024, description="feature maps after the first layer")
@@ -23,6 +23,11 @@ class GANSettings(Section):
         description="show the discriminator all images in randomly changed colours, places and "
         "cut-outs; for few images",
     )
+
+
+class GANSettings(LatentSettings):
+    """Sizes of generator and opponent, and how they are trained."""
+
     spectral_norm: bool = Field(
         True, description="DCGAN: spectral norm instead of batch norm in the discriminator"
     )

@@ -12,20 +12,19 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from anomgan.config import Section, TrainingSettings
+from anomgan.config import TrainingSettings
 from anomgan.data.labels import LabelSet
 from anomgan.errors import SettingsError
+from anomgan.generators.base import LatentSettings
 from anomgan.losses import discriminator_matching, generator_non_saturating
 from anomgan.networks.augment import augment
 from anomgan.networks.conditional import ConditionalDiscriminator, ConditionalGenerator, Told
 from anomgan.training.recipe import Adam, Recipe, Update
 
 
-class CGANSettings(Section):
+class CGANSettings(LatentSettings):
     """Sizes of the networks, and how they are told the label."""
 
-    latent_dim: int = Field(100, ge=1, le=4096, description="length of a latent vector")
-    features: int = Field(32, ge=1, le=1024, description="feature maps after the first layer")
     told: Told = Field(
         "plane",
         description="plane: the label is an image beside the image, and joined to z as it is; "
@@ -38,11 +37,6 @@ class CGANSettings(Section):
     )
     spectral_norm: bool = Field(
         True, description="spectral norm instead of batch norm in the discriminator"
-    )
-    augment: bool = Field(
-        False,
-        description="show the discriminator all images in randomly changed colours, places and "
-        "cut-outs; for few images",
     )
 
 

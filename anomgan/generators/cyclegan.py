@@ -11,26 +11,20 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from anomgan.config import Section, TrainingSettings
+from anomgan.config import TrainingSettings
 from anomgan.data.labels import LabelSet
 from anomgan.errors import SettingsError
-from anomgan.generators.translator import Translator
+from anomgan.generators.translator import Translator, TranslatorSettings
 from anomgan.losses import discriminator_least_squares, generator_least_squares
 from anomgan.networks.cyclegan import TranslatorNet
 from anomgan.networks.patchgan import PatchGAN
 from anomgan.training.recipe import Adam, Update
 
 
-class CycleGANSettings(Section):
+class CycleGANSettings(TranslatorSettings):
     """Sizes of the networks, and weights of the losses."""
 
-    features: int = Field(32, ge=1, le=1024, description="feature maps at full size")
     blocks: int = Field(6, ge=1, le=32, description="residual blocks of a translator")
-    change: bool = Field(
-        False,
-        description="the generator gives the change of an image instead of the new image: what it "
-        "knows nothing of, such as a defect, stays (not in the paper)",
-    )
     patch_layers: int = Field(
         3, ge=1, le=6, description="halvings of a discriminator; 3 judge patches of 70 pixels"
     )

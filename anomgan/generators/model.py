@@ -17,9 +17,7 @@ from anomgan.data.labels import LabelSet
 from anomgan.data.prepare import Preparation
 from anomgan.errors import SettingsError
 from anomgan.generators.base import LatentGAN
-from anomgan.generators.cgan import CGAN
 from anomgan.generators.registry import METHODS
-from anomgan.generators.translator import Translator
 from anomgan.model_files import write_folder
 from anomgan.pictures import save_curves
 
@@ -62,6 +60,7 @@ class TrainedGenerator(ABC):
         preparation: how images become views.
         sets: the labels that it knows; empty for most.
         device: where it computes.
+        method: the recipe with its networks, in evaluation mode.
         facts: about its training.
         history: rows of mean losses; empty when loaded.
         snapshots: folder of sample grids drawn during training, to be kept with the model.
@@ -78,6 +77,8 @@ class TrainedGenerator(ABC):
         self.preparation = preparation
         self.sets = sets
         self.device = device
+        self.method = recipe_of(settings, preparation, sets)
+        self.method.networks.to(device, memory_format=torch.channels_last).eval()
         self.facts: dict[str, Any] = {}
         self.history: list[dict[str, float]] = []
         self.snapshots: Path | None = None
@@ -136,11 +137,6 @@ class TrainedGenerator(ABC):
     @abstractmethod
     def draw_samples(self, path: Path, title: str) -> None:
         """Save a picture of what it has learnt."""
-
-    @property
-    @abstractmethod
-    def method(self) -> LatentGAN | CGAN | Translator:
-        """The recipe with its networks."""
 
     def _draw(self, folder: Path) -> None:
         self.draw_samples(folder / "samples.png", "Samples")

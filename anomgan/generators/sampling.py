@@ -6,13 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from anomgan.data.labels import LabelSet
-from anomgan.data.prepare import Preparation
 from anomgan.data.views import to_pixels
 from anomgan.errors import SettingsError
-from anomgan.generators.base import LatentGAN
 from anomgan.generators.cgan import CGAN
-from anomgan.generators.model import GeneratorSettings, TrainedGenerator, recipe_of
+from anomgan.generators.model import TrainedGenerator
 from anomgan.pictures import save_grid
 
 GRID = 8
@@ -22,22 +19,7 @@ AT_ONCE = 64
 
 
 class TrainedGAN(TrainedGenerator):
-    """A generator of images from latent vectors, and perhaps labels.
-
-    Attributes:
-        gan: the recipe with its networks, in evaluation mode; detectors embed the same object.
-    """
-
-    def __init__(
-        self,
-        settings: GeneratorSettings,
-        preparation: Preparation,
-        sets: tuple[LabelSet, ...],
-        device: torch.device,
-    ) -> None:
-        super().__init__(settings, preparation, sets, device)
-        self.gan = recipe_of(settings, preparation, sets)
-        self.gan.networks.to(device, memory_format=torch.channels_last).eval()
+    """A generator of images from latent vectors, and perhaps labels."""
 
     def sample(
         self, count: int, seed: int = 0, *, label: str | None = None, truncation: float = 1.0
@@ -84,26 +66,22 @@ class TrainedGAN(TrainedGenerator):
             rows = [images[first : first + GRID] for first in range(0, len(images), GRID)]
         save_grid(path, rows, columns, title=title)
 
-    @property
-    def method(self) -> LatentGAN | CGAN:
-        return self.gan
-
     def _latent(self, count: int, draw: torch.Generator) -> Tensor:
-        return torch.randn(count, self.gan.settings.latent_dim, generator=draw)
+        return torch.randn(count, self.method.settings.latent_dim, generator=draw)
 
     def _render(self, z: Tensor, label: str | None, truncation: float) -> np.ndarray:
-        c = self._labels(len(z), label)
-        if isinstance(self.gan, CGAN) and truncation != 1:
+        c, gan = self._labels(len(z), label), self.method
+        if isinstance(gan, CGAN) and truncation != 1:
             raise SettingsError("cgan has no truncation; stylegan has")
         parts = []
         with torch.no_grad():
             for first in range(0, len(z), AT_ONCE):
                 some = slice(first, first + AT_ONCE)
                 latent = z[some].to(self.device)
-                if isinstance(self.gan, CGAN):
-                    x = self.gan.generate(latent, c[some])
+                if isinstance(gan, CGAN):
+                    x = gan.generate(latent, c[some])
                 else:
-                    x = self.gan.decode(self.gan.truncate(self.gan.embed(latent), truncation))
+                    x = gan.decode(gan.truncate(gan.embed(latent), truncation))
                 parts.append(to_pixels(x))
         pixels = np.concatenate(parts)
         return pixels[..., 0] if pixels.shape[-1] == 1 else pixels

@@ -11,25 +11,19 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from anomgan.config import Section, TrainingSettings
+from anomgan.config import TrainingSettings
 from anomgan.data.labels import LabelSet
-from anomgan.generators.translator import Translator
+from anomgan.generators.translator import Translator, TranslatorSettings
 from anomgan.losses import critic_wasserstein, generator_wasserstein, gradient_penalty
 from anomgan.networks.cyclegan import TranslatorNet
 from anomgan.networks.stargan import StarGANDiscriminator
 from anomgan.training.recipe import Adam, Update
 
 
-class StarGANSettings(Section):
+class StarGANSettings(TranslatorSettings):
     """Sizes of the networks, and weights of the losses."""
 
-    features: int = Field(32, ge=1, le=1024, description="feature maps at full size")
     blocks: int = Field(6, ge=1, le=32, description="residual blocks of the generator")
-    change: bool = Field(
-        False,
-        description="the generator gives the change of an image instead of the new image: what it "
-        "knows nothing of, such as a defect, stays (not in the paper)",
-    )
     critic_steps: int = Field(5, ge=1, le=100, description="discriminator steps per step")
     domain: float = Field(1.0, ge=0, description="weight of the labels, for both networks")
     reconstruction: float = Field(10.0, ge=0, description="weight of the way there and back")

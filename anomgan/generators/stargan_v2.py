@@ -10,26 +10,20 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from anomgan.config import Section, TrainingSettings
+from anomgan.config import TrainingSettings
 from anomgan.data.labels import LabelSet
-from anomgan.generators.translator import Translator
+from anomgan.generators.translator import Translator, TranslatorSettings
 from anomgan.losses import discriminator_minimax, generator_non_saturating, r1_penalty
 from anomgan.networks.stargan_v2 import ImageHeads, MappingNetwork, StyledGenerator
 from anomgan.training.recipe import Adam, Update
 
 
-class StarGANv2Settings(Section):
+class StarGANv2Settings(TranslatorSettings):
     """Sizes of the networks, and weights of the losses."""
 
     latent_dim: int = Field(16, ge=1, le=4096, description="length of a latent vector")
     style_dim: int = Field(64, ge=1, le=4096, description="length of a style")
     hidden: int = Field(256, ge=1, le=4096, description="width of the mapping network")
-    features: int = Field(32, ge=1, le=1024, description="feature maps at full size")
-    change: bool = Field(
-        False,
-        description="the generator gives the change of an image instead of the new image: what it "
-        "knows nothing of, such as a defect, stays (not in the paper)",
-    )
     style: float = Field(1.0, ge=0, description="weight of reading back the style of a result")
     diversity: float = Field(
         1.0,

@@ -12,21 +12,24 @@ from anomgan.data.decode import to_uint8
 from anomgan.data.labels import LabelSet
 from anomgan.data.normals import Source, read_source
 from anomgan.data.prepare import Preparation
-from anomgan.data.views import overlap, scan, to_network, to_pixels, to_square
+from anomgan.data.views import (
+    LARGEST_TILE,
+    from_square,
+    overlap,
+    scan,
+    to_network,
+    to_pixels,
+    to_square,
+)
 from anomgan.errors import SettingsError
-from anomgan.generators.model import GeneratorSettings, TrainedGenerator, recipe_of
-from anomgan.generators.translator import Translator
+from anomgan.generators.model import GeneratorSettings, TrainedGenerator
 from anomgan.pictures import save_grid
-
-LARGEST_TILE = 768
-"""Side, in pixels, of what is translated at once."""
 
 
 class TrainedTranslator(TrainedGenerator):
     """A generator of images from images.
 
     Attributes:
-        recipe: the method with its networks, in evaluation mode.
         examples: prepared images, for the grid of samples.
     """
 
@@ -38,8 +41,6 @@ class TrainedTranslator(TrainedGenerator):
         device: torch.device,
     ) -> None:
         super().__init__(settings, preparation, sets, device)
-        self.recipe: Translator = recipe_of(settings, preparation, sets)
-        self.recipe.networks.to(device, memory_format=torch.channels_last).eval()
         self.examples: list[np.ndarray] = []
 
     def translate(
@@ -117,7 +118,7 @@ class TrainedTranslator(TrainedGenerator):
             shown = self.preparation(read_source(reference, "reference"), "reference")
             x = to_network(middle_view(shown, self.settings.view.size)[None]).to(self.device)
         with torch.no_grad():
-            return self.recipe.style(c, x, seed)
+            return self.method.style(c, x, seed)
 
     def apply(self, prepared: np.ndarray, style: Tensor) -> np.ndarray:
         """A prepared image [h, w, C] in a style [1, D], as uint8 [h, w] or [h, w, 3]."""
@@ -125,16 +126,14 @@ class TrainedTranslator(TrainedGenerator):
         def infer(x: Tensor) -> dict[str, Tensor]:
             with torch.no_grad():
                 told = style.expand(len(x), -1)
-                return {"x": self.recipe.translate(x.to(self.device), told).cpu()}
+                return {"x": self.method.translate(x.to(self.device), told).cpu()}
 
         size = self.settings.view.size
         if self.settings.view.kind == "whole":
-            height, width = prepared.shape[:2]
-            top, left = (size - height) // 2, (size - width) // 2
             x = infer(to_network(to_square(prepared, size)[None]))["x"]
-            x = x[..., top : top + height, left : left + width]
+            x = from_square(x, *prepared.shape[:2])
         else:
-            stride, margin = self.recipe.stride, overlap(size)
+            stride, margin = self.method.stride, overlap(size)
             x = scan(prepared, infer, tile=LARGEST_TILE, stride=stride, margin=margin)["x"]
         pixels = to_pixels(x)[0]
         return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
@@ -149,10 +148,6 @@ class TrainedTranslator(TrainedGenerator):
             for example in self.examples
         ]
         save_grid(path, rows, ["input", *self.names], title=title)
-
-    @property
-    def method(self) -> Translator:
-        return self.recipe
 
 
 def _add_change(image: np.ndarray, change: np.ndarray) -> np.ndarray:

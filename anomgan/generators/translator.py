@@ -3,12 +3,24 @@
 from abc import abstractmethod
 from typing import ClassVar
 
+from pydantic import Field
 from torch import Tensor, nn
 
 from anomgan.config import Section, TrainingSettings
 from anomgan.data.labels import LabelSet
 from anomgan.errors import SettingsError
 from anomgan.training.recipe import Recipe
+
+
+class TranslatorSettings(Section):
+    """What all translators can be told."""
+
+    features: int = Field(32, ge=1, le=1024, description="feature maps at full size")
+    change: bool = Field(
+        False,
+        description="the generator gives the change of an image instead of the new image: what it "
+        "knows nothing of, such as a defect, stays (not in the paper)",
+    )
 
 
 class Translator(Recipe):
@@ -28,12 +40,16 @@ class Translator(Recipe):
     """
 
     name: ClassVar[str]
-    settings_type: ClassVar[type[Section]]
+    settings_type: ClassVar[type[TranslatorSettings]]
     training: ClassVar[TrainingSettings]
     stride: int = 4
 
     def __init__(
-        self, size: int, channels: int, settings: Section, sets: tuple[LabelSet, ...]
+        self,
+        size: int,
+        channels: int,
+        settings: TranslatorSettings,
+        sets: tuple[LabelSet, ...],
     ) -> None:
         self.settings = settings
         self.sets = sets

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from anomgan.errors import InputError
-from anomgan.files import atomic_folder, atomic_path
+from anomgan.files import atomic_folder
 from anomgan.generators.loading import load_gan
 from anomgan.pictures import save_grid
 
@@ -72,16 +72,6 @@ def run_sample(job: SampleJob) -> str:
         _draw(grid, images)
         said.append(f"Picture: {grid}")
     return "\n".join(said)
-
-
-def save_png(path: Path, image: np.ndarray) -> None:
-    """Write a uint8 image [H, W] or [H, W, 3] as it is.
-
-    Raises:
-        InputError: the folder cannot be written to, or the disk is full.
-    """
-    with atomic_path(path) as temporary:
-        Image.fromarray(image).save(temporary)
 
 
 def _check(out: Path) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from anomgan.data.decode import read_image
+from anomgan.data.encode import write_png
 from anomgan.data.folders import list_images
 from anomgan.data.views import to_network, to_pixels
 from anomgan.errors import InputError, ModelError
@@ -18,7 +19,6 @@ from anomgan.generators.loading import load_gan, load_translator
 from anomgan.generators.projection import PROJECTION, project
 from anomgan.generators.sampling import TrainedGAN
 from anomgan.generators.translation import middle_view
-from anomgan.inspection.sampling import save_png
 from anomgan.inspection.scoring import Outcome, Say
 from anomgan.pictures import save_grid
 from anomgan.training.progress import progress_bar
@@ -97,7 +97,7 @@ def run_translate(job: TranslateJob, say: Say) -> Outcome:
                 outcome.failed += 1
                 say(f"error      {error}")
             else:
-                save_png(target, image)
+                write_png(target, image)
             report(done)
     say(_closing(outcome, f"translated to {job.to}", job.out))
     return outcome
@@ -112,7 +112,7 @@ def run_project(job: ProjectJob, say: Say) -> Outcome:
     """
     targets = _targets(job.images, None, job.out)
     model = load_gan(job.model, job.device)
-    gan = model.gan
+    gan = model.method
     if not isinstance(gan, LatentGAN):
         raise ModelError(f"{job.model} holds a {gan.name}; a projection takes one without labels")
     own = {"space": job.space} | ({"steps": job.steps} if job.steps else {})

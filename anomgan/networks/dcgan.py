@@ -18,6 +18,8 @@ from anomgan.errors import SettingsError
 Bottleneck = Literal["vector", "map"]
 CELLS = 4
 """Side of the grid of cells to which a pyramid takes a view."""
+WIDEST = 8
+"""Most feature maps of a pyramid, as a multiple of those at full size."""
 
 
 def pyramid_depth(size: int) -> int:
@@ -30,6 +32,11 @@ def pyramid_depth(size: int) -> int:
     if depth < 1 or CELLS << depth != size:
         raise SettingsError(f"view.size = {size}: must be 8, 16, 32, 64, 128, 256, 512 or 1024")
     return depth
+
+
+def pyramid_widths(halvings: int, features: int) -> list[int]:
+    """Feature maps from full size down: doubled at each halving, up to `WIDEST` times as many."""
+    return [features * min(2**level, WIDEST) for level in range(halvings + 1)]
 
 
 def initialise(module: nn.Module) -> None:

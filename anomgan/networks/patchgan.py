@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from anomgan.networks.dcgan import initialise
+from anomgan.networks.dcgan import initialise, pyramid_widths
 
 
 class PatchGAN(nn.Module):
@@ -20,7 +20,7 @@ class PatchGAN(nn.Module):
         self, channels: int, features: int, layers: int = 3, spectral: bool = False
     ) -> None:
         super().__init__()
-        widths = [features * min(2**level, 8) for level in range(layers + 1)]
+        widths = pyramid_widths(layers, features)
         blocks: list[nn.Module] = [nn.Conv2d(channels, features, 4, 2, 1), nn.LeakyReLU(0.2)]
         for level, (above, below) in enumerate(zip(widths, widths[1:], strict=False), start=1):
             blocks.append(nn.Conv2d(above, below, 4, 2 if level < layers else 1, 1))

@@ -7,10 +7,7 @@ the gradient penalty is a matter of each image by itself and batch norm would mi
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anomgan.networks.dcgan import CELLS, pyramid_depth
-
-WIDEST = 8
-"""Feature maps at 4 x 4, as a multiple of those at full size."""
+from anomgan.networks.dcgan import CELLS, pyramid_depth, pyramid_widths
 
 
 class ResNetGenerator(nn.Module):
@@ -25,7 +22,7 @@ class ResNetGenerator(nn.Module):
 
     def __init__(self, size: int, channels: int, latent_dim: int, features: int) -> None:
         super().__init__()
-        widths = _widths(size, features)[::-1]
+        widths = pyramid_widths(pyramid_depth(size), features)[::-1]
         self.start = nn.Linear(latent_dim, widths[0] * CELLS**2)
         self.blocks = nn.Sequential(
             *(_UpBlock(*pair) for pair in zip(widths, widths[1:], strict=False))
@@ -50,7 +47,7 @@ class ResNetCritic(nn.Module):
 
     def __init__(self, size: int, channels: int, features: int) -> None:
         super().__init__()
-        widths = _widths(size, features)
+        widths = pyramid_widths(pyramid_depth(size), features)
         self.stem = nn.Conv2d(channels, features, 3, 1, 1)
         self.hidden = nn.ModuleList(
             _DownBlock(*pair) for pair in zip(widths, widths[1:], strict=False)
@@ -96,8 +93,3 @@ class _DownBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.inner(x) + self.shortcut(x)
-
-
-def _widths(size: int, features: int) -> list[int]:
-    """Feature maps from full size down to 4 x 4."""
-    return [features * min(2**level, WIDEST) for level in range(pyramid_depth(size) + 1)]

@@ -6,10 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anomgan.networks.dcgan import CELLS, pyramid_depth
+from anomgan.networks.dcgan import CELLS, pyramid_depth, pyramid_widths
 
-WIDEST = 8
-"""Feature maps in the middle, as a multiple of those at full size."""
 BOTTLENECK = 16
 """Side of the grid on which the generator changes the style; 8 for views below 64 pixels."""
 
@@ -35,7 +33,7 @@ class StyledGenerator(nn.Module):
         self.change = change
         halvings = max(2, int(math.log2(size / BOTTLENECK)))
         self.stride = 2**halvings
-        widths = _widths(halvings, features)
+        widths = pyramid_widths(halvings, features)
         middle = widths[-1]
         self.stem = nn.Conv2d(channels, features, 3, 1, 1)
         self.encode = nn.Sequential(
@@ -98,7 +96,7 @@ class ImageHeads(nn.Module):
         self, size: int, channels: int, outputs: int, domains: int, features: int
     ) -> None:
         super().__init__()
-        widths = _widths(pyramid_depth(size), features)
+        widths = pyramid_widths(pyramid_depth(size), features)
         self.layers = nn.Sequential(
             nn.Conv2d(channels, features, 3, 1, 1),
             *(
@@ -189,7 +187,3 @@ def _layers(width: int, count: int) -> list[nn.Module]:
 
 def _linear(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, outputs), nn.ReLU())
-
-
-def _widths(halvings: int, features: int) -> list[int]:
-    return [features * min(2**level, WIDEST) for level in range(halvings + 1)]

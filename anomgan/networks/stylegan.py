@@ -13,8 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anomgan.networks.dcgan import CELLS, pyramid_depth
-from anomgan.networks.resnet import WIDEST
+from anomgan.networks.dcgan import CELLS, pyramid_depth, pyramid_widths
 
 SLOPE = 0.2
 """Of the leaky ReLU below 0."""
@@ -110,7 +109,7 @@ class SynthesisNetwork(nn.Module):
 
     def __init__(self, size: int, channels: int, latent_dim: int, features: int) -> None:
         super().__init__()
-        widths = _widths(size, features)[::-1]
+        widths = pyramid_widths(pyramid_depth(size), features)[::-1]
         self.layers = 2 * len(widths)
         # Drawn as in StyleGAN2: the ones of the paper would be 0 after the instance norm.
         self.start = nn.Parameter(torch.randn(1, widths[0], CELLS, CELLS))
@@ -182,7 +181,7 @@ class StyleDiscriminator(nn.Module):
 
     def __init__(self, size: int, channels: int, features: int) -> None:
         super().__init__()
-        widths = _widths(size, features)
+        widths = pyramid_widths(pyramid_depth(size), features)
         self.stem = EqualConv2d(channels, features, 1)
         self.hidden = nn.ModuleList(
             _DownBlock(*pair) for pair in zip(widths, widths[1:], strict=False)
@@ -241,8 +240,3 @@ def _double(x: Tensor) -> Tensor:
     The paper has the convolution before the filter; away from the edges that is the same.
     """
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-
-
-def _widths(size: int, features: int) -> list[int]:
-    """Feature maps from full size down to 4 x 4."""
-    return [features * min(2**level, WIDEST) for level in range(pyramid_depth(size) + 1)]

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from anomgan.networks.dcgan import pyramid_widths
+
 
 class UNet(nn.Module):
     """Image [N, in_channels, H, W] to maps [N, out_channels, H, W]; fully convolutional.
@@ -20,7 +22,7 @@ class UNet(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, features: int, depth: int = 4) -> None:
         super().__init__()
         self.stride = 2**depth
-        widths = [features * 2 ** min(level, 3) for level in range(depth + 1)]
+        widths = pyramid_widths(depth, features)
         self.stem = _block(in_channels, features, 3, 1)
         self.down = nn.ModuleList(
             _block(above, below, 4, 2) for above, below in zip(widths, widths[1:], strict=False)
