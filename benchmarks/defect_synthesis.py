@@ -1,11 +1,12 @@
-"""Defects from a few photographs: CycleGAN takes crops of good tiles to crops with a defect.
+"""Defects from a few photographs: CycleGAN takes crops of good tiles to crops with a blowhole.
 
     python benchmarks/defect_synthesis.py
 
-Learns from crops around the blowholes, cracks and breaks of some tiles. A classifier that was
-trained on real crops of all other defective tiles says how many of the results it takes for
-defective; and a detector that has learnt good crops alone is asked how well it separates real
-defects, and how well the made ones.
+Learns from crops around the blowholes of some tiles, and from crops beside them: the two domains
+differ in the defect alone, and neither a tile nor its lighting tells them apart. Crops of good
+tiles that it never saw are then given blowholes. A classifier that was trained on real blowholes of
+other tiles says how many of the results it takes for defective; and a detector that has learnt good
+crops alone is asked how well it separates real defects, and how well the made ones.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from generator_study import keep, picture, trained
-from tiles import LIGHTINGS, by_lighting, by_tile, mask_of
+from tiles import by_lighting, by_tile, mask_of
 
 from anomgan.data.decode import read_image
 from anomgan.detectors import METHODS
@@ -25,12 +26,16 @@ from anomgan.pictures import save_grid
 
 STUDY = "defect_synthesis"
 CONFIG = "cyclegan_defects"
-DEFECTS = ("blowhole", "crack", "break")
-LEARNT = 14
+DEFECTS = ("blowhole",)
+LEARNT = 10
 """Defective tiles that the generator learns from; the others judge it."""
 LONGEST = 160
 """Pixels; longer side of a tile before it is cropped."""
-SIDE = 64
+SIDE = 32
+CROPS = 4
+"""Crops of a photograph around its defect, and as many beside it."""
+SHIFT = 0.3
+"""How far the middle of a crop may be from that of the defect, as a share of the crop's side."""
 DETECTORS = ("nearest", "autoencoder")
 
 
@@ -42,18 +47,21 @@ def main() -> None:
     rng = np.random.default_rng(0)
     tiles = by_tile(DEFECTS)
     tiles = [tiles[number] for number in rng.permutation(len(tiles))]
-    learnt, judging = (_defective(some) for some in (tiles[:LEARNT], tiles[LEARNT:]))
-    good = [_anywhere(path, rng) for paths in by_lighting("train").values() for path in paths]
-    model = trained(STUDY, CONFIG, {"good": good, "defect": learnt}, options.device)
+    learnt, clean = _crops(tiles[:LEARNT], rng)
+    model = trained(STUDY, CONFIG, {"good": clean, "defect": learnt}, options.device)
     if options.only_train:
         return
     assert isinstance(model, TrainedTranslator)
-    unseen = [_anywhere(path, rng) for paths in by_lighting("test").values() for path in paths]
+    good, unseen = (
+        [_anywhere(path, rng) for paths in by_lighting(part).values() for path in paths]
+        for part in ("train", "test")
+    )
     fake, same = (list(model.translate(unseen, to=name)) for name in ("defect", "good"))
-    half = len(good) // 2
+    judging, beside = _crops(tiles[LEARNT:], rng)
+    harmless = beside + good[:: len(good) // len(beside)]
     classifier = train_classifier(
-        [*good[:half], *judging],
-        np.repeat([0, 1], [half, len(judging)]),
+        [*harmless, *judging],
+        np.repeat([0, 1], [len(harmless), len(judging)]),
         ["good", "defect"],
         size=SIDE,
         steps=400,
@@ -66,7 +74,7 @@ def main() -> None:
         for name, images in groups.items()
     }
     figures["tiles_learnt"] = LEARNT
-    figures["photographs_learnt"] = len(learnt)
+    figures["photographs_learnt"] = len(learnt) // CROPS
     for name in DETECTORS:
         detector = METHODS[name](
             device=options.device, image={"lighting": "keep"}, view={"kind": "whole", "size": SIDE}
@@ -77,38 +85,46 @@ def main() -> None:
             figures[f"auroc_{name}_{kind}"] = auroc(truth, [*scores[normal], *scores[kind]])
     keep(STUDY, model, CONFIG, figures)
     print(figures)
-    rows = [unseen[:40:4], fake[:40:4], learnt[: 10 * (len(learnt) // 10) : len(learnt) // 10]]
-    save_grid(picture("defect_synthesis.png"), rows, [""] * 10, ["good", "made", "real"], CONFIG)
+    rows = [unseen[::10][:16], fake[::10][:16], learnt[:: len(learnt) // 16][:16]]
+    save_grid(picture("defect_synthesis.png"), rows, [""] * 16, ["good", "made", "real"], CONFIG)
 
 
-def _defective(tiles: list[dict[str, Path]]) -> list[np.ndarray]:
-    """A crop around the largest defect of every photograph of the tiles."""
-    crops = []
+def _crops(
+    tiles: list[dict[str, Path]], rng: np.random.Generator
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Of every photograph of the tiles, crops with its largest defect, and crops without any."""
+    defective, clean = [], []
     for tile in tiles:
-        for lighting in LIGHTINGS:
-            if lighting in tile:
-                image, mask = read_image(tile[lighting]), read_image(mask_of(tile[lighting]))
-                count, _, boxes, centres = cv2.connectedComponentsWithStats((mask > 127).view("u1"))
-                if count > 1:
-                    largest = 1 + int(np.argmax(boxes[1:, cv2.CC_STAT_AREA]))
-                    crops.append(_crop(image, *centres[largest]))
-    return crops
+        for path in tile.values():
+            image, mask = _scaled(read_image(path)), _scaled(read_image(mask_of(path)))
+            count, _, boxes, centres = cv2.connectedComponentsWithStats((mask > 127).view("u1"))
+            if count == 1:
+                continue
+            largest = 1 + int(np.argmax(boxes[1:, cv2.CC_STAT_AREA]))
+            around = centres[largest] + SHIFT * SIDE * rng.uniform(-1, 1, (CROPS, 2))
+            defective += [_crop(image, *place) for place in around]
+            anywhere = rng.random((100, 2)) * image.shape[::-1]
+            beside = [place for place in anywhere if not _crop(mask, *place).any()]
+            clean += [_crop(image, *place) for place in beside[:CROPS]]
+    return defective, clean
 
 
 def _anywhere(path: Path, rng: np.random.Generator) -> np.ndarray:
-    image = read_image(path)
+    image = _scaled(read_image(path))
     return _crop(image, *(rng.random(2) * image.shape[::-1]))
 
 
-def _crop(image: np.ndarray, x: float, y: float) -> np.ndarray:
-    """A square of SIDE pixels around (x, y) of the scaled image, moved to lie within it."""
-    scale = LONGEST / max(image.shape)
+def _scaled(image: np.ndarray) -> np.ndarray:
     # A narrow tile is made as wide as the crop.
-    scale = max(scale, SIDE / min(image.shape))
-    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    top = int(np.clip(y * scale - SIDE / 2, 0, max(0, small.shape[0] - SIDE)))
-    left = int(np.clip(x * scale - SIDE / 2, 0, max(0, small.shape[1] - SIDE)))
-    return small[top : top + SIDE, left : left + SIDE]
+    scale = max(LONGEST / max(image.shape), SIDE / min(image.shape))
+    return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+
+
+def _crop(image: np.ndarray, x: float, y: float) -> np.ndarray:
+    """A square of SIDE pixels around (x, y), moved to lie within the image."""
+    top = int(np.clip(y - SIDE / 2, 0, image.shape[0] - SIDE))
+    left = int(np.clip(x - SIDE / 2, 0, image.shape[1] - SIDE))
+    return image[top : top + SIDE, left : left + SIDE]
 
 
 if __name__ == "__main__":

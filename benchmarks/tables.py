@@ -71,6 +71,7 @@ COLUMNS = {
         "seen_defective_good": ("seen: good", ".1%"),
         "seen_defective_kept": ("taken to good", ".1%"),
         "seen_defective_made": ("made", ".1%"),
+        "seen_defective_learnt": ("real", ".1%"),
         "auroc_nearest_learnt": ("AUROC of nearest: real", ".3f"),
         "auroc_nearest_made": ("made", ".3f"),
         "auroc_autoencoder_learnt": ("of autoencoder: real", ".3f"),
