@@ -36,6 +36,8 @@ CROPS = 4
 """Crops of a photograph around its defect, and as many beside it."""
 SHIFT = 0.3
 """How far the middle of a crop may be from that of the defect, as a share of the crop's side."""
+COLUMNS = 12
+"""Of the picture."""
 DETECTORS = ("nearest", "autoencoder")
 
 
@@ -85,8 +87,9 @@ def main() -> None:
             figures[f"auroc_{name}_{kind}"] = auroc(truth, [*scores[normal], *scores[kind]])
     keep(STUDY, model, CONFIG, figures)
     print(figures)
-    rows = [unseen[::10][:16], fake[::10][:16], learnt[:: len(learnt) // 16][:16]]
-    save_grid(picture("defect_synthesis.png"), rows, [""] * 16, ["good", "made", "real"], CONFIG)
+    rows = [some[:: len(some) // COLUMNS][:COLUMNS] for some in (unseen, fake, learnt)]
+    labels = ["good", "made", "real"]
+    save_grid(picture("defect_synthesis.png"), rows, [""] * COLUMNS, labels, CONFIG)
 
 
 def _crops(
