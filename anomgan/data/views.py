@@ -123,7 +123,9 @@ class ViewSampler:
         hardly ever be seen in training, and alarm the detector on every part.
         """
         margin = overlap(self.size)
-        start = int(rng.integers(-margin, length + margin - self.size + 1))
+        first, last = -margin, length + margin - self.size
+        # An edge is in few of all crops, but in every image: starts beyond the range are moved back.
+        start = int(np.clip(rng.integers(first - margin, last + margin + 1), first, last))
         before, after = max(0, -start), max(0, start + self.size - length)
         return max(0, start), before, after
 
@@ -188,10 +190,17 @@ def scan(
 def _positions(length: int, tile: int, stride: int, overlap: int) -> tuple[list[int], int]:
     """Evenly spaced starts of tiles, and their side, that cover at least `length` pixels."""
     count = max(1, math.ceil((length - overlap) / (tile - overlap)))
-    needed = (length - overlap) / count + overlap
-    side = min(tile, math.ceil(needed / stride) * stride)
+    side = min(tile, _side(length, count, stride, overlap))
+    if side > length and _side(length, count + 1, stride, overlap) <= length:
+        # One tile more, of smaller ones, rather than padding that views do not have in training.
+        count, side = count + 1, _side(length, count + 1, stride, overlap)
     starts = np.linspace(0, max(length, side) - side, count).round().astype(int)
     return starts.tolist(), side
+
+
+def _side(length: int, count: int, stride: int, overlap: int) -> int:
+    """The smallest side of so many tiles that cover `length` pixels."""
+    return math.ceil(((length - overlap) / count + overlap) / stride) * stride
 
 
 def _window(length: int, margin: int) -> Tensor:

@@ -36,6 +36,22 @@ def test_scanning_covers_every_pixel_and_puts_it_back(height, width, tile, strid
     assert all(side <= tile and side % stride == 0 for shape in seen for side in shape[2:])
 
 
+@pytest.mark.parametrize("shape", [(100, 85), (200, 70), (224, 96)])
+def test_an_image_is_padded_no_further_than_training_views_are(shape):
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 1), dtype=np.uint8)
+    tiles = []
+
+    def infer(x):
+        tiles.extend((x[:, 0] + 1) * 127.5)
+        return identity(x)
+
+    scan(image, infer, tile=768, stride=32, margin=16)
+    padded = np.pad(image[..., 0], 16, mode="reflect")
+    height, width = tiles[-1].shape
+    assert np.allclose(tiles[0], padded[:height, :width], atol=0.01)
+    assert np.allclose(tiles[-1], padded[-height:, -width:], atol=0.01)
+
+
 def test_a_large_image_costs_about_one_pass():
     pixels = []
 
@@ -45,6 +61,17 @@ def test_a_large_image_costs_about_one_pass():
 
     scan(np.zeros((1000, 1000, 1), np.uint8), infer, tile=768, stride=16, margin=16)
     assert sum(pixels) < 1.25 * 1000 * 1000
+
+
+def test_a_small_image_costs_less_than_two():
+    pixels = []
+
+    def infer(x):
+        pixels.append(x.shape[0] * x.shape[2] * x.shape[3])
+        return identity(x)
+
+    scan(np.zeros((180, 256, 1), np.uint8), infer, tile=768, stride=32, margin=16)
+    assert sum(pixels) < 2 * (180 + 32) * (256 + 32)
 
 
 def test_tiles_are_blended_without_seams():
