@@ -31,7 +31,7 @@ class ImageSettings(Section):
         ge=16,
         le=16384,
         description="pixels; when the median normal image is longer, all images are scaled down "
-        "by the one factor that makes it this long (patch view)",
+        "by the one factor that makes it this long, but not below half a patch (patch view)",
     )
     lighting: Literal["keep", "flatten"] = Field(
         "flatten",

@@ -1,67 +1,114 @@
 """Synthetic damage: what a clean view might look like with a defect on it, and where.
 
 After the anomaly simulation of DRAEM (Zavrtanik et al., ICCV 2021, section 3.3), on the views
-alone: shapes come from smooth noise, content from other views of the batch, from the view itself
-or from noise, so that neither a second data set nor a photograph of a defect is needed. Everything
-is random; what counts is variety, not likeness to a certain defect.
+alone: shapes are drawn, one by one, at any place, size and direction; content comes from other
+views of the batch, from the view itself or from noise, so that neither a second data set nor a
+photograph of a defect is needed. What counts is variety, not likeness to a certain defect.
 """
+
+import math
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-CLEAN_SHARE = 0.2
-"""Share of the views that are left as they are."""
-VISIBLE = 0.04
-"""Smallest change, on the scale [-1, 1], that counts as damage."""
+MOST = 5
+"""Most objects that are drawn on a view; any number from none on is as likely."""
+VISIBLE = 0.5
+"""Smallest change that counts as damage, in deviations of the surroundings."""
+FAINTEST = 0.04
+"""Smallest change that counts as damage anywhere, on the scale [-1, 1]."""
+CELL = 8
+"""Pixels; side of the cells over which surroundings are averaged."""
+Part = Callable[[Tensor], Tensor]
+"""Something drawn for each of some views [N, C, size, size]: a shape [N, 1, size, size] in [0, 1],
+or content like the views."""
 
 
 def damage(x: Tensor) -> tuple[Tensor, Tensor]:
     """Damage most views of a batch.
 
     Args:
-        x: clean views [N, C, size, size] in [-1, 1].
+        x: clean views [N, C, size, size] in [-1, 1], `size` a multiple of 8.
 
     Returns:
         The damaged views, likewise, and masks [N, 1, size, size], 1 where something is damaged.
     """
-    n = len(x)
-    shape = torch.where(_choose(x, 0.5), _blobs(x), _lines(x))
-    content = torch.stack([_foreign(x), _displaced(x), _shaded(x), _noise(x), _hole(x), _hole(x)])
-    content = content[torch.randint(len(content), (n,), device=x.device), torch.arange(n)]
-    opacity = 1 - 0.75 * _uniform(x).square()
-    opacity = opacity * ~_choose(x, CLEAN_SHARE)
-    damaged = x + shape * opacity * (content.clamp(-1, 1) - x)
-    changed = (damaged - x).abs().mean(1, keepdim=True)
     # What cannot be seen must not be asked for: the mask would be noise.
-    visible = F.avg_pool2d(changed, 3, 1, 1) > VISIBLE
-    return damaged, (visible & (shape > 0.2)).float()
+    visible = (VISIBLE * _local_deviation(x)).clamp_min(FAINTEST)
+    damaged, mask = x.clone(), torch.zeros_like(x[:, :1])
+    objects = torch.randint(MOST + 1, (len(x),), device=x.device)
+    for number in range(MOST):
+        chosen = (objects > number).nonzero().flatten()
+        if not len(chosen):
+            break
+        before = damaged[chosen]
+        shape, content = _draw(SHAPES, before), _draw(CONTENTS, before)
+        opacity = 1 - 0.75 * _uniform(before).square()
+        after = before + shape * opacity * (content.clamp(-1, 1) - before)
+        damaged[chosen] = after
+        change = F.avg_pool2d((after - x[chosen]).abs().mean(1, keepdim=True), 3, 1, 1)
+        seen = (change > visible[chosen]) & (shape > 0.3)
+        mask[chosen] = torch.maximum(mask[chosen], seen.float())
+    return damaged, mask
 
 
-def _blobs(x: Tensor) -> Tensor:
-    """Noise above a random height: spots, patches and islands, soft or sharp at the rim."""
+def _draw(parts: Sequence[Part], x: Tensor) -> Tensor:
+    """For each view one of the parts, at random."""
+    choice = torch.randint(len(parts), (len(x),), device=x.device)
+    rows, drawn = [], []
+    for number, part in enumerate(parts):
+        chosen = (choice == number).nonzero().flatten()
+        if len(chosen):
+            rows.append(chosen)
+            drawn.append(part(x[chosen]))
+    return torch.cat(drawn)[torch.cat(rows).argsort()]
+
+
+def _blob(x: Tensor) -> Tensor:
+    """An ellipse with a rough outline, with a sharp or a soft rim: pits, chips, stains."""
+    along, across = _axes(x)
+    length = _log_uniform(x, 1.5, 0.35 * x.shape[-1])
+    width = (length * _log_uniform(x, 0.15, 1)).clamp_min(0.7)
+    reach = ((along / length).square() + (across / width).square()).sqrt()
+    inside = (1 - reach + _uniform(x, 0, 0.6) * _smooth_noise(x)) * width  # in pixels, roughly
+    rim = torch.where(_choose(x, 0.3), width * _uniform(x, 0.3, 1), torch.full_like(width, 0.7))
+    return torch.sigmoid(4 * inside / rim.clamp_min(0.5))
+
+
+def _scratch(x: Tensor) -> Tensor:
+    """A line, straight or bent a little."""
+    along, across = _axes(x)
+    length = _log_uniform(x, 4, max(5, 0.5 * x.shape[-1]))
+    width = _log_uniform(x, 0.4, 2.5)
+    bend = 0.3 * torch.randn_like(length) / length
+    across = across + bend * along.square() + _uniform(x, 0, 3) * _smooth_noise(x)
+    return torch.sigmoid(4 * (width - across.abs())) * torch.sigmoid(2 * (length - along.abs()))
+
+
+def _crack(x: Tensor) -> Tensor:
+    """A piece of a level line of noise: it wanders, and may close or branch."""
     noise = _smooth_noise(x)
-    cut = 0.8 + 1.7 * _uniform(x)
-    sharpness = 3 * 10 ** _uniform(x)
-    return torch.sigmoid((noise - cut) * sharpness)
-
-
-def _lines(x: Tensor) -> Tensor:
-    """Level lines of noise, where other noise is high: cracks, scratches, hairs."""
-    noise = _smooth_noise(x)
-    slope = (noise[..., 1:, :-1] - noise[..., :-1, :-1]).square()
-    slope = (slope + (noise[..., :-1, 1:] - noise[..., :-1, :-1]).square()).sqrt()
-    slope = F.pad(slope, (0, 1, 0, 1), mode="replicate").clamp_min(1e-3)
-    level = torch.randn(len(x), 1, 1, 1, device=x.device)
-    width = 0.5 + 2 * _uniform(x).square()
-    line = torch.sigmoid(4 * (width - (noise - level).abs() / slope))
-    where = torch.sigmoid((_smooth_noise(x) - 0.4) * 10)
-    return line * where
+    corner = noise[..., :-1, :-1]
+    slope = (noise[..., 1:, :-1] - corner).square() + (noise[..., :-1, 1:] - corner).square()
+    slope = F.pad(slope.sqrt(), (0, 1, 0, 1), mode="replicate").clamp_min(1e-3)
+    level = 0.7 * torch.randn_like(_uniform(x))
+    line = torch.sigmoid(4 * (_log_uniform(x, 0.4, 2) - (noise - level).abs() / slope))
+    along, across = _axes(x)
+    radius = _log_uniform(x, 6, max(7, 0.5 * x.shape[-1]))
+    return line * torch.sigmoid(radius - (along.square() + across.square()).sqrt())
 
 
 def _foreign(x: Tensor) -> Tensor:
     """Another view of the batch, mirrored and shaded."""
     return _shaded(x.roll(1, 0).flip(-1))
+
+
+def _pasted(x: Tensor) -> Tensor:
+    """The texture of another view of the batch, as bright as the place."""
+    other = x.roll(1, 0).flip(-1)
+    return other - _local_mean(other) + _local_mean(x)
 
 
 def _displaced(x: Tensor) -> Tensor:
@@ -73,50 +120,82 @@ def _displaced(x: Tensor) -> Tensor:
 
 def _shaded(x: Tensor) -> Tensor:
     """Darker or lighter, flatter or harsher, in a colour of its own."""
-    gain = 0.3 + 1.2 * _uniform(x)
-    offset = 1.6 * _uniform(x, x.shape[1]) - 0.8
-    return x * gain + offset
+    return x * _uniform(x, 0.3, 1.5) + _uniform(x, -0.8, 0.8, x.shape[1])
+
+
+def _toned(x: Tensor) -> Tensor:
+    """Darker, or lighter, and otherwise the same."""
+    return x - _uniform(x, 0.15, 1.2) * torch.where(_choose(x, 0.7), 1.0, -1.0)
+
+
+def _smeared(x: Tensor) -> Tensor:
+    """The surface without most of its texture."""
+    mean = _local_mean(x)
+    return mean + (x - mean) * _uniform(x, 0, 0.3)
 
 
 def _hole(x: Tensor) -> Tensor:
     """Nearly black, or nearly white: holes, cracks and glints."""
-    sign = torch.where(_choose(x, 0.7), -1.0, 1.0)
-    return 0.2 * x + sign * (0.6 + 0.4 * _uniform(x))
+    return 0.2 * x + torch.where(_choose(x, 0.7), -1.0, 1.0) * _uniform(x, 0.6, 1)
 
 
-def _noise(x: Tensor) -> Tensor:
+def _grain(x: Tensor) -> Tensor:
     """Grain of any coarseness around any colour."""
-    amplitude = 0.5 * _uniform(x)
-    return _smooth_noise(x, 1) * amplitude + 2 * _uniform(x, x.shape[1]) - 1
+    return _smooth_noise(x, 1) * _uniform(x, 0, 0.5) + _uniform(x, -1, 1, x.shape[1])
 
 
-def _smooth_noise(x: Tensor, finest: int = 2) -> Tensor:
-    """Noise [N, 1, H, W] of mean 0 and deviation 1, its grain different in each view and axis."""
+SHAPES: tuple[Part, ...] = (_blob, _blob, _scratch, _crack)
+CONTENTS: tuple[Part, ...] = (
+    *(_foreign, _pasted, _displaced, _shaded, _toned, _toned, _smeared, _hole, _grain),
+)
+
+
+def _axes(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Pixels from a random place, along a random direction and across it, [N, 1, H, W] each."""
+    height, width = x.shape[-2:]
+    rows = torch.arange(height, device=x.device).view(1, 1, -1, 1) - _uniform(x, 0, height)
+    columns = torch.arange(width, device=x.device).view(1, 1, 1, -1) - _uniform(x, 0, width)
+    turn = _uniform(x, 0, 2 * math.pi)
+    cosine, sine = turn.cos(), turn.sin()
+    return columns * cosine + rows * sine, rows * cosine - columns * sine
+
+
+def _smooth_noise(x: Tensor, finest: float = 3) -> Tensor:
+    """Noise [N, 1, H, W] of mean 0 and deviation about 1.
+
+    In each view it has a grain of its own along a random direction and across it, from `finest`
+    pixels to half the view.
+    """
     size = x.shape[-1]
-    cells = [size >> k for k in range(finest, 6) if size >> k >= 2]
-    planes = []
-    for _ in range(len(x)):
-        rows, columns = (cells[int(torch.randint(len(cells), ()))] for _ in range(2))
-        plane = torch.randn(1, 1, rows + 2, columns + 2, device=x.device)
-        planes.append(F.interpolate(plane, size=(size, size), mode="bicubic"))
-    noise = torch.cat(planes)
-    noise = torch.where(_choose(x, 0.5), _turn(noise), noise)
-    return (noise - noise.mean((1, 2, 3), keepdim=True)) / noise.std((1, 2, 3), keepdim=True)
-
-
-def _turn(noise: Tensor) -> Tensor:
-    """Turned by 45 degrees, so that lines and blobs do not only follow the axes."""
-    diagonal = 0.5**0.5
-    turn = torch.tensor([[diagonal, -diagonal, 0.0], [diagonal, diagonal, 0.0]])
-    grid = F.affine_grid(
-        turn.to(noise.device).expand(len(noise), 2, 3), list(noise.shape), align_corners=False
+    along, across = (
+        part / _log_uniform(x, finest, max(finest + 1, size / 2)) for part in _axes(x)
     )
-    return F.grid_sample(noise, grid, padding_mode="reflection", align_corners=False)
+    plane = torch.randn(len(x), 1, size, size, device=x.device)
+    where = torch.cat([along, across], 1).permute(0, 2, 3, 1) * (2 / size)
+    noise = F.grid_sample(
+        plane, where, mode="bicubic", padding_mode="reflection", align_corners=False
+    )
+    return 1.4 * noise  # what interpolation takes away
 
 
-def _uniform(x: Tensor, channels: int = 1) -> Tensor:
-    """Random numbers [N, channels, 1, 1] in [0, 1)."""
-    return torch.rand(len(x), channels, 1, 1, device=x.device)
+def _local_mean(x: Tensor) -> Tensor:
+    return F.interpolate(F.avg_pool2d(x, CELL), scale_factor=CELL, mode="bilinear")
+
+
+def _local_deviation(x: Tensor) -> Tensor:
+    """Of the surroundings of each pixel, over all channels, [N, 1, H, W]."""
+    variance = _local_mean(x.square()) - _local_mean(x).square()
+    return variance.mean(1, keepdim=True).clamp_min(0).sqrt()
+
+
+def _uniform(x: Tensor, low: float = 0, high: float = 1, channels: int = 1) -> Tensor:
+    """Random numbers [N, channels, 1, 1] from `low` to `high`."""
+    return low + (high - low) * torch.rand(len(x), channels, 1, 1, device=x.device)
+
+
+def _log_uniform(x: Tensor, low: float, high: float) -> Tensor:
+    """Random sizes [N, 1, 1, 1] from `low` to `high`, as many per octave."""
+    return _uniform(x, math.log(low), math.log(high)).exp()
 
 
 def _choose(x: Tensor, share: float) -> Tensor:

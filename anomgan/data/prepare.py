@@ -24,7 +24,7 @@ class Preparation:
         bits: significant bits of 16-bit images.
         view: "whole" or "patch".
         size: pixels; side of a view.
-        scale: factor by which images are scaled down (patch view).
+        scale: factor by which images are scaled (patch view).
         lighting: "keep" or "flatten".
         lighting_radius: Gaussian deviation for the local mean, as a share of the height.
     """
@@ -47,15 +47,20 @@ class Preparation:
         bits: int,
         shapes: Sequence[tuple[int, ...]],
     ) -> "Preparation":
-        """Choose channels and scale from what the normal images are like."""
+        """Choose channels and scale from what the normal images are like.
+
+        In the patch view the longer side becomes `image.max_side`, or stays if it is shorter than
+        that; but the shorter one becomes half a patch at least.
+        """
         grey = all_grey if image.channels == "auto" else image.channels == "grey"
         longest = float(np.median([max(shape[:2]) for shape in shapes]))
+        shortest = float(np.median([min(shape[:2]) for shape in shapes]))
         return cls(
             channels=1 if grey else 3,
             bits=bits,
             view=view.kind,
             size=view.size,
-            scale=min(1.0, image.max_side / longest),
+            scale=max(min(1.0, image.max_side / longest), view.size / 2 / shortest),
             lighting=image.lighting,
             lighting_radius=image.lighting_radius,
         )

@@ -124,7 +124,7 @@ class ViewSampler:
         """
         margin = overlap(self.size)
         first, last = -margin, length + margin - self.size
-        # An edge is in few of all crops, but in every image: starts beyond the range are moved back.
+        # An edge is in few crops, but in every image: starts beyond the range are moved back.
         start = int(np.clip(rng.integers(first - margin, last + margin + 1), first, last))
         before, after = max(0, -start), max(0, start + self.size - length)
         return max(0, start), before, after

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from anomgan.config import (
     ImageSettings,
-    ScoreSettings,
     Section,
     Settings,
     TrainingSettings,
+    ViewSettings,
     Weights,
 )
 from anomgan.data.damage import damage
@@ -36,7 +36,13 @@ from anomgan.training.recipe import Adam, Phase, Recipe, Update
 class NetworkSettings(Section):
     """Sizes of the networks."""
 
-    features: int = Field(16, ge=1, le=1024, description="feature maps at full size")
+    features: int = Field(
+        16,
+        ge=2,
+        le=1024,
+        description="feature maps of the pixel-wise discriminator; generator and discriminator "
+        "have half as many",
+    )
 
 
 class LossSettings(Section):
@@ -44,6 +50,9 @@ class LossSettings(Section):
 
     adversarial: float = Field(1.0, ge=0, description="feature matching of clean and restored")
     restoration: float = Field(10.0, ge=0, description="L1 of clean and restored")
+    damage: float = Field(
+        1.0, ge=0, description="L1 over what was damaged alone, a small share of the pixels"
+    )
     pixel: float = Field(
         1.0, ge=0, description="cross-entropy of the pixel-wise discriminator with the damage"
     )
@@ -61,9 +70,9 @@ class RestorationSettings(Settings):
     """Settings of the restoration detector; the defaults are for photographs of parts."""
 
     detector: Literal["restoration"] = "restoration"
-    image: ImageSettings = ImageSettings(max_side=200)
-    training: TrainingSettings = TrainingSettings(steps=1000)
-    score: ScoreSettings = ScoreSettings(top_share=0.005)
+    image: ImageSettings = ImageSettings(max_side=384, lighting="keep")
+    view: ViewSettings = ViewSettings(size=128)
+    training: TrainingSettings = TrainingSettings(steps=8000, batch_size=8, decay_from=0.5)
     network: NetworkSettings = NetworkSettings()
     loss: LossSettings = LossSettings()
     weights: RestorationWeights = RestorationWeights(fake=1.0)
@@ -77,7 +86,7 @@ class RestorationRecipe(Recipe):
         "generator": ("generator", "pixel_discriminator"),
         "discriminator": ("discriminator",),
     }
-    optimiser = Adam(1e-3, 0.5, 0.999)
+    optimiser = Adam(1e-3, 0.9, 0.999)
 
     def __init__(self, networks: nn.ModuleDict, loss: LossSettings) -> None:
         self.networks = networks
@@ -96,6 +105,7 @@ class RestorationRecipe(Recipe):
         terms = {
             "adversarial": feature_matching(discriminator(restored)[1], real_features.detach()),
             "restoration": F.l1_loss(restored, x),
+            "damage": F.l1_loss(restored * mask, x * mask) / mask.mean().clamp_min(1e-3),
             "pixel": F.binary_cross_entropy_with_logits(fake, mask),
         }
         weights = self.loss.model_dump()
@@ -133,9 +143,9 @@ class Restoration(Detector):
         features, size = self.settings.network.features, self.settings.view.size
         return nn.ModuleDict(
             {
-                "generator": UNet(channels, channels, features),
+                "generator": UNet(channels, channels, features // 2),
                 "pixel_discriminator": UNet(2 * channels, 1, features),
-                "discriminator": Discriminator(size, channels, features, spectral=True),
+                "discriminator": Discriminator(size, channels, features // 2, spectral=True),
             }
         )
 

@@ -17,15 +17,25 @@ def test_what_the_mask_leaves_out_hardly_changes(views):
     assert set(mask.unique().tolist()) == {0.0, 1.0}
     change = (damaged - views).abs().mean(1, keepdim=True)
     assert change[mask == 1].mean() > 0.2
-    assert change[mask == 0].mean() < 0.02
+    assert change[mask == 0].mean() < 0.03
 
 
 def test_some_views_stay_clean_and_none_is_all_damage(views):
     damaged, mask = damage(views)
     clean = (damaged == views).flatten(1).all(1)
-    assert 4 <= clean.sum() <= 32
+    assert 4 <= clean.sum() <= 24
     assert mask[clean].sum() == 0
     assert mask.mean((1, 2, 3)).max() < 0.8
+
+
+def test_what_cannot_be_seen_is_not_asked_for():
+    torch.manual_seed(0)
+    grainy, smooth = torch.randn(64, 1, 32, 32) * 0.5, torch.zeros(64, 1, 32, 32)
+    shares = []
+    for views in (grainy, smooth):
+        torch.manual_seed(1)
+        shares.append(damage(views)[1].mean())
+    assert 0 < shares[0] < 0.9 * shares[1]
 
 
 def test_damage_is_decided_by_the_seed(views):

@@ -30,8 +30,12 @@ def test_one_factor_scales_all_images_and_keeps_their_aspect():
     assert prepare(np.zeros((400, 300), np.uint8)).shape == (100, 75, 1)
 
 
-def test_images_are_never_enlarged_in_the_patch_view():
+def test_only_images_smaller_than_half_a_patch_are_enlarged_in_the_patch_view():
     assert decide([(100, 80)]).scale == 1
+    prepare = decide([(28, 28)])
+    assert prepare(np.zeros((28, 28), np.uint8)).shape == (32, 32, 1)
+    thin = decide([(1000, 50)] * 3 + [(8, 8)], max_side=250)
+    assert thin(np.zeros((1000, 50), np.uint8)).shape == (640, 32, 1)
 
 
 def test_the_whole_view_fits_the_longer_side():

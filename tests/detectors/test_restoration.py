@@ -22,15 +22,16 @@ def test_the_loss_weighs_restoration_comparison_and_feature_matching():
     x = torch.rand(8, 1, 32, 32) * 2 - 1
     torch.manual_seed(5)
     recipe = RestorationRecipe(
-        made.networks, LossSettings(adversarial=2.0, restoration=3.0, pixel=4.0)
+        made.networks, LossSettings(adversarial=2.0, restoration=3.0, damage=0.5, pixel=4.0)
     )
     update = next(recipe.step(x))
     torch.manual_seed(5)
     damaged, mask = damage(x)
     restored, fake = restore_and_compare(made.networks, damaged)
     restoration = (restored - x).abs().mean()
+    there = (restored - x).abs()[mask > 0].mean()
     pixel = F.binary_cross_entropy(torch.sigmoid(fake), mask)
-    expected = 2 * update.terms["adversarial"] + 3 * restoration + 4 * pixel
+    expected = 2 * update.terms["adversarial"] + 3 * restoration + 0.5 * there + 4 * pixel
     assert update.loss.item() == pytest.approx(expected.item(), rel=1e-4)
 
 
@@ -39,8 +40,7 @@ def test_defects_on_parts_are_found_where_they_are(tmp_path):
     made = Restoration(
         device="cpu",
         view={"size": 32},
-        network={"features": 8},
-        training={"steps": 150, "batch_size": 16},
+        training={"steps": 400, "batch_size": 16},
     ).fit(tmp_path / "train" / "good")
     good = [result.score for result in made.score(list_images(tmp_path / "test" / "good"))]
     bad, hits = [], []

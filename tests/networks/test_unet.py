@@ -8,7 +8,7 @@ from anomgan.networks.unet import UNet
 @pytest.mark.parametrize("shape", [(64, 64), (32, 96)])
 def test_any_multiple_of_the_stride_keeps_its_size(shape):
     network = UNet(3, 2, 4)
-    assert network.stride == 16
+    assert network.stride == 32
     assert network(torch.zeros(2, 3, *shape)).shape == (2, 2, *shape)
 
 
