@@ -1,8 +1,9 @@
 """Adversarial restoration: repair what was damaged on purpose, then see what else gets repaired.
 
-A generator restores views that were damaged synthetically. A discriminator tells restored views
-from clean ones and draws the generator towards surfaces that look like those of good parts. A
-pixel-wise discriminator compares a view with its restoration and says where it is not genuine.
+A generator restores views that were damaged synthetically. A discriminator of patches tells
+restored views from clean ones and draws the generator towards surfaces that look like those of good
+parts. A pixel-wise discriminator compares a view with its restoration and says where it is not
+genuine.
 
 After DRAEM (Zavrtanik, Kristan and Skocaj, ICCV 2021), with an adversarial loss in place of SSIM
 and damage that needs no second data set.
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from anomgan.config import (
     ImageSettings,
+    ScoreSettings,
     Section,
     Settings,
     TrainingSettings,
@@ -27,8 +29,9 @@ from anomgan.config import (
 from anomgan.data.damage import damage
 from anomgan.data.views import Maps
 from anomgan.detectors.base import Detector, Profile
-from anomgan.losses import discriminator_minimax, feature_matching
-from anomgan.networks.dcgan import Discriminator
+from anomgan.errors import SettingsError
+from anomgan.losses import discriminator_least_squares, generator_least_squares
+from anomgan.networks.patchgan import PatchGAN
 from anomgan.networks.unet import UNet
 from anomgan.training.recipe import Adam, Phase, Recipe, Update
 
@@ -48,7 +51,7 @@ class NetworkSettings(Section):
 class LossSettings(Section):
     """Weights of the losses of generator and pixel-wise discriminator."""
 
-    adversarial: float = Field(1.0, ge=0, description="feature matching of clean and restored")
+    adversarial: float = Field(1.0, ge=0, description="patches that fool the discriminator")
     restoration: float = Field(10.0, ge=0, description="L1 of clean and restored")
     damage: float = Field(
         1.0, ge=0, description="L1 over what was damaged alone, a small share of the pixels"
@@ -75,6 +78,7 @@ class RestorationSettings(Settings):
     training: TrainingSettings = TrainingSettings(steps=8000, batch_size=8, decay_from=0.5)
     network: NetworkSettings = NetworkSettings()
     loss: LossSettings = LossSettings()
+    score: ScoreSettings = ScoreSettings(standardise=False)
     weights: RestorationWeights = RestorationWeights(fake=1.0)
     heatmap_weights: RestorationWeights = RestorationWeights(fake=1.0)
 
@@ -101,9 +105,8 @@ class RestorationRecipe(Recipe):
         discriminator = self.networks["discriminator"]
         damaged, mask = damage(x)
         restored, fake = restore_and_compare(self.networks, damaged)
-        real_logits, real_features = discriminator(x)
         terms = {
-            "adversarial": feature_matching(discriminator(restored)[1], real_features.detach()),
+            "adversarial": generator_least_squares(discriminator(restored)),
             "restoration": F.l1_loss(restored, x),
             "damage": F.l1_loss(restored * mask, x * mask) / mask.mean().clamp_min(1e-3),
             "pixel": F.binary_cross_entropy_with_logits(fake, mask),
@@ -112,7 +115,7 @@ class RestorationRecipe(Recipe):
         loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
         yield Update("generator", loss, terms)
 
-        loss = discriminator_minimax(real_logits, discriminator(restored.detach())[0])
+        loss = discriminator_least_squares(discriminator(x), discriminator(restored.detach()))
         yield Update("discriminator", loss, {"discriminator": loss})
 
 
@@ -141,11 +144,14 @@ class Restoration(Detector):
 
     def build(self, channels: int) -> nn.ModuleDict:
         features, size = self.settings.network.features, self.settings.view.size
+        generator = UNet(channels, channels, features // 2)
+        if size % generator.stride:
+            raise SettingsError(f"view.size = {size}: must be a multiple of {generator.stride}")
         return nn.ModuleDict(
             {
-                "generator": UNet(channels, channels, features // 2),
+                "generator": generator,
                 "pixel_discriminator": UNet(2 * channels, 1, features),
-                "discriminator": Discriminator(size, channels, features // 2, spectral=True),
+                "discriminator": PatchGAN(channels, features // 2),
             }
         )
 
