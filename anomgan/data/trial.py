@@ -1,8 +1,9 @@
 """Trial defects: painted on good photographs, to compare settings before any defect is at hand.
 
-Kinds that training does not use: `data.damage` fills shapes of smooth noise with other content;
-these are drawn as objects, at the resolution of the photograph. What a detector finds of them is no
-measure of what it finds of real ones, but settings can be ranked by it without a look at any.
+Training draws damage too, but another way: `data.damage` fills random shapes with any content, on
+views; these look like certain defects, and are painted at the resolution of the photograph. What a
+detector finds of them is no measure of what it finds of real ones, but settings can be ranked by it
+without a look at any.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -59,7 +60,9 @@ def test_a_report_is_one_file_with_all_pictures(detector, line, tmp_path):
     said = report_on(tmp_path / "model", read_test(line), out, title="rendered <parts>", device="cpu")
     page = (out / "report.html").read_text()
     assert page.count("data:image/png;base64,") == 6
-    assert "http" not in page and "rendered &lt;parts&gt;" in page
+    # The letters of a picture may spell it by chance.
+    text = re.sub(r"base64,[^\"]*", "", page)
+    assert "http" not in text and "rendered &lt;parts&gt;" in text
     figures = json.loads((out / "figures.json").read_text())
     assert f"image AUROC: {figures['image_auroc']:.3f}" in said
     rows = list(csv.DictReader((out / "scores.csv").open()))
