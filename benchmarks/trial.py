@@ -4,7 +4,7 @@
 
 Learns from four fifths of the good training images (whole tiles), and is tested on the others and
 on what `anomgan.data.trial` paints on them. Each --set (several settings with spaces between) is a
-contender of its own, beside the default.
+contender of its own; without any, the default is the only one.
 """
 
 import argparse
@@ -34,9 +34,11 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
     data = DataSet("folder", _trial(options.parts), "trial defects")
-    chosen = contenders(options.detectors, [], [], {})
-    for change in options.changes:
-        chosen += contenders(options.detectors, [], change.split(), {})
+    chosen = [
+        contender
+        for change in options.changes or [""]
+        for contender in contenders(options.detectors, [], change.split(), {})
+    ]
     cells = plan("trial", data, chosen, options.seeds)
     run_benchmark(cells, RESULTS / "trial.jsonl", workers=options.workers, device=options.device)
 
