@@ -123,9 +123,7 @@ class ViewSampler:
         hardly ever be seen in training, and alarm the detector on every part.
         """
         margin = overlap(self.size)
-        first, last = -margin, length + margin - self.size
-        # An edge is in few crops, but in every image: starts beyond the range are moved back.
-        start = int(np.clip(rng.integers(first - margin, last + margin + 1), first, last))
+        start = int(rng.integers(-margin, length + margin - self.size + 1))
         before, after = max(0, -start), max(0, start + self.size - length)
         return max(0, start), before, after
 
