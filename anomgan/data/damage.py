@@ -101,13 +101,13 @@ def _crack(x: Tensor) -> Tensor:
 
 
 def _foreign(x: Tensor) -> Tensor:
-    """Another view of the batch, mirrored and shaded."""
-    return _shaded(x.roll(1, 0).flip(-1))
+    """Another view of the batch, shaded."""
+    return _shaded(_other(x))
 
 
 def _pasted(x: Tensor) -> Tensor:
     """The texture of another view of the batch, as bright as the place."""
-    other = x.roll(1, 0).flip(-1)
+    other = _other(x)
     return other - _local_mean(other) + _local_mean(x)
 
 
@@ -125,7 +125,7 @@ def _shaded(x: Tensor) -> Tensor:
 
 def _toned(x: Tensor) -> Tensor:
     """Darker, or lighter, and otherwise the same."""
-    return x - _uniform(x, 0.15, 1.2) * torch.where(_choose(x, 0.7), 1.0, -1.0)
+    return x + _uniform(x, 0.15, 1.2) * _mostly_darker(x)
 
 
 def _smeared(x: Tensor) -> Tensor:
@@ -136,7 +136,7 @@ def _smeared(x: Tensor) -> Tensor:
 
 def _hole(x: Tensor) -> Tensor:
     """Nearly black, or nearly white: holes, cracks and glints."""
-    return 0.2 * x + torch.where(_choose(x, 0.7), -1.0, 1.0) * _uniform(x, 0.6, 1)
+    return 0.2 * x + _mostly_darker(x) * _uniform(x, 0.6, 1)
 
 
 def _grain(x: Tensor) -> Tensor:
@@ -146,8 +146,26 @@ def _grain(x: Tensor) -> Tensor:
 
 SHAPES: tuple[Part, ...] = (_blob, _blob, _scratch, _crack)
 CONTENTS: tuple[Part, ...] = (
-    *(_foreign, _pasted, _displaced, _shaded, _toned, _toned, _smeared, _hole, _grain),
+    _foreign,
+    _pasted,
+    _displaced,
+    _shaded,
+    _toned,
+    _toned,
+    _smeared,
+    _hole,
+    _grain,
 )
+
+
+def _other(x: Tensor) -> Tensor:
+    """For each view another one of the batch, mirrored."""
+    return x.roll(1, 0).flip(-1)
+
+
+def _mostly_darker(x: Tensor) -> Tensor:
+    """Signs of changes of brightness [N, 1, 1, 1]."""
+    return torch.where(_choose(x, 0.7), -1.0, 1.0)
 
 
 def _axes(x: Tensor) -> tuple[Tensor, Tensor]:

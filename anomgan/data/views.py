@@ -43,6 +43,11 @@ def to_pixels(x: Tensor) -> np.ndarray:
     return pixels.permute(0, 2, 3, 1).cpu().numpy()
 
 
+def squeezed(image: np.ndarray) -> np.ndarray:
+    """An image [h, w, C] as others expect it: [h, w] if it is grey."""
+    return image[:, :, 0] if image.shape[2] == 1 else image
+
+
 class ViewSampler:
     """Training batches; the batch of a step depends on (seed, step) alone.
 
@@ -189,9 +194,10 @@ def _positions(length: int, tile: int, stride: int, overlap: int) -> tuple[list[
     """Evenly spaced starts of tiles, and their side, that cover at least `length` pixels."""
     count = max(1, math.ceil((length - overlap) / (tile - overlap)))
     side = min(tile, _side(length, count, stride, overlap))
-    if side > length and _side(length, count + 1, stride, overlap) <= length:
+    smaller = _side(length, count + 1, stride, overlap)
+    if side > length >= smaller:
         # One tile more, of smaller ones, rather than padding that views do not have in training.
-        count, side = count + 1, _side(length, count + 1, stride, overlap)
+        count, side = count + 1, smaller
     starts = np.linspace(0, max(length, side) - side, count).round().astype(int)
     return starts.tolist(), side
 

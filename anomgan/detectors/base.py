@@ -21,6 +21,7 @@ from anomgan.data.views import (
     from_square,
     overlap,
     scan,
+    squeezed,
     to_network,
     to_pixels,
     to_square,
@@ -247,7 +248,7 @@ class Detector(ABC):
             "squared": np.square(difference).mean(axis=2),
             "contrast": contrast_map(residual),
         }
-        return Look(_squeeze(prepared), _squeeze(to_pixels(reconstruction)[0]), evidence)
+        return Look(squeezed(prepared), squeezed(to_pixels(reconstruction)[0]), evidence)
 
     def judge(self, evidence: Evidence, statistics: Statistics) -> tuple[float, np.ndarray]:
         """Image score and heatmap [h, w] from the evidence of one image."""
@@ -301,7 +302,3 @@ def _batches(images: Iterable[Item], size: int) -> Iterator[list[Item]]:
     remaining = iter(images)
     while some := list(islice(remaining, size)):
         yield some
-
-
-def _squeeze(image: np.ndarray) -> np.ndarray:
-    return image[:, :, 0] if image.shape[2] == 1 else image

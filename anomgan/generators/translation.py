@@ -17,6 +17,7 @@ from anomgan.data.views import (
     from_square,
     overlap,
     scan,
+    squeezed,
     to_network,
     to_pixels,
     to_square,
@@ -135,8 +136,7 @@ class TrainedTranslator(TrainedGenerator):
         else:
             stride, margin = self.method.stride, overlap(size)
             x = scan(prepared, infer, tile=LARGEST_TILE, stride=stride, margin=margin)["x"]
-        pixels = to_pixels(x)[0]
-        return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
+        return squeezed(to_pixels(x)[0])
 
     def draw_samples(self, path: Path, title: str) -> None:
         """Save a grid: a row for each example, a column for each label."""
@@ -156,8 +156,7 @@ def _add_change(image: np.ndarray, change: np.ndarray) -> np.ndarray:
     method = cv2.INTER_AREA if change.shape[0] > height else cv2.INTER_LINEAR
     change = cv2.resize(change, (width, height), interpolation=method).reshape(height, width, -1)
     sums = np.atleast_3d(image) + change
-    pixels = np.clip(np.rint(sums), 0, 255).astype(np.uint8)
-    return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
+    return squeezed(np.clip(np.rint(sums), 0, 255).astype(np.uint8))
 
 
 def middle_view(image: np.ndarray, size: int) -> np.ndarray:

@@ -14,8 +14,8 @@ class UNet(nn.Module):
 
     Blocks of 2 x 2 pixels become channels at the entry and pixels again at the exit (Shi et al.
     2016), and what comes up from below is added to the skip connection instead of being stacked on
-    it (Chaurasia and Culurciello 2017): eight times less arithmetic, and nothing is lost to the
-    eye. Sides must be multiples of `stride`.
+    it (Chaurasia and Culurciello 2017): an eighth of the arithmetic. Sides must be multiples of
+    `stride`.
 
     Args:
         in_channels: channels of the input.

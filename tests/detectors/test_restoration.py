@@ -15,7 +15,7 @@ from anomgan.detectors.restoration import (
 from anomgan.metrics.detection import auroc
 
 
-def test_the_loss_weighs_restoration_comparison_and_feature_matching():
+def test_the_loss_weighs_adversary_restoration_and_comparison():
     made = Restoration(device="cpu", view={"size": 32}, network={"features": 4})
     torch.manual_seed(0)
     made.networks = made.build(1)
