@@ -57,8 +57,18 @@ class ViewSettings(Section):
     size: int = Field(
         64, ge=8, le=1024, description="pixels; side of the square that the networks are trained on"
     )
+    scales: int = Field(
+        1,
+        ge=1,
+        le=4,
+        description="scales at which patches are seen, each half as fine as the one before; the "
+        "score takes the hottest",
+    )
     flip: bool = Field(
-        False, description="mirror half of the training views left to right; for generators"
+        False, description="mirror half of the training views left to right"
+    )
+    flip_vertical: bool = Field(
+        False, description="mirror half of the training views top to bottom"
     )
 
 

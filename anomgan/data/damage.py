@@ -35,8 +35,6 @@ def damage(x: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         The damaged views, likewise, and masks [N, 1, size, size], 1 where something is damaged.
     """
-    # What cannot be seen must not be asked for: the mask would be noise.
-    visible = (VISIBLE * _local_deviation(x)).clamp_min(FAINTEST)
     damaged, mask = x.clone(), torch.zeros_like(x[:, :1])
     objects = torch.randint(MOST + 1, (len(x),), device=x.device)
     for number in range(MOST):
@@ -44,14 +42,27 @@ def damage(x: Tensor) -> tuple[Tensor, Tensor]:
         if not len(chosen):
             break
         before = damaged[chosen]
-        shape, content = _draw(SHAPES, before), _draw(CONTENTS, before)
+        shape, content = draw_shapes(before), _draw(CONTENTS, before)
         opacity = 1 - 0.75 * _uniform(before).square()
         after = before + shape * opacity * (content.clamp(-1, 1) - before)
         damaged[chosen] = after
-        change = F.avg_pool2d((after - x[chosen]).abs().mean(1, keepdim=True), 3, 1, 1)
-        seen = (change > visible[chosen]) & (shape > 0.3)
-        mask[chosen] = torch.maximum(mask[chosen], seen.float())
+        mask[chosen] = torch.maximum(mask[chosen], visible_change(x[chosen], after, shape))
     return damaged, mask
+
+
+def draw_shapes(x: Tensor) -> Tensor:
+    """A shape for each of the views [N, C, size, size]: [N, 1, size, size], 1 inside, 0 outside."""
+    return _draw(SHAPES, x)
+
+
+def visible_change(x: Tensor, changed: Tensor, shape: Tensor) -> Tensor:
+    """Where views [N, C, size, size] that were changed within a shape look different: 1 or 0.
+
+    What cannot be seen must not be asked for: the mask would be noise.
+    """
+    change = F.avg_pool2d((changed - x).abs().mean(1, keepdim=True), 3, 1, 1)
+    least = (VISIBLE * _local_deviation(x)).clamp_min(FAINTEST)
+    return ((change > least) & (shape > 0.3)).float()
 
 
 def _draw(parts: Sequence[Part], x: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -57,7 +58,9 @@ class ViewSampler:
         size: side of a view.
         batch_size: views per batch.
         whole: take whole images (centred on a square) instead of random crops.
+        scales: crops are 1 to 2^(scales - 1) times as large as a view, and shrunk to it.
         flip: mirror half of the views left to right.
+        flip_vertical: mirror half of the views top to bottom.
         labelled: labels of all images of the store; a batch then goes round the strata.
         batches: batches that are joined into one; their labels are the same, in the same order.
         seed: base of the randomness.
@@ -71,7 +74,9 @@ class ViewSampler:
         size: int,
         batch_size: int,
         whole: bool,
+        scales: int = 1,
         flip: bool = False,
+        flip_vertical: bool = False,
         labelled: LabelledImages | None = None,
         batches: int = 1,
         seed: int = 0,
@@ -81,7 +86,9 @@ class ViewSampler:
         self.size = size
         self.batch_size = batch_size
         self.whole = whole
+        self.scales = scales
         self.flip = flip
+        self.flip_vertical = flip_vertical
         self.labelled = labelled
         self.batches = batches
         self.seed = seed
@@ -100,6 +107,9 @@ class ViewSampler:
         if self.flip:
             mirrored = rng.random(len(views)) < 0.5
             views[mirrored] = views[mirrored][:, :, ::-1]
+        if self.flip_vertical:
+            mirrored = rng.random(len(views)) < 0.5
+            views[mirrored] = views[mirrored][:, ::-1]
         batch = [torch.from_numpy(views).permute(0, 3, 1, 2)]
         if self.labelled is not None:
             batch.append(torch.from_numpy(self.labelled.labels[chosen]))
@@ -115,22 +125,32 @@ class ViewSampler:
         if self.whole:
             return to_square(self.store[index], self.size)
         height, width, _ = self.store.shape(index)
-        top, above, below = self._span(height, rng)
-        left, before, after = self._span(width, rng)
-        size = self.size
-        crop = self.store.crop(index, top, left, size - above - below, size - before - after)
-        return _pad(crop, above, below, before, after)
+        zoom = 2 ** rng.uniform(0, self.scales - 1)
+        side = round(min(zoom * self.size, max(self.size, min(height, width))))
+        top, above, below = _span(height, side, rng)
+        left, before, after = _span(width, side, rng)
+        crop = self.store.crop(index, top, left, side - above - below, side - before - after)
+        return shrink(_pad(crop, above, below, before, after), self.size, self.size)
 
-    def _span(self, length: int, rng: np.random.Generator) -> tuple[int, int, int]:
-        """Where a crop begins, and how much of it lies before and beyond the image.
 
-        Crops reach past the image as far as tiles do when it is scanned. Otherwise its edge would
-        hardly ever be seen in training, and alarm the detector on every part.
-        """
-        margin = overlap(self.size)
-        start = int(rng.integers(-margin, length + margin - self.size + 1))
-        before, after = max(0, -start), max(0, start + self.size - length)
-        return max(0, start), before, after
+def shrink(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """An image [H, W, C] scaled down to [height, width, C]."""
+    if image.shape[:2] == (height, width):
+        return image
+    small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return small.reshape(height, width, -1)
+
+
+def _span(length: int, side: int, rng: np.random.Generator) -> tuple[int, int, int]:
+    """Where a crop of `side` begins, and how much of it lies before and beyond the image.
+
+    Crops reach past the image as far as tiles do when it is scanned. Otherwise its edge would
+    hardly ever be seen in training, and alarm the detector on every part.
+    """
+    margin = overlap(side)
+    start = int(rng.integers(-margin, length + margin - side + 1))
+    before, after = max(0, -start), max(0, start + side - length)
+    return max(0, start), before, after
 
 
 def scan(

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self, TypeVar, overload
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anomgan.config import Settings, build_settings
@@ -21,6 +22,7 @@ from anomgan.data.views import (
     from_square,
     overlap,
     scan,
+    shrink,
     squeezed,
     to_network,
     to_pixels,
@@ -227,6 +229,20 @@ class Detector(ABC):
                 yield self._evidence(image, maps)
 
     def _scan(self, prepared: np.ndarray) -> Maps:
+        """Maps of a whole image; of the scales that it is seen at, the hottest."""
+        maps = self._scan_once(prepared)
+        height, width = prepared.shape[:2]
+        for number in range(1, self.settings.view.scales):
+            small = shrink(prepared, round(height / 2**number), round(width / 2**number))
+            if min(small.shape[:2]) < self.settings.view.size // 2:
+                break
+            for name, found in self._scan_once(small).items():
+                if name != "reconstruction":
+                    found = F.interpolate(found, (height, width), mode="bilinear")
+                    maps[name] = torch.maximum(maps[name], found)
+        return maps
+
+    def _scan_once(self, prepared: np.ndarray) -> Maps:
         size = self.settings.view.size
         if self.stride is None:
             tile, stride, batch = size, size, VIEWS_AT_ONCE

@@ -1,12 +1,14 @@
-"""Adversarial restoration: repair what was damaged on purpose, then see what else gets repaired.
+"""Adversarial restoration: find what is not genuine, and draw what should be there instead.
 
-A generator restores views that were damaged synthetically. A discriminator of patches tells
-restored views from clean ones and draws the generator towards surfaces that look like those of good
-parts. A pixel-wise discriminator compares a view with its restoration and says where it is not
-genuine.
+A generator fills holes that were cut into views of good parts. A pixel-wise discriminator sees
+views that were filled or damaged synthetically and says, for every pixel, whether it is genuine;
+the generator learns to leave nothing to say. Of a new part, the discriminator's map is the heatmap;
+what it does not believe is cut out and filled, which gives the restored part.
 
-After DRAEM (Zavrtanik, Kristan and Skocaj, ICCV 2021), with an adversarial loss in place of SSIM
-and damage that needs no second data set.
+The discriminator is the U-Net of Schonfeld, Schiele and Khoreva (CVPR 2020), the generator a
+context encoder (Pathak et al., CVPR 2016), and the damage that of DRAEM (Zavrtanik, Kristan and
+Skocaj, ICCV 2021). Unlike DRAEM's, the discriminator does not see the restoration of the whole
+view: it found fewer defects of kinds that were not drawn in training when it did.
 """
 
 from collections.abc import Iterator
@@ -26,14 +28,17 @@ from anomgan.config import (
     ViewSettings,
     Weights,
 )
-from anomgan.data.damage import damage
+from anomgan.data.damage import damage, draw_shapes, visible_change
 from anomgan.data.views import Maps
 from anomgan.detectors.base import Detector, Profile
 from anomgan.errors import SettingsError
-from anomgan.losses import discriminator_least_squares, generator_least_squares
-from anomgan.networks.patchgan import PatchGAN
 from anomgan.networks.unet import UNet
 from anomgan.training.recipe import Adam, Phase, Recipe, Update
+
+FILLED = 0.25
+"""Share of the views of a batch that the generator fills a hole of."""
+RIM = 4
+"""Pixels around what is not believed that are cut out, too."""
 
 
 class NetworkSettings(Section):
@@ -43,30 +48,21 @@ class NetworkSettings(Section):
         16,
         ge=2,
         le=1024,
-        description="feature maps of the pixel-wise discriminator; generator and discriminator "
-        "have half as many",
+        description="feature maps of the discriminator; the generator has half as many",
     )
 
 
 class LossSettings(Section):
-    """Weights of the losses of generator and pixel-wise discriminator."""
+    """Weights of the losses of the generator."""
 
-    adversarial: float = Field(1.0, ge=0, description="patches that fool the discriminator")
-    restoration: float = Field(10.0, ge=0, description="L1 of clean and restored")
-    damage: float = Field(
-        1.0, ge=0, description="L1 over what was damaged alone, a small share of the pixels"
-    )
-    pixel: float = Field(
-        1.0, ge=0, description="cross-entropy of the pixel-wise discriminator with the damage"
-    )
+    adversarial: float = Field(1.0, ge=0, description="filled holes that pass for genuine")
+    restoration: float = Field(10.0, ge=0, description="L1 of what was there and what is filled in")
 
 
 class RestorationWeights(Weights):
     """Evidence of the restoration detector."""
 
-    fake: float = Field(
-        0.0, ge=0, description="logit of the pixel-wise discriminator: not genuine here"
-    )
+    fake: float = Field(0.0, ge=0, description="logit of the discriminator: not genuine here")
 
 
 class RestorationSettings(Settings):
@@ -74,22 +70,19 @@ class RestorationSettings(Settings):
 
     detector: Literal["restoration"] = "restoration"
     image: ImageSettings = ImageSettings(max_side=384, lighting="keep")
-    view: ViewSettings = ViewSettings(size=128)
+    view: ViewSettings = ViewSettings(size=128, scales=2, flip=True, flip_vertical=True)
     training: TrainingSettings = TrainingSettings(steps=8000, batch_size=8, decay_from=0.5)
     network: NetworkSettings = NetworkSettings()
     loss: LossSettings = LossSettings()
-    score: ScoreSettings = ScoreSettings(standardise=False)
+    score: ScoreSettings = ScoreSettings(standardise=False, top_share=0.005)
     weights: RestorationWeights = RestorationWeights(fake=1.0)
     heatmap_weights: RestorationWeights = RestorationWeights(fake=1.0)
 
 
 class RestorationRecipe(Recipe):
-    """One training step: damage, restore, compare."""
+    """One training step: cut holes and fill them, damage, tell what is genuine."""
 
-    players = {
-        "generator": ("generator", "pixel_discriminator"),
-        "discriminator": ("discriminator",),
-    }
+    players = {"generator": ("generator",), "discriminator": ("discriminator",)}
     optimiser = Adam(1e-3, 0.9, 0.999)
 
     def __init__(self, networks: nn.ModuleDict, loss: LossSettings) -> None:
@@ -97,36 +90,39 @@ class RestorationRecipe(Recipe):
         self.loss = loss
 
     def step(self, x: Tensor) -> Iterator[Update]:
-        """Yield the update of generator and pixel-wise discriminator, then the discriminator's.
-
-        The first two work together, as in DRAEM: the better the restoration, the plainer the
-        difference that the other has to see.
-        """
+        """Yield the generator's update, then the discriminator's."""
         discriminator = self.networks["discriminator"]
-        damaged, mask = damage(x)
-        restored, fake = restore_and_compare(self.networks, damaged)
+        some = x[: max(1, round(FILLED * len(x)))]
+        hole = draw_shapes(some)
+        filled = fill(self.networks["generator"], some, hole)
+        inside = hole.sum().clamp_min(1)
         terms = {
-            "adversarial": generator_least_squares(discriminator(restored)),
-            "restoration": F.l1_loss(restored, x),
-            "damage": F.l1_loss(restored * mask, x * mask) / mask.mean().clamp_min(1e-3),
-            "pixel": F.binary_cross_entropy_with_logits(fake, mask),
+            "adversarial": (F.softplus(discriminator(filled)) * hole).sum() / inside,
+            "restoration": ((filled - some).abs() * hole).mean(1).sum() / inside,
         }
         weights = self.loss.model_dump()
         loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
         yield Update("generator", loss, terms)
 
-        loss = discriminator_least_squares(discriminator(x), discriminator(restored.detach()))
+        filled = filled.detach()
+        damaged, mask = damage(torch.cat([filled, x[len(some) :]]))
+        mask[: len(some)] = torch.maximum(mask[: len(some)], visible_change(some, filled, hole))
+        loss = F.binary_cross_entropy_with_logits(discriminator(damaged), mask)
         yield Update("discriminator", loss, {"discriminator": loss})
 
 
-def restore_and_compare(networks: nn.ModuleDict, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Restoration of x [N, C, H, W] and logits [N, 1, H, W] of where x is not genuine."""
-    restored = torch.tanh(networks["generator"](x))
-    return restored, networks["pixel_discriminator"](torch.cat([x, restored], 1))
+def fill(generator: nn.Module, x: Tensor, hole: Tensor) -> Tensor:
+    """Views x [N, C, H, W] with what the generator draws into holes [N, 1, H, W], 1 inside.
+
+    The generator does not see what was there: where a hole has a soft rim, it sees nothing of it.
+    """
+    cut = (hole > 0.05).to(x.dtype)
+    drawn = torch.tanh(generator(torch.cat([x * (1 - cut), cut], 1)))
+    return x + hole * (drawn - x)
 
 
 class Restoration(Detector):
-    """Restores the part and compares; fully convolutional, one pass over a large image.
+    """Finds what is not genuine and restores it; fully convolutional, tiles as large as 768 pixels.
 
     Example:
         >>> detector = Restoration(training={"minutes": 10}).fit("ok/")
@@ -135,8 +131,8 @@ class Restoration(Detector):
     """
 
     profile = Profile(
-        infers="restoring the view, then comparing both pixel by pixel",
-        costs="slow to train; two forward passes per image",
+        infers="a map of what is not genuine; that part is cut out and filled",
+        costs="slow to train; two forward passes per image and scale",
         choose="first: textures and parts, large and small defects",
     )
     settings_type = RestorationSettings
@@ -144,16 +140,11 @@ class Restoration(Detector):
 
     def build(self, channels: int) -> nn.ModuleDict:
         features, size = self.settings.network.features, self.settings.view.size
-        generator = UNet(channels, channels, features // 2)
-        if size % generator.stride:
-            raise SettingsError(f"view.size = {size}: must be a multiple of {generator.stride}")
-        return nn.ModuleDict(
-            {
-                "generator": generator,
-                "pixel_discriminator": UNet(2 * channels, 1, features),
-                "discriminator": PatchGAN(channels, features // 2),
-            }
-        )
+        discriminator = UNet(channels, 1, features)
+        if size % discriminator.stride:
+            raise SettingsError(f"view.size = {size}: must be a multiple of {discriminator.stride}")
+        generator = UNet(channels + 1, channels, max(1, features // 2))
+        return nn.ModuleDict({"generator": generator, "discriminator": discriminator})
 
     def phases(self) -> dict[str, Phase]:
         recipe = RestorationRecipe(self.networks, self.settings.loss)
@@ -161,9 +152,11 @@ class Restoration(Detector):
 
     @property
     def stride(self) -> int:
-        return self.networks["generator"].stride
+        return self.networks["discriminator"].stride
 
     def infer(self, x: Tensor) -> Maps:
-        """The restored view, and the logit that a place is not genuine."""
-        restored, fake = restore_and_compare(self.networks, x)
+        """The logit that a place is not genuine, and the view with such places restored."""
+        fake = self.networks["discriminator"](x)
+        suspect = F.max_pool2d(fake, 2 * RIM + 1, 1, RIM) > 0
+        restored = fill(self.networks["generator"], x, suspect.to(x.dtype))
         return {"reconstruction": restored, "fake": fake}

@@ -1,38 +1,46 @@
+import cv2
 import pytest
 import torch
-import torch.nn.functional as F
 
-from anomgan.data.damage import damage
+from anomgan.data.damage import damage, draw_shapes
 from anomgan.data.decode import read_image
 from anomgan.data.folders import list_images
 from anomgan.data.parts import DEFECTS, write_line
-from anomgan.detectors.restoration import (
-    LossSettings,
-    Restoration,
-    RestorationRecipe,
-    restore_and_compare,
-)
+from anomgan.detectors.restoration import LossSettings, Restoration, RestorationRecipe, fill
 from anomgan.metrics.detection import auroc
 
 
-def test_the_loss_weighs_adversary_restoration_and_comparison():
-    made = Restoration(device="cpu", view={"size": 32}, network={"features": 4})
+@pytest.fixture
+def made():
     torch.manual_seed(0)
+    made = Restoration(device="cpu", view={"size": 32}, network={"features": 4})
     made.networks = made.build(1)
+    return made
+
+
+def test_the_generator_is_to_pass_for_genuine_and_to_restore(made):
     x = torch.rand(8, 1, 32, 32) * 2 - 1
     torch.manual_seed(5)
-    recipe = RestorationRecipe(
-        made.networks, LossSettings(adversarial=2.0, restoration=3.0, damage=0.5, pixel=4.0)
-    )
+    recipe = RestorationRecipe(made.networks, LossSettings(adversarial=2.0, restoration=3.0))
     update = next(recipe.step(x))
     torch.manual_seed(5)
-    damaged, mask = damage(x)
-    restored, fake = restore_and_compare(made.networks, damaged)
-    restoration = (restored - x).abs().mean()
-    there = (restored - x).abs()[mask > 0].mean()
-    pixel = F.binary_cross_entropy(torch.sigmoid(fake), mask)
-    expected = 2 * update.terms["adversarial"] + 3 * restoration + 0.5 * there + 4 * pixel
-    assert update.loss.item() == pytest.approx(expected.item(), rel=1e-4)
+    hole = draw_shapes(x[:2])
+    filled = fill(made.networks["generator"], x[:2], hole)
+    believed = torch.sigmoid(-made.networks["discriminator"](filled))
+    adversarial = (-believed.log() * hole).sum() / hole.sum()
+    restoration = ((filled - x[:2]).abs() * hole).sum() / hole.sum()
+    assert update.loss.item() == pytest.approx((2 * adversarial + 3 * restoration).item(), rel=1e-4)
+
+
+def test_a_hole_is_filled_without_a_look_at_what_was_there(made):
+    x = torch.rand(1, 1, 32, 32) * 2 - 1
+    hole = torch.zeros(1, 1, 32, 32)
+    hole[..., 8:20, 8:20] = 1
+    other = torch.where(hole > 0, -x, x)
+    made.networks.eval()
+    filled, also = (fill(made.networks["generator"], views, hole) for views in (x, other))
+    assert torch.allclose(filled, also, atol=1e-6)
+    assert torch.equal(filled * (1 - hole), x * (1 - hole))
 
 
 def test_defects_on_parts_are_found_where_they_are(tmp_path):
@@ -43,12 +51,16 @@ def test_defects_on_parts_are_found_where_they_are(tmp_path):
         training={"steps": 400, "batch_size": 16},
     ).fit(tmp_path / "train" / "good")
     good = [result.score for result in made.score(list_images(tmp_path / "test" / "good"))]
-    bad, hits = [], []
+    bad, hits, restored = [], [], []
     for defect in DEFECTS:
         paths = list_images(tmp_path / "test" / defect)
         for path, result in zip(paths, made.score(paths), strict=True):
             mask = read_image(tmp_path / "ground_truth" / defect / f"{path.stem}_mask.png") > 0
             bad.append(result.score)
             hits.append(result.heatmap[mask].mean() > result.heatmap[~mask].mean())
+            change = cv2.absdiff(result.prepared, result.reconstruction)
+            restored.append(change[mask].mean() > 3 * change[~mask].mean())
     assert auroc([0] * len(good) + [1] * len(bad), good + bad) > 0.85
     assert sum(hits) >= 0.85 * len(hits)
+    assert sum(restored) >= 0.5 * len(restored), "what was found is drawn anew, the rest is kept"
+
