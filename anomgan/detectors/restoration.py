@@ -71,7 +71,7 @@ class RestorationSettings(Settings):
     detector: Literal["restoration"] = "restoration"
     image: ImageSettings = ImageSettings(max_side=384, lighting="keep")
     view: ViewSettings = ViewSettings(size=128, scales=2, flip=True, flip_vertical=True)
-    training: TrainingSettings = TrainingSettings(steps=8000, batch_size=8, decay_from=0.5)
+    training: TrainingSettings = TrainingSettings(steps=10000, batch_size=8, decay_from=0.5)
     network: NetworkSettings = NetworkSettings()
     loss: LossSettings = LossSettings()
     score: ScoreSettings = ScoreSettings(standardise=False, top_share=0.005)
