@@ -93,6 +93,17 @@ def read_folder(folder: Path, made_by: str) -> tuple[dict[str, Any], dict[str, T
         raise ModelError(f"{folder / WEIGHTS} is damaged: {error}") from error
 
 
+def model_id(folder: Path) -> str:
+    """Twelve hexadecimal digits that tell a model from any other, wherever its folder lies.
+
+    The beginning of the SHA-256 of its card, which holds that of its weights.
+
+    Raises:
+        ModelError: the card is missing.
+    """
+    return hashlib.sha256(_read_file(folder / CARD)).hexdigest()[:12]
+
+
 def load_weights(networks: nn.Module, tensors: Mapping[str, Tensor], folder: Path) -> None:
     """Copy stored weights into `networks`.
 

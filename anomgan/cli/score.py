@@ -7,6 +7,8 @@ import typer
 
 from anomgan.cli.fit import DEFAULT_MODEL
 
+DEFAULT_HEATMAPS = Path("anomgan-heatmaps")
+
 
 def score(
     image: Annotated[
@@ -15,15 +17,18 @@ def score(
     dir: Annotated[Path | None, typer.Option(help="Score every image in this folder.")] = None,
     model: Annotated[Path, typer.Option(help="Model folder.")] = DEFAULT_MODEL,
     out: Annotated[
-        Path | None, typer.Option(help="Table to write the results to: .csv or .jsonl.")
+        Path | None,
+        typer.Option(help="Table for the results, appended as they come: .csv or .jsonl."),
     ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the table of an earlier run.")
+    ] = False,
     heatmap: Annotated[
         bool, typer.Option("--heatmap", help="Save the heatmap over each image as a PNG.")
     ] = False,
     heatmap_dir: Annotated[
-        Path | None,
-        typer.Option(help="Folder for heatmaps and maps. Default: anomgan-heatmaps."),
-    ] = None,
+        Path, typer.Option(help="Folder for heatmaps and maps.")
+    ] = DEFAULT_HEATMAPS,
     save_map: Annotated[
         bool, typer.Option("--save-map", help="Save the raw float32 heatmap of each image (.npy).")
     ] = False,
@@ -36,8 +41,9 @@ def score(
     """Say ok or anomalous, how sure, and where.
 
     Exit codes: 0 done, 1 an image is anomalous (only with --fail-on-anomaly), 2 bad input or
-    settings, 3 some images of a batch could not be read.
+    settings, 3 some images of a batch could not be read, 130 Ctrl-C.
     """
+    from anomgan.inspection.scorer import Pictures
     from anomgan.inspection.scoring import ScoreJob, run_score
 
     job = ScoreJob(
@@ -45,9 +51,8 @@ def score(
         folder=dir,
         model=model,
         table=out,
-        pictures=(heatmap_dir or Path("anomgan-heatmaps")),
-        overlays=heatmap,
-        maps=save_map,
+        resume=resume,
+        pictures=Pictures(heatmap_dir, heatmap, save_map),
         as_json=json,
         device=device,
     )

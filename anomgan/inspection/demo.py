@@ -12,7 +12,7 @@ from anomgan.errors import InputError
 from anomgan.inspection.evaluation import evaluate
 from anomgan.inspection.fitting import summarise
 from anomgan.inspection.report import kind_rows, write_report
-from anomgan.inspection.scoring import write_overlay
+from anomgan.inspection.scorer import write_overlay
 
 NORMAL, TEST_NORMAL, PER_DEFECT = 240, 40, 10
 STEPS = 700

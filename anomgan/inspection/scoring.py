@@ -1,40 +1,18 @@
 """`anomgan score` as a job: many images, one line each, tables, heatmaps, raw maps."""
 
-import csv
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from anomgan.data.decode import read_image, to_uint8
 from anomgan.data.folders import list_images
-from anomgan.detectors import load
-from anomgan.detectors.base import Detector
-from anomgan.detectors.result import Result
-from anomgan.errors import InputError
-from anomgan.files import atomic_path
-from anomgan.pictures import save_overlay
+from anomgan.errors import InputError, Interrupted
+from anomgan.inspection.results_table import Row, check_kind, identity, open_table
+from anomgan.inspection.scorer import Pictures, Scorer
 from anomgan.training.progress import progress_bar
 
-COLUMNS = (
-    "image",
-    "score",
-    "p_value",
-    "verdict",
-    "threshold",
-    "false_alarm_rate",
-    "regions",
-    "heatmap",
-    "milliseconds",
-    "model",
-    "error",
-)
-Row = dict[str, Any]
 Say = Callable[[str], None]
 
 
@@ -47,9 +25,8 @@ class ScoreJob:
         folder: folder whose images are scored too.
         model: model folder.
         table: .csv or .jsonl file for the results.
-        pictures: folder for overlays and raw maps.
-        overlays: save an overlay PNG per image.
-        maps: save the raw float32 map per image (.npy).
+        resume: go on with the table of an earlier run.
+        pictures: what to keep of each image beside its row.
         as_json: say one JSON object per image.
         device: "auto", "cpu", "cuda" or "mps".
     """
@@ -58,9 +35,8 @@ class ScoreJob:
     folder: Path | None
     model: Path
     table: Path | None
-    pictures: Path
-    overlays: bool
-    maps: bool
+    resume: bool
+    pictures: Pictures
     as_json: bool
     device: str
 
@@ -73,101 +49,78 @@ class Outcome:
     anomalous: int = 0
     failed: int = 0
 
+    def count(self, row: Row) -> None:
+        """Take the verdict of a row into account, or that there is none."""
+        verdict = row.get("verdict")
+        self.failed += not verdict
+        self.anomalous += verdict == "anomalous"
+
 
 def run_score(job: ScoreJob, say: Say) -> Outcome:
-    """Score all images of a job; one that cannot be read is reported and the rest go on.
+    """Score every image of a job once; one that cannot be read is reported and the rest go on.
+
+    Returns:
+        Counts over all images, those that an earlier run has scored among them.
 
     Raises:
-        InputError: there is nothing to score, or the table is not .csv or .jsonl.
+        InputError: there is nothing to score, or the table cannot be written or gone on with.
         ModelError: the model cannot be loaded.
+        Interrupted: Ctrl-C was pressed; the table holds the results so far.
     """
-    paths = list(job.images) + (list_images(job.folder) if job.folder else [])
-    if not paths:
+    if job.table:
+        check_kind(job.table)
+    elif job.resume:
+        raise InputError("--resume goes on with a table; name it with --out")
+    listed = job.images + (list_images(job.folder) if job.folder else [])
+    if not listed:
         raise InputError("nothing to score; give --image part.png or --dir parts/")
-    root = Path(os.path.commonpath([path.resolve().parent for path in paths]))
-    detector = load(job.model, job.device)
-    outcome = Outcome(len(paths))
-    with _table(job.table) as write, progress_bar("scoring", len(paths)) as report:
-        for done, (path, result) in enumerate(_results(detector, paths), start=1):
-            row = _row(detector, job, path, path.resolve().relative_to(root), result)
-            outcome.failed += "error" in row
-            outcome.anomalous += row.get("verdict") == "anomalous"
-            write(row)
+    try:
+        return _score(job, {identity(path): path for path in listed}, say)
+    except KeyboardInterrupt:
+        if not job.table:
+            raise
+        raise Interrupted(
+            f"stopped; {job.table} holds the results so far, the same command with --resume goes on"
+        ) from None
+
+
+def _score(job: ScoreJob, images: dict[str, Path], say: Say) -> Outcome:
+    scorer = Scorer(job.model, job.device, job.pictures)
+    root = os.path.commonpath([p.resolve() for p in {path.parent for path in images.values()}])
+    outcome = Outcome(len(images))
+
+    def name(path: Path) -> Path:
+        return path.parent.resolve().relative_to(root) / path.name
+
+    def earlier(row: Row) -> None:
+        if images.pop(identity(row["image"]), None):
+            outcome.count(row)
+
+    table = (
+        open_table(job.table, scorer.model["model_id"], earlier if job.resume else None)
+        if job.table
+        else nullcontext()
+    )
+    with table as rows, progress_bar("scoring", outcome.total) as report:
+        done = outcome.total - len(images)
+        if done and not job.as_json:
+            say(f"{done} of {outcome.total} images are in {job.table} already")
+        for number, row in enumerate(scorer.rows(list(images.values()), name), start=done + 1):
+            if rows:
+                rows.append(row)
+            outcome.count(row)
             if job.as_json:
                 say(json.dumps(row))
             elif not job.table or "error" in row:
-                say(_line(row))
-            report(done)
-    if not job.as_json and len(paths) > 1:
-        say(_closing(outcome, job))
+                say(describe(row))
+            report(number)
+    if not job.as_json and outcome.total > 1:
+        say(closing(outcome, job.table))
     return outcome
 
 
-def _results(
-    detector: Detector, paths: Sequence[Path]
-) -> Iterator[tuple[Path, Result | InputError]]:
-    """The result of each image, or what is wrong with it; small ones are scored in batches."""
-    for first in range(0, len(paths), detector.images_at_once):
-        some = paths[first : first + detector.images_at_once]
-        try:
-            yield from zip(some, detector.score(some), strict=True)
-        except InputError:
-            yield from ((path, _result(detector, path)) for path in some)
-
-
-def _result(detector: Detector, path: Path) -> Result | InputError:
-    try:
-        return detector.score(path)
-    except InputError as error:
-        return error
-
-
-def _row(
-    detector: Detector, job: ScoreJob, path: Path, name: Path, result: Result | InputError
-) -> Row:
-    if isinstance(result, InputError):
-        return {"image": str(path), "error": str(result)}
-    row = result.as_dict() | {"model": str(job.model)}
-    if job.overlays:
-        row["heatmap"] = str(job.pictures / f"{name}.heatmap.png")
-        write_overlay(Path(row["heatmap"]), result, path, detector.bits)
-    if job.maps:
-        with atomic_path(job.pictures / f"{name}.heatmap.npy") as temporary:
-            np.save(temporary, result.heatmap)
-    return row
-
-
-def write_overlay(target: Path, result: Result, path: Path, bits: int) -> None:
-    """Save the photograph at `path` beside its heatmap; `bits` as the model reads 16-bit files."""
-    save_overlay(
-        target,
-        to_uint8(read_image(path), bits),
-        result.heatmap,
-        threshold=result.heat_threshold,
-        regions=[(r.x, r.y, r.width, r.height) for r in result.regions],
-        title=f"{path.name}: {result.verdict}, score {result.score:.3g} "
-        f"(threshold {result.threshold:.3g}), p = {result.p_value:.3g}",
-    )
-
-
-@contextmanager
-def _table(path: Path | None) -> Iterator[Callable[[Row], None]]:
-    if path is None:
-        yield lambda row: None
-        return
-    kind = path.suffix.lower()
-    if kind not in (".csv", ".jsonl"):
-        raise InputError(f"--out {path}: the table must end in .csv or .jsonl")
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        if kind == ".jsonl":
-            yield lambda row: print(json.dumps(row), file=file)
-            return
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        yield lambda row: writer.writerow(row | {"regions": json.dumps(row.get("regions", []))})
-
-
-def _line(row: Row) -> str:
+def describe(row: Row) -> str:
+    """A row in one line."""
     if "error" in row:
         return f"error      {row['error']}"
     regions = len(row["regions"])
@@ -179,9 +132,10 @@ def _line(row: Row) -> str:
     return text + (f"  {row['heatmap']}" if row["heatmap"] else "")
 
 
-def _closing(outcome: Outcome, job: ScoreJob) -> str:
+def closing(outcome: Outcome, table: Path | None) -> str:
+    """The counts of a job in one line."""
     ok = outcome.total - outcome.anomalous - outcome.failed
     text = f"{outcome.total} images: {ok} ok, {outcome.anomalous} anomalous"
     if outcome.failed:
         text += f", {outcome.failed} could not be scored"
-    return text + (f"; table in {job.table}" if job.table else "")
+    return text + (f"; table in {table}" if table else "")

@@ -78,7 +78,7 @@ def test_score_prints_a_verdict_and_leaves_a_heatmap(run, model, line, tmp_path)
     assert row["model"] == str(model)
     assert set(row) == {
         "image", "score", "p_value", "verdict", "threshold", "false_alarm_rate", "regions",
-        "heatmap", "milliseconds", "model",
+        "heatmap", "milliseconds", "model", "model_id",
     }
     assert Image.open(row["heatmap"]).size[0] > 256
     assert np.load(tmp_path / "maps" / f"{image.name}.heatmap.npy").shape == (96, 96)

@@ -1,31 +1,53 @@
+import csv
 import json
+import multiprocessing
+import os
+import sys
+import time
 
 import pytest
 
-from anomgan import GANomaly
 from anomgan.data.folders import list_images
+from anomgan.errors import InputError
+from anomgan.inspection.scorer import Pictures
 from anomgan.inspection.scoring import ScoreJob, run_score
-from conftest import TINY
 
 
-@pytest.fixture(scope="module")
-def model(line, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("whole") / "model"
-    whole = TINY | {"view": {"kind": "whole", "size": 32}}
-    GANomaly(device="cpu", **whole).fit(line / "train" / "good").save(folder)
+def job(model, images=(), **changes):
+    values = {
+        "images": list(images), "folder": None, "model": model, "table": None, "resume": False,
+        "pictures": Pictures("pictures"), "as_json": False, "device": "cpu",
+    }
+    return ScoreJob(**values | changes)
+
+
+def read(table):
+    if table.suffix == ".csv":
+        with table.open(newline="") as file:
+            return list(csv.DictReader(file))
+    return [json.loads(line) for line in table.read_text().splitlines()]
+
+
+@pytest.fixture
+def parts(line, tmp_path):
+    """A folder of 45 images and a file that is none."""
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for path in list_images(line / "test"):
+        for copy in range(3):
+            os.link(path, folder / f"{path.parent.name}_{copy}_{path.name}")
+    (folder / "bad.png").write_text("no image")
     return folder
 
 
-def test_images_that_are_scored_together_get_the_rows_they_get_alone(model, line, tmp_path):
+def test_images_that_are_scored_together_get_the_rows_they_get_alone(whole_model, line, tmp_path):
     images = list_images(line / "test")
     (tmp_path / "bad.png").write_text("no image")
     images.insert(2, tmp_path / "bad.png")
 
     def rows(some):
         lines = []
-        run_score(
-            ScoreJob(some, None, model, None, tmp_path, False, False, True, "cpu"), lines.append
-        )
+        run_score(job(whole_model, some, as_json=True), lines.append)
         return [json.loads(line) for line in lines]
 
     together, alone = rows(images), [row for image in images for row in rows([image])]
@@ -36,3 +58,67 @@ def test_images_that_are_scored_together_get_the_rows_they_get_alone(model, line
             assert one == other
         else:
             assert one["score"] == pytest.approx(other["score"], rel=1e-4)
+
+
+def test_an_image_that_is_named_twice_is_scored_once(whole_model, parts, tmp_path):
+    first = list_images(parts)[0]
+    table = tmp_path / "r.jsonl"
+    outcome = run_score(
+        job(whole_model, [first, parts / ".." / "parts" / first.name], folder=parts, table=table),
+        print,
+    )
+    assert outcome.total == len(read(table)) == 46
+
+
+@pytest.mark.parametrize("name", ["r.jsonl", "r.csv"])
+def test_a_job_that_stopped_goes_on_and_counts_everything(whole_model, parts, tmp_path, name):
+    table, whole = tmp_path / name, tmp_path / f"whole_{name}"
+    expected = run_score(job(whole_model, folder=parts, table=whole), print)
+    lines = whole.read_bytes().splitlines(keepends=True)
+    table.write_bytes(b"".join(lines[:20]) + lines[20][:30])
+    before = table.read_bytes()
+    with pytest.raises(InputError, match="exists already"):
+        run_score(job(whole_model, folder=parts, table=table), print)
+    assert table.read_bytes() == before
+    said = []
+    outcome = run_score(job(whole_model, folder=parts, table=table, resume=True), said.append)
+    done = 19 if name == "r.csv" else 20
+    assert said[0] == f"{done} of 46 images are in {table} already"
+    assert outcome == expected and outcome.failed == 1
+    assert [(r["image"], r.get("verdict")) for r in read(table)] == [
+        (r["image"], r.get("verdict")) for r in read(whole)
+    ]
+    content = table.read_bytes()
+    assert run_score(job(whole_model, folder=parts, table=table, resume=True), print) == expected
+    assert table.read_bytes() == content, "nothing is left to do"
+
+
+def test_a_table_of_another_model_is_not_gone_on_with(whole_model, patch_model, parts, tmp_path):
+    table = tmp_path / "r.jsonl"
+    run_score(job(whole_model, folder=parts, table=table), print)
+    with pytest.raises(InputError, match="results of another model"):
+        run_score(job(patch_model, folder=parts, table=table, resume=True), print)
+    with pytest.raises(InputError, match="name it with --out"):
+        run_score(job(whole_model, folder=parts, resume=True), print)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no kill -9 there")
+@pytest.mark.parametrize("name", ["r.jsonl", "r.csv"])
+def test_kills_lose_and_double_nothing(patch_model, parts, tmp_path, name, rng):
+    table = tmp_path / name
+    going_on = job(patch_model, folder=parts, table=table, resume=True)
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["anomgan.inspection.scoring"])
+    for _ in range(3):
+        size = table.stat().st_size if table.exists() else 0
+        process = processes.Process(target=run_score, args=(going_on, print))
+        process.start()
+        while process.is_alive() and not (table.exists() and table.stat().st_size > size + 300):
+            time.sleep(0.001)
+        time.sleep(rng.uniform(0, 0.02))
+        process.kill()
+        process.join()
+    cut_off = table.read_bytes().count(b"\n")
+    assert 3 <= cut_off < 46
+    assert run_score(going_on, print).total == 46
+    assert [row["image"] for row in read(table)] == [str(path) for path in list_images(parts)]

@@ -1,0 +1,106 @@
+"""From image files to rows of results, and the pictures that go with them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from anomgan.data.decode import read_image, to_uint8
+from anomgan.detectors import load
+from anomgan.detectors.result import Result
+from anomgan.errors import InputError
+from anomgan.files import atomic_path
+from anomgan.inspection.results_table import Row
+from anomgan.model_files import model_id
+from anomgan.pictures import save_overlay
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What is kept of each image beside its row.
+
+    Attributes:
+        folder: where it goes.
+        overlays: an overlay PNG.
+        maps: the raw float32 map (.npy).
+    """
+
+    folder: Path
+    overlays: bool = False
+    maps: bool = False
+
+
+class Scorer:
+    """A loaded model that turns images into rows.
+
+    Args:
+        model: model folder.
+        device: "auto", "cpu", "cuda" or "mps".
+        pictures: what to keep beside the rows.
+
+    Raises:
+        ModelError: the model cannot be loaded.
+    """
+
+    def __init__(self, model: Path, device: str, pictures: Pictures) -> None:
+        self._detector = load(model, device)
+        self._pictures = pictures
+        self.model = {"model": str(model), "model_id": model_id(model)}
+        self.images_at_once = self._detector.images_at_once
+
+    def rows(self, paths: Sequence[Path], name: Callable[[Path], Path]) -> Iterator[Row]:
+        """The row of each image; small images are scored in batches.
+
+        An image that cannot be read gets a row with an error. Its pictures are written before an
+        image's row is given.
+
+        Args:
+            paths: image files.
+            name: below which name, relative to the folder of pictures, those of an image go.
+
+        Raises:
+            InputError: a picture cannot be written.
+        """
+        for first in range(0, len(paths), self.images_at_once):
+            some = paths[first : first + self.images_at_once]
+            for path, result in zip(some, self._results(some), strict=True):
+                yield self._row(path, name(path), result)
+
+    def _results(self, paths: Sequence[Path]) -> Sequence[Result | InputError]:
+        try:
+            return self._detector.score(paths)
+        except InputError:
+            return [self._result(path) for path in paths]
+
+    def _result(self, path: Path) -> Result | InputError:
+        try:
+            return self._detector.score(path)
+        except InputError as error:
+            return error
+
+    def _row(self, path: Path, name: Path, result: Result | InputError) -> Row:
+        if isinstance(result, InputError):
+            return {"image": str(path), "error": str(result)} | self.model
+        row = result.as_dict() | self.model
+        below = self._pictures.folder / name
+        if self._pictures.overlays:
+            row["heatmap"] = f"{below}.heatmap.png"
+            write_overlay(Path(row["heatmap"]), result, path, self._detector.bits)
+        if self._pictures.maps:
+            with atomic_path(Path(f"{below}.heatmap.npy")) as temporary:
+                np.save(temporary, result.heatmap)
+        return row
+
+
+def write_overlay(target: Path, result: Result, path: Path, bits: int) -> None:
+    """Save the photograph at `path` beside its heatmap; `bits` as the model reads 16-bit files."""
+    save_overlay(
+        target,
+        to_uint8(read_image(path), bits),
+        result.heatmap,
+        threshold=result.heat_threshold,
+        regions=[(r.x, r.y, r.width, r.height) for r in result.regions],
+        title=f"{path.name}: {result.verdict}, score {result.score:.3g} "
+        f"(threshold {result.threshold:.3g}), p = {result.p_value:.3g}",
+    )
