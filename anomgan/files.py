@@ -1,9 +1,11 @@
 """Writing files so that a crash never leaves a half-written one."""
 
+import filecmp
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -72,6 +74,52 @@ def restore_interrupted(folder: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
     else:
         aside.rename(folder)
+
+
+def move_into(folder: Path, source: Path) -> Path:
+    """Move a file into `folder`, under a number where its name is taken: `part-2.png`.
+
+    Nothing is ever overwritten, and at every moment a whole file exists. A move that was cut off
+    before it removed `source` is ended by calling this again.
+
+    Returns:
+        The new path.
+
+    Raises:
+        InputError: the folder cannot be written to, the disk is full, or `source` has to stay.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for number in count(1):
+            name = source.name if number == 1 else f"{source.stem}-{number}{source.suffix}"
+            target = folder / name
+            if not os.path.lexists(target):
+                _appear(source, target)
+                break
+            if _is_copy(source, target):
+                break
+        source.unlink()
+    except OSError as error:
+        raise InputError(f"cannot move {source} to {folder}: {error.strerror or error}") from error
+    return target
+
+
+def _appear(source: Path, target: Path) -> None:
+    """Give the content of `source` a second name, or copy it to where that is impossible."""
+    try:
+        os.link(source, target)
+    except OSError:  # another file system, or one without hard links
+        with atomic_path(target) as copy:
+            shutil.copy2(source, copy)
+            with copy.open("rb+") as file:
+                os.fsync(file.fileno())
+            target.touch(exist_ok=False)
+
+
+def _is_copy(source: Path, target: Path) -> bool:
+    if not target.is_file() or source.stat().st_mtime_ns != target.stat().st_mtime_ns:
+        return False
+    return filecmp.cmp(source, target, shallow=False)
 
 
 def _aside(folder: Path) -> Path:

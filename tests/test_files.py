@@ -1,7 +1,11 @@
+import os
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from anomgan.errors import InputError
-from anomgan.files import atomic_folder, atomic_path, restore_interrupted
+from anomgan.files import atomic_folder, atomic_path, move_into, restore_interrupted
 
 
 def test_a_failing_write_keeps_the_old_file_and_leaves_nothing_behind(tmp_path):
@@ -56,3 +60,47 @@ def test_an_unwritable_place_is_explained(tmp_path):
     with pytest.raises(InputError, match="cannot write"):
         with atomic_folder(tmp_path / "file" / "model"):
             pass
+
+
+@pytest.fixture(params=["same", "other"])
+def place(request, tmp_path):
+    """A folder to move to: on the file system of tmp_path, or on another one."""
+    if request.param == "same":
+        yield tmp_path / "ok"
+        return
+    other = Path("/dev/shm")
+    if not other.is_dir() or other.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no other file system")
+    with tempfile.TemporaryDirectory(dir=other) as folder:
+        yield Path(folder) / "ok"
+
+
+def test_a_moved_file_overwrites_nothing_and_keeps_its_time(tmp_path, place):
+    source = tmp_path / "part.png"
+    for number, name in enumerate(["part.png", "part-2.png", "part-3.png"]):
+        source.write_text(f"content {number}")
+        os.utime(source, ns=(0, 10**18 + number))
+        assert move_into(place, source) == place / name
+        assert not source.exists()
+        assert (place / name).stat().st_mtime_ns == 10**18 + number
+    assert [(place / name).read_text()[-1] for name in sorted(os.listdir(place))] == ["1", "2", "0"]
+
+
+def test_a_move_that_was_cut_off_is_ended(tmp_path, place):
+    source = tmp_path / "part.png"
+    source.write_text("content")
+    before = source.stat()
+    move_into(place, source)
+    source.write_text("content")  # as if it had not been removed
+    os.utime(source, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert move_into(place, source) == place / "part.png"
+    assert os.listdir(place) == ["part.png"] and not source.exists()
+
+
+def test_a_move_that_cannot_be_leaves_the_file(tmp_path):
+    source = tmp_path / "part.png"
+    source.write_text("content")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot move .*part.png to .*file"):
+        move_into(tmp_path / "file", source)
+    assert source.read_text() == "content"

@@ -4,7 +4,7 @@ import csv
 import os
 import stat
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,6 +21,26 @@ def list_images(folder: Path) -> list[Path]:
     Raises:
         InputError: the folder does not exist, cannot be read, or holds no images.
     """
+    found, others = [], 0
+    for path in visible_files(folder):
+        if is_image(path):
+            found.append(path)
+        else:
+            others += 1
+    if not found:
+        raise InputError(
+            f"{folder} holds no images ({', '.join(SUFFIXES)})"
+            + (f", only {others} other files" if others else "")
+        )
+    return sorted(found)
+
+
+def visible_files(folder: Path) -> Iterator[Path]:
+    """The files below `folder`, without hidden ones and those in hidden folders.
+
+    Raises:
+        InputError: the folder does not exist, or it or one below it cannot be read.
+    """
     try:
         is_folder = stat.S_ISDIR(folder.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError):
@@ -29,22 +49,14 @@ def list_images(folder: Path) -> list[Path]:
         _refuse(error)
     if not is_folder:
         raise InputError(f"{folder} is a file; give the folder that holds the images")
-    found, others = [], 0
     for root, folders, files in os.walk(folder, onerror=_refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in files:
-            if name.startswith("."):
-                continue
-            if Path(name).suffix.lower() in SUFFIXES:
-                found.append(Path(root, name))
-            else:
-                others += 1
-    if not found:
-        raise InputError(
-            f"{folder} holds no images ({', '.join(SUFFIXES)})"
-            + (f", only {others} other files" if others else "")
-        )
-    return sorted(found)
+        yield from (Path(root, name) for name in files if not name.startswith("."))
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file is an image by its name."""
+    return path.suffix.lower() in SUFFIXES
 
 
 def read_groups(table: Path, images: Sequence[Path]) -> list[str]:

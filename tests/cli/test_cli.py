@@ -61,7 +61,8 @@ def test_version_and_help_need_no_torch():
 
 
 def test_every_verb_explains_itself(run):
-    for verb, word in [("fit", "--normal-dir"), ("score", "--heatmap"), ("info", "Model folder")]:
+    for verb, word in [("fit", "--normal-dir"), ("score", "--heatmap"), ("watch", "--move-ok"),
+                       ("info", "Model folder")]:
         code, out, _ = run(verb, "--help")
         assert code == 0 and word in out
 
@@ -177,6 +178,9 @@ def test_info_is_a_readable_card(run, model):
         (["fit", "--normal-dir", "."], "holds no images"),
         (["score"], "nothing to score"),
         (["score", "--image", "a.png", "--model", "gone"], "no model folder gone"),
+        (["score", "--dir", ".", "--resume"], "name it with --out"),
+        (["watch", "--dir", "gone", "--out", "r.csv"], "there is no folder"),
+        (["watch", "--dir", ".", "--out", "r.xls"], ".csv or .jsonl"),
         (["info", "gone"], "no model folder gone"),
     ],
 )
@@ -193,6 +197,38 @@ def test_a_table_of_an_unknown_kind_is_refused(run, model, line, tmp_path):
     image = list_images(line / "test" / "good")[0]
     code, _, err = run("score", "--model", model, "--image", image, "--out", tmp_path / "r.xls")
     assert code == 2 and ".csv or .jsonl" in err
+
+
+def test_a_table_is_gone_on_with_and_not_overwritten(run, model, line, tmp_path):
+    table = tmp_path / "r.csv"
+    command = ("score", "--model", model, "--dir", line / "test" / "dent", "--out", table)
+    assert run(*command)[0] == 0
+    before = table.read_bytes()
+    code, _, err = run(*command)
+    assert code == 2 and "exists already; --resume goes on with it" in err
+    code, out, _ = run(*command, "--resume")
+    assert code == 0 and "3 of 3 images are in" in out
+    assert table.read_bytes() == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals there")
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_a_watch_scores_what_arrives_and_ends_with_a_summary(model, line, tmp_path, ending):
+    incoming, table = tmp_path / "in", tmp_path / "r.jsonl"
+    incoming.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "anomgan", "watch", "--dir", incoming, "--out", table,
+         "--model", model, "--interval", "0.01", "--move-ok", tmp_path / "ok"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )
+    assert process.stdout.readline() == f"watching {incoming}; Ctrl-C ends it\n"
+    shutil.copy(list_images(line / "test")[0], incoming / "a.png")
+    assert str(incoming / "a.png") in process.stdout.readline()
+    process.send_signal(ending)
+    out, err = process.communicate()
+    assert process.returncode == 0 and err == ""
+    assert out.endswith(f"; table in {table}\n") and "1 images: " in out
+    assert json.loads(table.read_text())["image"] == str(incoming / "a.png")
 
 
 def test_a_folder_that_is_no_model_is_not_replaced(run, line, tmp_path):

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from anomgan.data.folders import list_images
-from anomgan.errors import InputError
+from anomgan.errors import InputError, Interrupted
 from anomgan.inspection.scorer import Pictures
 from anomgan.inspection.scoring import ScoreJob, run_score
 
@@ -100,6 +100,17 @@ def test_a_table_of_another_model_is_not_gone_on_with(whole_model, patch_model, 
         run_score(job(patch_model, folder=parts, table=table, resume=True), print)
     with pytest.raises(InputError, match="name it with --out"):
         run_score(job(whole_model, folder=parts, resume=True), print)
+
+
+def test_ctrl_c_says_how_to_go_on(whole_model, parts, tmp_path):
+    table = tmp_path / "r.jsonl"
+
+    def interrupt(text):
+        raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted, match="r.jsonl holds the results so far.* --resume goes on"):
+        run_score(job(whole_model, folder=parts, table=table), interrupt)
+    assert len(read(table)) == 1, "bad.png is the first, and the first that is spoken of"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no kill -9 there")
