@@ -114,6 +114,12 @@ def _appear(source: Path, target: Path) -> None:
             with copy.open("rb+") as file:
                 os.fsync(file.fileno())
             target.touch(exist_ok=False)
+        if os.name == "posix":  # a power cut must not take the copy after `source` is gone
+            folder = os.open(target.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
 
 
 def _is_copy(source: Path, target: Path) -> bool:

@@ -48,6 +48,7 @@ def _options(
 
 def main() -> None:
     """Run the command line; known errors become one message and an exit code."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # files may have names that are no text
     try:
         app()
     except AnomganError as error:

@@ -30,6 +30,15 @@ class Pictures:
     overlays: bool = False
     maps: bool = False
 
+    def check_outside(self, folder: Path) -> None:
+        """Refuse to leave pictures where they would be taken for images to score.
+
+        Raises:
+            InputError: they would lie in `folder`.
+        """
+        if self.overlays or self.maps:
+            check_outside(self.folder, folder)
+
 
 class Scorer:
     """A loaded model that turns images into rows.
@@ -91,6 +100,18 @@ class Scorer:
             with atomic_path(Path(f"{below}.heatmap.npy")) as temporary:
                 np.save(temporary, result.heatmap)
         return row
+
+
+def check_outside(target: Path, folder: Path) -> None:
+    """Refuse a folder for output whose files would be taken for images to score.
+
+    Raises:
+        InputError: `target` is `folder` or lies in it.
+    """
+    if target.resolve().is_relative_to(folder.resolve()):
+        raise InputError(
+            f"{target} lies in {folder}, whose images are scored; choose a folder outside"
+        )
 
 
 def write_overlay(target: Path, result: Result, path: Path, bits: int) -> None:

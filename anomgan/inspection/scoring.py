@@ -63,7 +63,8 @@ def run_score(job: ScoreJob, say: Say) -> Outcome:
         Counts over all images, those that an earlier run has scored among them.
 
     Raises:
-        InputError: there is nothing to score, or the table cannot be written or gone on with.
+        InputError: there is nothing to score, or the table cannot be written or gone on with, or
+            pictures cannot be written or would be scored themselves.
         ModelError: the model cannot be loaded.
         Interrupted: Ctrl-C was pressed; the table holds the results so far.
     """
@@ -71,6 +72,8 @@ def run_score(job: ScoreJob, say: Say) -> Outcome:
         check_kind(job.table)
     elif job.resume:
         raise InputError("--resume goes on with a table; name it with --out")
+    if job.folder:
+        job.pictures.check_outside(job.folder)
     listed = job.images + (list_images(job.folder) if job.folder else [])
     if not listed:
         raise InputError("nothing to score; give --image part.png or --dir parts/")

@@ -22,7 +22,7 @@ from anomgan.inspection.results_table import (
     identity,
     open_table,
 )
-from anomgan.inspection.scorer import Pictures, Scorer
+from anomgan.inspection.scorer import Pictures, Scorer, check_outside
 from anomgan.inspection.scoring import Outcome, Say, closing, describe
 
 PATIENCE = 5
@@ -107,13 +107,9 @@ class _Watch:
         self._waiting: dict[Path, tuple[Version, int]] = {}
         self._problems: set[str] = set()
         _versions(self.folder)
-        pictures = job.pictures.folder if job.pictures.overlays or job.pictures.maps else None
-        for target in (job.move_ok, job.move_anomalous, pictures):
-            if target and target.resolve().is_relative_to(self.folder.resolve()):
-                raise InputError(
-                    f"{target} lies in {job.folder}, where its images would be scored; choose a "
-                    f"folder outside"
-                )
+        job.pictures.check_outside(job.folder)
+        for target in filter(None, (job.move_ok, job.move_anomalous)):
+            check_outside(target, job.folder)
         self.scorer = Scorer(job.model, job.device, job.pictures)
 
     def remember(self, row: Row) -> None:

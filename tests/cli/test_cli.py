@@ -231,6 +231,23 @@ def test_a_watch_scores_what_arrives_and_ends_with_a_summary(model, line, tmp_pa
     assert json.loads(table.read_text())["image"] == str(incoming / "a.png")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="all names are text there")
+def test_an_image_whose_name_is_no_text_is_scored(run, model, line, tmp_path):
+    odd = tmp_path / os.fsdecode(b"\xff.png")
+    shutil.copy(list_images(line / "test")[0], odd)
+    code, out, err = run("score", "--model", model, "--image", odd, "--out", tmp_path / "r.csv")
+    assert (code, err) == (0, "")
+    code, out, err = run("score", "--model", model, "--image", odd)
+    assert (code, err) == (0, "") and "\\udcff.png" in out
+
+
+def test_heatmaps_are_not_left_where_they_would_be_scored(run, model, line, tmp_path):
+    folder = line / "test" / "good"
+    command = ("score", "--model", model, "--dir", folder, "--heatmap")
+    code, _, err = run(*command, "--heatmap-dir", folder / "maps")
+    assert code == 2 and "choose a folder outside" in err
+
+
 def test_a_folder_that_is_no_model_is_not_replaced(run, line, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "photo.txt").write_text("precious")
