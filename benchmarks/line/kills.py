@@ -31,8 +31,8 @@ from anomgan.cli.score import score
 from anomgan.cli.watch import watch
 
 FORK = multiprocessing.get_context("forkserver")
-SECONDS = 2.0
-"""A kill comes at most so long after a start."""
+START, WORK = 2.0, 0.3
+"""A kill comes at most so many seconds after a start (each fifth), or after the first new row."""
 
 
 def main() -> None:
@@ -102,10 +102,13 @@ def _kill(
     verb: Callable[..., None], arguments: dict[str, Any], table: Path, kills: int
 ) -> dict[str, int]:
     moments, growing, cut = random.Random(0), 0, 0
-    for _ in range(kills):
+    for number in range(kills):
         before = _size(table)
         process = _start(verb, arguments)
-        process.join(moments.uniform(0, SECONDS))
+        at_work = number % 5 > 0
+        while at_work and process.is_alive() and _size(table) == before:
+            time.sleep(0.001)
+        process.join(moments.uniform(0, WORK if at_work else START))
         if not process.is_alive():
             raise SystemExit("it ended before it was killed; take more --images")
         process.kill()
