@@ -80,7 +80,8 @@ def move_into(folder: Path, source: Path) -> Path:
     """Move a file into `folder`, under a number where its name is taken: `part-2.png`.
 
     Nothing is ever overwritten, and at every moment a whole file exists. A move that was cut off
-    before it removed `source` is ended by calling this again.
+    before it removed `source` is ended by calling this again. What somebody puts in the place of
+    `source` meanwhile stays there.
 
     Returns:
         The new path.
@@ -89,6 +90,7 @@ def move_into(folder: Path, source: Path) -> Path:
         InputError: the folder cannot be written to, the disk is full, or `source` has to stay.
     """
     try:
+        before = _version(source)
         folder.mkdir(parents=True, exist_ok=True)
         for number in count(1):
             name = source.name if number == 1 else f"{source.stem}-{number}{source.suffix}"
@@ -98,7 +100,8 @@ def move_into(folder: Path, source: Path) -> Path:
                 break
             if _is_copy(source, target):
                 break
-        source.unlink()
+        if _version(source) == before:
+            source.unlink()
     except OSError as error:
         raise InputError(f"cannot move {source} to {folder}: {error.strerror or error}") from error
     return target
@@ -120,6 +123,11 @@ def _appear(source: Path, target: Path) -> None:
                 os.fsync(folder)
             finally:
                 os.close(folder)
+
+
+def _version(path: Path) -> tuple[int, int, int]:
+    about = path.stat()
+    return about.st_ino, about.st_size, about.st_mtime_ns
 
 
 def _is_copy(source: Path, target: Path) -> bool:

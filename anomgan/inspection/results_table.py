@@ -211,7 +211,9 @@ def _lock(file: io.FileIO, path: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise InputError(f"another job is writing {path}; wait for it, or give another --out")
+        raise InputError(
+            f"another job is writing {path}; wait for it, or give another --out"
+        ) from None
     except OSError:
         pass  # a network share without locks
 

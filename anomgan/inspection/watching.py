@@ -106,7 +106,7 @@ class _Watch:
         self._scored: dict[str, Scored] = {}
         self._waiting: dict[Path, tuple[Version, int]] = {}
         self._problems: set[str] = set()
-        _versions(self.folder)
+        _versions(self.folder)  # raises where there is no such folder
         job.pictures.check_outside(job.folder)
         for target in filter(None, (job.move_ok, job.move_anomalous)):
             check_outside(target, job.folder)
