@@ -38,7 +38,7 @@ START, WORK = 2.0, 0.3
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--images", type=int, default=20_000)
+    parser.add_argument("--images", type=int, default=6_000)
     options = parser.parse_args()
     FORK.set_forkserver_preload(["anomgan.inspection.watching", "anomgan.cli.watch"])
     for verb, kind in (("score", "jsonl"), ("watch", "csv")):
