@@ -8,7 +8,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar, overload
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -35,7 +34,6 @@ from anomgan.detectors.heatmaps import (
     Statistics,
     combine,
     contrast_map,
-    find_regions,
     pool,
     residual_map,
 )
@@ -289,10 +287,7 @@ class Detector(ABC):
 
     def _result(self, source: Source, shape: tuple[int, ...], seen: Look) -> Result:
         fitted = self._require_fitted()
-        score, heatmap = self.judge(seen.evidence, fitted.statistics)
-        height, width = shape[:2]
-        if heatmap.shape != (height, width):
-            heatmap = cv2.resize(heatmap, (width, height), interpolation=cv2.INTER_LINEAR)
+        score, heat = self.judge(seen.evidence, fitted.statistics)
         calibration = fitted.calibration
         return Result(
             image=None if isinstance(source, np.ndarray) else str(source),
@@ -300,8 +295,8 @@ class Detector(ABC):
             p_value=calibration.p_value(score),
             threshold=calibration.threshold,
             false_alarm_rate=calibration.false_alarm_rate,
-            regions=find_regions(heatmap, calibration.heat_threshold),
-            heatmap=heatmap,
+            size=(shape[0], shape[1]),
+            heat=heat,
             heat_threshold=calibration.heat_threshold,
             prepared=seen.prepared,
             reconstruction=seen.reconstruction,

@@ -1,16 +1,20 @@
 """What a detector says about one image."""
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
+import cv2
 import numpy as np
 
-from anomgan.detectors.heatmaps import Region
+from anomgan.detectors.heatmaps import Region, find_regions
 
 
 @dataclass(frozen=True)
 class Result:
     """Score, verdict and pictures of one image.
+
+    `heatmap` and `regions` are worked out when they are first asked for.
 
     Attributes:
         image: path of the image, or None for an array.
@@ -18,12 +22,12 @@ class Result:
         p_value: share of good images, by the calibration, that would score this high.
         threshold: score above which an image is anomalous.
         false_alarm_rate: the rate that the threshold keeps to.
-        regions: parts of the heatmap above `heat_threshold`, hottest first.
-        heatmap: float32 [H, W] at the resolution of the image, higher is more anomalous.
+        size: height and width of the image in pixels.
+        heat: float32 [h, w], the heatmap at the resolution of `prepared`.
         heat_threshold: heatmap value above which a region is marked.
         prepared: uint8 [h, w] or [h, w, 3], the image as the networks saw it.
         reconstruction: uint8 like `prepared`, what the generator made of it.
-        milliseconds: time from decoded image to result.
+        milliseconds: time from decoded image to result, without `heatmap` and `regions`.
     """
 
     image: str | None
@@ -31,8 +35,8 @@ class Result:
     p_value: float
     threshold: float
     false_alarm_rate: float
-    regions: list[Region]
-    heatmap: np.ndarray
+    size: tuple[int, int]
+    heat: np.ndarray
     heat_threshold: float
     prepared: np.ndarray
     reconstruction: np.ndarray
@@ -47,6 +51,19 @@ class Result:
     def verdict(self) -> str:
         """"ok" or "anomalous"."""
         return "anomalous" if self.is_anomalous else "ok"
+
+    @cached_property
+    def heatmap(self) -> np.ndarray:
+        """float32 [H, W] at the resolution of the image, higher is more anomalous."""
+        height, width = self.size
+        if self.heat.shape == (height, width):
+            return self.heat
+        return cv2.resize(self.heat, (width, height), interpolation=cv2.INTER_LINEAR)
+
+    @cached_property
+    def regions(self) -> list[Region]:
+        """Parts of the heatmap above `heat_threshold`, hottest first."""
+        return find_regions(self.heatmap, self.heat_threshold)
 
     def as_dict(self) -> dict[str, Any]:
         """The fields that people exchange as JSON; heatmap path and model are for the caller."""
