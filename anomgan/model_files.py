@@ -20,6 +20,7 @@ from anomgan.files import atomic_folder, restore_interrupted
 FORMAT_VERSION = 1
 CARD = "model.json"
 WEIGHTS = "weights.safetensors"
+HISTORY = "history.csv"
 
 
 def check_target(folder: Path) -> None:
@@ -66,7 +67,7 @@ def write_folder(
         (temporary / WEIGHTS).write_bytes(weights)
         (temporary / CARD).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         if history:
-            _write_history(temporary / "history.csv", history)
+            _write_history(temporary / HISTORY, history)
         draw(temporary)
 
 
@@ -102,6 +103,25 @@ def model_id(folder: Path) -> str:
         ModelError: the card is missing.
     """
     return hashlib.sha256(_read_file(folder / CARD)).hexdigest()[:12]
+
+
+def read_history(folder: Path) -> list[dict[str, float]]:
+    """The rows of mean losses in a model folder; none if there is no history.csv.
+
+    Raises:
+        ModelError: the file is damaged.
+    """
+    path = folder / HISTORY
+    if not path.exists():
+        return []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [
+                {name: int(text) if text.isdigit() else float(text) for name, text in row if text}
+                for row in (line.items() for line in csv.DictReader(file, restval=""))
+            ]
+    except (OSError, ValueError, AttributeError, csv.Error) as error:
+        raise ModelError(f"{path} is damaged: {error}; remove it or restore it") from error
 
 
 def load_weights(networks: nn.Module, tensors: Mapping[str, Tensor], folder: Path) -> None:

@@ -13,6 +13,7 @@ from anomgan.cli.evaluate import evaluate
 from anomgan.cli.fit import fit
 from anomgan.cli.generator import app as generator
 from anomgan.cli.info import info
+from anomgan.cli.recalibrate import recalibrate
 from anomgan.cli.score import score
 from anomgan.cli.watch import watch
 from anomgan.errors import AnomganError
@@ -24,7 +25,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for verb in (fit, score, watch, evaluate, info, detectors, demo):
+for verb in (fit, score, watch, recalibrate, evaluate, info, detectors, demo):
     app.command()(verb)
 app.add_typer(benchmark, name="benchmark")
 app.add_typer(generator, name="generator")

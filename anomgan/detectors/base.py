@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anomgan.config import Settings, build_settings
+from anomgan.config import Settings, build_settings, merge
 from anomgan.data.normals import Source, read_source
 from anomgan.data.views import (
     LARGEST_TILE,
@@ -28,7 +28,7 @@ from anomgan.data.views import (
     to_square,
 )
 from anomgan.detectors.fitted import Fitted
-from anomgan.detectors.fitting import FitOptions, fit_detector
+from anomgan.detectors.fitting import FitOptions, fit_detector, recalibrate_detector
 from anomgan.detectors.heatmaps import (
     Evidence,
     Statistics,
@@ -151,6 +151,38 @@ class Detector(ABC):
         self.fitted = fit_detector(self, normals, options)
         return self
 
+    def recalibrate(
+        self,
+        normals: Path | str | Sequence[Source],
+        *,
+        groups: Path | str | None = None,
+        false_alarm_rate: float | None = None,
+        skip_unreadable: bool = False,
+    ) -> Self:
+        """Replace the calibration by one on new good images; what was learnt stays as it is.
+
+        All of them are calibrated on, so that none may be one that the detector learnt from.
+
+        Args:
+            normals: folder of good images, or a list of paths or arrays.
+            groups: CSV table that names the group (physical part, lot) of each image.
+            false_alarm_rate: to keep to; None for the present one.
+            skip_unreadable: leave out images that cannot be read.
+
+        Raises:
+            InputError: the images cannot be used, or are those that the detector learnt from.
+            SettingsError: the rate is not between 0 and 1.
+            ModelError: the detector is not fitted yet.
+        """
+        fitted, settings = self._require_fitted(), self.settings
+        if false_alarm_rate is not None:
+            values = {"calibration": {"false_alarm_rate": false_alarm_rate}}
+            settings = build_settings(self.settings_type, merge(settings.model_dump(), values))
+        options = FitOptions(Path(groups) if groups else None, skip_unreadable=skip_unreadable)
+        self.fitted = recalibrate_detector(self, fitted, normals, settings.calibration, options)
+        self.settings = settings
+        return self
+
     @overload
     def score(self, images: Source) -> Result: ...
 
@@ -205,7 +237,8 @@ class Detector(ABC):
         model.load_weights(detector.networks)
         detector.networks.to(detector.device, memory_format=torch.channels_last).eval()
         statistics = Statistics(model.statistics)
-        detector.fitted = Fitted(model.preparation, statistics, model.calibration, model.facts)
+        facts = {"created": model.created} | model.facts
+        detector.fitted = Fitted(model.preparation, statistics, model.calibration, facts)
         return detector
 
     def look(self, images: Iterable[np.ndarray]) -> Iterator[Look]:

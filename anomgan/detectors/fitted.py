@@ -9,6 +9,9 @@ from anomgan.data.prepare import Preparation
 from anomgan.detectors.calibration import Calibration
 from anomgan.detectors.heatmaps import Statistics
 
+Sample = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""An image as prepared, its reconstruction, and its heatmap."""
+
 
 @dataclass
 class Fitted:
@@ -18,9 +21,9 @@ class Fitted:
         preparation: how photographs become network input.
         statistics: of each evidence on training images.
         calibration: of scores on held-out images.
-        facts: training facts for people: counts, steps, seconds, fingerprint.
-        history: rows of mean losses; empty in a loaded model.
-        samples: (prepared, reconstruction, heatmap) of a few held-out images; likewise.
+        facts: training facts for people: counts, steps, seconds, fingerprint; "recalibration".
+        history: rows of mean losses.
+        samples: of a few held-out images; none in a loaded model.
     """
 
     preparation: Preparation
@@ -28,4 +31,4 @@ class Fitted:
     calibration: Calibration
     facts: dict[str, Any]
     history: list[dict[str, float]] = field(default_factory=list)
-    samples: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)

@@ -1,21 +1,22 @@
-"""How any detector is fitted: read, set aside, train, measure, calibrate."""
+"""How any detector is fitted: read, set aside, train, measure, calibrate; and calibrated again."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
-from anomgan.config import Settings
+from anomgan.config import CalibrationSettings, Settings
 from anomgan.data.folders import list_images, read_groups
 from anomgan.data.normals import NormalImages, Source, read_normals
 from anomgan.data.prepare import Preparation
 from anomgan.data.store import ImageStore
 from anomgan.data.views import to_network, to_square
 from anomgan.detectors.calibration import Calibration, hold_out
-from anomgan.detectors.fitted import Fitted
+from anomgan.detectors.fitted import Fitted, Sample
 from anomgan.detectors.heatmaps import Evidence, Statistics, pool
 from anomgan.errors import InputError
 from anomgan.training.phases import train_phase
@@ -49,8 +50,6 @@ class Parts:
     store: ImageStore
     preparation: Preparation
     training: list[int]
-    held: list[int]
-    groups: list[str] | None
     fingerprint: str
 
 
@@ -61,18 +60,31 @@ def fit_detector(
     settings = detector.settings
     with tempfile.TemporaryDirectory(prefix="anomgan-") as scratch:
         folder = options.work_folder or Path(scratch)
-        read = _read(normals, settings, folder, options.skip_unreadable)
-        names = [Path(name) for name in read.names]
-        groups = read_groups(options.groups, names) if options.groups else None
+        minimum = settings.calibration.minimum
+        read = _read(normals, folder, options.skip_unreadable)
+        _require(
+            read,
+            normals,
+            minimum + FEWEST_TRAINING_IMAGES,
+            f"{minimum} to calibrate on (calibration.minimum) and {FEWEST_TRAINING_IMAGES} to "
+            f"learn from",
+        )
+        groups = _read_groups(read, options.groups)
         training, held = _divide(groups or read.names, settings)
         shapes = read.shapes()
         preparation = Preparation.decide(
             settings.image, settings.view, all_grey=read.all_grey, bits=read.bits, shapes=shapes
         )
         with read.prepared(preparation, folder) as store:
-            parts = Parts(store, preparation, training, held, groups, read.fingerprint)
+            parts = Parts(store, preparation, training, read.fingerprint)
             summaries = _train(detector, parts, options)
-            fitted = _calibrate(detector, parts)
+            statistics = _measure(detector, parts)
+            held_groups = [groups[index] for index in held] if groups else None
+            rate = settings.calibration.false_alarm_rate
+            calibration, samples = _calibrate(
+                detector, store, held, held_groups, statistics, rate
+            )
+    fitted = Fitted(preparation, statistics, calibration, {}, samples=samples)
     fitted.history = [row for summary in summaries for row in summary.history]
     fitted.facts = {
         "images": len(read),
@@ -88,22 +100,59 @@ def fit_detector(
     return fitted
 
 
-def _read(
-    normals: Path | str | Sequence[Source], settings: Settings, folder: Path, skip: bool
-) -> NormalImages:
+def recalibrate_detector(
+    detector: "Detector",
+    fitted: Fitted,
+    normals: Path | str | Sequence[Source],
+    settings: CalibrationSettings,
+    options: FitOptions,
+) -> Fitted:
+    """Calibrate on other good images; see `Detector.recalibrate`."""
+    with tempfile.TemporaryDirectory(prefix="anomgan-") as scratch:
+        read = _read(normals, Path(scratch), options.skip_unreadable)
+        _require(read, normals, settings.minimum, "to calibrate on (calibration.minimum)")
+        if read.fingerprint == fitted.facts["data_fingerprint"]:
+            raise InputError(
+                "these are the images that the model learnt from, whose scores are too low to "
+                "calibrate on; give new ones"
+            )
+        groups = _read_groups(read, options.groups)
+        with read.prepared(fitted.preparation, Path(scratch)) as store:
+            # The statistics belong to what scores an image, as the weights do, and stay.
+            rate, every = settings.false_alarm_rate, range(len(store))
+            calibration, samples = _calibrate(
+                detector, store, every, groups, fitted.statistics, rate
+            )
+    recalibration = {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "images": len(read),
+        "groups": len(set(groups)) if groups else None,
+        "skipped_images": len(read.skipped),
+        "data_fingerprint": read.fingerprint,
+    }
+    facts = fitted.facts | {"recalibration": recalibration}
+    return replace(fitted, calibration=calibration, facts=facts, samples=samples)
+
+
+def _read(normals: Path | str | Sequence[Source], folder: Path, skip: bool) -> NormalImages:
     is_folder = isinstance(normals, Path | str)
     sources = list_images(Path(normals)) if is_folder else list(normals)
     with progress_bar("reading images", len(sources)) as report:
-        read = read_normals(sources, folder=folder, skip_unreadable=skip, report=report)
-    minimum = settings.calibration.minimum
-    if len(read) < minimum + FEWEST_TRAINING_IMAGES:
-        where = f"{normals} holds" if is_folder else "there are"
+        return read_normals(sources, folder=folder, skip_unreadable=skip, report=report)
+
+
+def _require(
+    read: NormalImages, normals: Path | str | Sequence[Source], minimum: int, purpose: str
+) -> None:
+    if len(read) < minimum:
+        where = f"{normals} holds" if isinstance(normals, Path | str) else "there are"
         raise InputError(
-            f"{where} only {len(read)} usable images; at least "
-            f"{minimum + FEWEST_TRAINING_IMAGES} are needed: {minimum} to calibrate on "
-            f"(calibration.minimum) and {FEWEST_TRAINING_IMAGES} to learn from"
+            f"{where} only {len(read)} usable images; at least {minimum} are needed: {purpose}"
         )
-    return read
+
+
+def _read_groups(read: NormalImages, table: Path | None) -> list[str] | None:
+    return read_groups(table, [Path(name) for name in read.names]) if table else None
 
 
 def _divide(groups: Sequence[str], settings: Settings) -> tuple[list[int], list[int]]:
@@ -142,27 +191,35 @@ def _train(detector: "Detector", parts: Parts, options: FitOptions) -> list[Trai
     return summaries
 
 
-def _calibrate(detector: "Detector", parts: Parts) -> Fitted:
-    settings, store = detector.settings, parts.store
+def _measure(detector: "Detector", parts: Parts) -> Statistics:
+    store = parts.store
     one_size = len({store.shape(index) for index in range(len(store))}) == 1
     # Statistics come from training images, so that held-out and new images meet the very same
     # detector: this keeps the conformal guarantee.
     some = parts.training[:: max(1, len(parts.training) // STATISTICS_IMAGES)]
-    statistics = Statistics.measure(_evidence(detector, store, some), one_size)
+    return Statistics.measure(_evidence(detector, store, some), one_size)
+
+
+def _calibrate(
+    detector: "Detector",
+    store: ImageStore,
+    held: Sequence[int],
+    groups: Sequence[str] | None,
+    statistics: Statistics,
+    rate: float,
+) -> tuple[Calibration, list[Sample]]:
+    """Calibration on some images of a store, whose groups are given, and samples of them."""
     scores, heat, samples = [], [], []
-    looks = detector.look(store[index] for index in parts.held)
-    with progress_bar("calibrating", len(parts.held)) as report:
+    looks = detector.look(store[index] for index in held)
+    with progress_bar("calibrating", len(held)) as report:
         for done, seen in enumerate(looks, start=1):
             score, heatmap = detector.judge(seen.evidence, statistics)
             scores.append(score)
-            heat.append(pool(heatmap, settings.score))
+            heat.append(pool(heatmap, detector.settings.score))
             if len(samples) < SAMPLES:
                 samples.append((seen.prepared, seen.reconstruction, heatmap))
             report(done)
-    groups = [parts.groups[index] for index in parts.held] if parts.groups else None
-    rate = settings.calibration.false_alarm_rate
-    calibration = Calibration.from_scores(scores, heat, rate, groups)
-    return Fitted(parts.preparation, statistics, calibration, {}, samples=samples)
+    return Calibration.from_scores(scores, heat, rate, groups), samples
 
 
 def _evidence(detector: "Detector", store: ImageStore, some: Sequence[int]) -> Iterator[Evidence]:

@@ -26,8 +26,10 @@ def model_card(folder: Path) -> str:
         scale = f", images scaled by {preparation.scale:.3g}" if preparation.scale < 1 else ""
         view = f"patches of {preparation.size} px{scale}"
     lines = [
-        f"{folder}: {model.detector}, made {model.created} by anomgan {model.version}",
+        f"{folder}: {model.detector}, made {model.facts.get('created', model.created)} by anomgan "
+        f"{model.version}",
         *describe_training(model.detector, model.facts),
+        *describe_recalibration(model.facts),
         f"Sees {colour}, {view}; lighting: {preparation.lighting}.",
         *describe_promise(model.calibration),
         "Settings:",
@@ -54,6 +56,19 @@ def describe_training(detector: str, facts: Mapping[str, Any]) -> list[str]:
         f"{facts['calibration_images']} others ({facts['images']}{groups})"
         + (f"; {skipped} unreadable files were left out." if skipped else "."),
         f"{facts['steps']} steps in {facts['seconds'] / 60:.1f} minutes on {facts['device']}.",
+    ]
+
+
+def describe_recalibration(facts: Mapping[str, Any]) -> list[str]:
+    """When the calibration was replaced, and on how many images; nothing if it never was."""
+    if "recalibration" not in facts:
+        return []
+    about = facts["recalibration"]
+    groups = f" in {about['groups']} groups" if about["groups"] else ""
+    skipped = about["skipped_images"]
+    return [
+        f"Recalibrated {about['created']} on {about['images']} other good images{groups}"
+        + (f"; {skipped} unreadable files were left out." if skipped else ".")
     ]
 
 

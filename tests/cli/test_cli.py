@@ -167,6 +167,23 @@ def test_info_is_a_readable_card(run, model):
         assert part in out
 
 
+def test_recalibrate_replaces_the_promise_of_a_model(run, model, line, tmp_path):
+    new = tmp_path / "new_ok"
+    new.mkdir()
+    for path in list_images(line / "test"):
+        (new / f"{path.parent.name}_{path.name}").write_bytes(path.read_bytes())
+    arguments = ["recalibrate", "--model", model, "--normal-dir", new, "--device", "cpu"]
+    code, out, err = run(*arguments, "--out", tmp_path / "again", "--false-alarm-rate", 0.25)
+    assert code == 0, err
+    assert "on 15 other good images" in out and "at most 25.00% of good images" in out
+    assert "Recalibrated" in run("info", tmp_path / "again")[1]
+    assert "Recalibrated" not in run("info", model)[1]
+    (new / "bad.png").write_text("no image")
+    code, out, err = run(*arguments)
+    assert code == 2 and "bad.png is not an image" in err
+    assert run(*arguments, "--out", tmp_path / "again", "--skip-unreadable")[0] == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -1,0 +1,50 @@
+"""`anomgan recalibrate`: a new threshold from new good images, without training."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anomgan.cli.fit import DEFAULT_MODEL
+
+
+def recalibrate(
+    normal_dir: Annotated[
+        Path, typer.Option(help="Folder of new photographs of good parts, none learnt from.")
+    ],
+    model: Annotated[Path, typer.Option(help="Model folder.")] = DEFAULT_MODEL,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Model folder to write. Default: the model itself is replaced."),
+    ] = None,
+    groups: Annotated[
+        Path | None,
+        typer.Option(help="CSV table: which physical part each image shows (columns file, group)."),
+    ] = None,
+    false_alarm_rate: Annotated[
+        float | None,
+        typer.Option(help="Share of good images that may be called anomalous. Default: as it was."),
+    ] = None,
+    skip_unreadable: Annotated[
+        bool, typer.Option("--skip-unreadable", help="Leave out images that cannot be read.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Calibrate a model on new good images; what it learnt stays as it is.
+
+    For a line whose scores have drifted. All images are calibrated on. The old calibration is
+    replaced when all is done.
+    """
+    from anomgan.inspection.recalibrating import recalibrate_folder
+
+    typer.echo(
+        recalibrate_folder(
+            model,
+            normal_dir,
+            out or model,
+            groups=groups,
+            false_alarm_rate=false_alarm_rate,
+            skip_unreadable=skip_unreadable,
+            device=device,
+        )
+    )

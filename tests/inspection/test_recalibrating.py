@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+from conftest import TINY
+
+from anomgan import GANomaly, load
+from anomgan.data.folders import list_images
+from anomgan.data.parts import write_line
+from anomgan.errors import InputError, SettingsError
+from anomgan.inspection.cards import model_card
+from anomgan.inspection.recalibrating import recalibrate_folder
+from anomgan.model_files import read_folder
+
+
+@pytest.fixture(scope="module")
+def fitted(line):
+    return GANomaly(device="cpu", **TINY).fit(line / "train" / "good")
+
+
+@pytest.fixture
+def model(fitted, tmp_path):
+    fitted.save(tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.fixture(scope="module")
+def new_ok(tmp_path_factory):
+    """Good parts that no model has seen."""
+    folder = tmp_path_factory.mktemp("new")
+    write_line(folder, 12, 1, 1, size=96, seed=5)
+    return folder / "train" / "good"
+
+
+def test_new_images_take_the_place_of_the_old_calibration_and_nothing_else(model, new_ok):
+    before, weights = read_folder(model, "")
+    scored = sorted(result.score for result in load(model, "cpu").score(list_images(new_ok)))
+    history = (model / "history.csv").read_text().splitlines()
+
+    said = recalibrate_folder(model, new_ok, model, device="cpu")
+    assert "on 12 other good images" in said and "Threshold" in said
+    after, same = read_folder(model, "")
+    assert after["calibration"]["scores"] == pytest.approx(scored)
+    assert after["calibration"]["false_alarm_rate"] == before["calibration"]["false_alarm_rate"]
+    assert weights.keys() == same.keys()
+    assert all((same[name] == tensor).all() for name, tensor in weights.items())
+    assert {key: after[key] for key in ("settings", "preparation")} == {
+        key: before[key] for key in ("settings", "preparation")
+    }
+    assert (model / "history.csv").read_text().splitlines() == history
+    assert (model / "samples.png").exists()
+    card = model_card(model)
+    assert "learnt from 18 good images and was calibrated on 6 others" in card
+    assert f"Recalibrated {after['training']['recalibration']['created']} on 12 other" in card
+    assert after["training"]["created"] == before["created"]
+
+
+def test_another_rate_and_another_folder_leave_the_model_as_it_was(model, new_ok, tmp_path):
+    before = {path.name: path.read_bytes() for path in model.iterdir()}
+    recalibrate_folder(model, new_ok, tmp_path / "new", false_alarm_rate=0.5, device="cpu")
+    detector = load(tmp_path / "new", "cpu")
+    assert detector.fitted.calibration.false_alarm_rate == 0.5
+    assert detector.settings.calibration.false_alarm_rate == 0.5
+    anomalous = [result.is_anomalous for result in detector.score(list_images(new_ok))]
+    assert 1 <= sum(anomalous) <= 6
+    assert {path.name: path.read_bytes() for path in model.iterdir()} == before
+
+
+def test_photographs_of_one_part_count_as_one(model, new_ok, tmp_path):
+    rows = [f"{path.name},{i // 2}" for i, path in enumerate(list_images(new_ok))]
+    table = tmp_path / "groups.csv"
+    table.write_text("\n".join(["file,group", *rows]))
+    assert "6 groups" in recalibrate_folder(model, new_ok, model, groups=table, device="cpu")
+    assert load(model, "cpu").fitted.calibration.groups == 6
+
+
+def test_what_cannot_be_calibrated_on_is_refused_and_the_model_stays(model, new_ok, line, tmp_path):
+    before = {path.name: path.read_bytes() for path in model.iterdir()}
+    images = list_images(new_ok)
+    few, photos = tmp_path / "few", tmp_path / "photos"
+    for folder in (few, photos):
+        folder.mkdir()
+        (folder / "0.png").write_bytes(images[0].read_bytes())
+    with pytest.raises(InputError, match="few holds only 1 usable images; at least 6"):
+        recalibrate_folder(model, few, model, device="cpu")
+    with pytest.raises(InputError, match="images that the model learnt from"):
+        recalibrate_folder(model, line / "train" / "good", model, device="cpu")
+    with pytest.raises(SettingsError, match="false_alarm_rate = 1.5"):
+        recalibrate_folder(model, new_ok, model, false_alarm_rate=1.5, device="cpu")
+    with pytest.raises(InputError, match="holds files but no model"):
+        recalibrate_folder(model, new_ok, photos, device="cpu")
+    assert {path.name: path.read_bytes() for path in model.iterdir()} == before
+
+
+def test_from_python_arrays_will_do(model, rng):
+    detector = load(model, "cpu")
+    frames = [rng.integers(80, 120, (96, 96), dtype=np.uint8) for _ in range(7)]
+    detector.recalibrate(frames, false_alarm_rate=0.2)
+    assert detector.fitted.calibration.groups == 7
+    assert detector.score(frames[0]).p_value >= 1 / 8
