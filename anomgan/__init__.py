@@ -20,6 +20,7 @@ _HOMES = {
     "GANomaly": "anomgan.detectors.ganomaly",
     "Restoration": "anomgan.detectors.restoration",
     "Result": "anomgan.detectors.result",
+    "Inspector": "anomgan.inspection.inspector",
     "load": "anomgan.detectors",
     "AnomganError": "anomgan.errors",
 }

@@ -27,6 +27,10 @@ class TrainingError(AnomganError):
     """A training run cannot go on; its last good checkpoint is kept."""
 
 
+class TimeLimitError(AnomganError):
+    """A frame was not inspected within its time limit; the next one can be."""
+
+
 class Interrupted(AnomganError):
     """The user stopped a training run; a checkpoint is saved."""
 

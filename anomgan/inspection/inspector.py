@@ -1,0 +1,191 @@
+"""A model on a line: frames of a camera in, verdicts out, within a time, for as long as it runs."""
+
+import math
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Lock
+from typing import Self
+
+import cv2
+import numpy as np
+import torch
+
+from anomgan.detectors import load
+from anomgan.detectors.base import Detector
+from anomgan.detectors.fitted import Fitted
+from anomgan.detectors.result import Result
+from anomgan.errors import InputError, ModelError, SettingsError, TimeLimitError
+from anomgan.inspection.drift import Drift, DriftReport
+from anomgan.inspection.latency import Latency, LatencyWindow
+from anomgan.networks.folding import fold_batch_norms
+
+
+class Inspector:
+    """Inspects frame after frame, from any number of threads; `load` makes one.
+
+    Frames are arrays uint8 or uint16, [H, W] or [H, W, 3] in RGB, in any memory layout. They are
+    copied first, so that a camera may use its buffer again. A frame that cannot be used raises,
+    counts for nothing, and the next one can be inspected.
+
+    Example:
+        >>> with Inspector.load("anomgan-model") as inspector:
+        ...     result = inspector.inspect(frame, time_limit=50)
+        ...     result.verdict, inspector.latency.p99, inspector.drift.state
+        ('ok', 12.7, 'steady')
+    """
+
+    def __init__(self, detector: Detector, threads: int | None) -> None:
+        self._detector = detector
+        self._threads = threads
+        assert detector.fitted is not None
+        self._drift = Drift(detector.fitted.calibration)
+        self._latency = LatencyWindow()
+        self._lock = Lock()
+        self._helper = ThreadPoolExecutor(1, "anomgan-inspector")
+        self._helper_is_free = Lock()
+        self._closed = False
+        self._score([_first_frame(detector.fitted)])
+
+    @classmethod
+    def load(cls, folder: Path | str, device: str = "auto", threads: int | None = None) -> Self:
+        """Load a model, fold its batch norms, and infer once, so that the first frame is not slow.
+
+        Args:
+            folder: model folder.
+            device: "auto", "cpu", "cuda" or "mps".
+            threads: CPU threads of torch for a frame, and of OpenCV, which knows one number for the
+                whole process; None leaves both as they are.
+
+        Raises:
+            ModelError: the folder is incomplete, damaged, or of a newer format.
+            SettingsError: the device is not available, or `threads` is below 1.
+        """
+        if threads is not None and threads < 1:
+            raise SettingsError(f"threads = {threads}: must be at least 1")
+        detector = load(folder, device)
+        fold_batch_norms(detector.networks)
+        if threads is not None:
+            cv2.setNumThreads(threads)
+        return cls(detector, threads)
+
+    def inspect(self, frame: np.ndarray, *, time_limit: float | None = None) -> Result:
+        """Score one frame. `heatmap` and `regions` of the result cost nothing until asked for.
+
+        Args:
+            frame: uint8 or uint16, [H, W] or [H, W, 3] in RGB.
+            time_limit: milliseconds after which control is back in any case, but for the few that
+                Python itself may keep it. A running computation cannot be interrupted: it goes on
+                in a helper thread, and what comes of it is dropped. There is one such thread, so
+                that frames with a limit wait for each other, within their limits, and never pile
+                up; for several cameras with limits, load an inspector for each.
+
+        Raises:
+            InputError: the frame is no such array, or too small.
+            TimeLimitError: there was no result in time.
+            SettingsError: the time limit is not above 0.
+            ModelError: the inspector is closed.
+        """
+        began = time.perf_counter()
+        image = _copy(frame, "frame")
+        if time_limit is None:
+            results = self._score([image])
+        else:
+            results = self._score_in_time(image, time_limit, began)
+        self._record(results, began)
+        return results[0]
+
+    def inspect_batch(self, frames: Sequence[np.ndarray]) -> list[Result]:
+        """Score several frames at once, which is faster for small ones that are seen as a whole.
+
+        The latency of each is that of the batch.
+
+        Raises:
+            InputError: a frame cannot be used; none of them counts then.
+            ModelError: the inspector is closed.
+        """
+        began = time.perf_counter()
+        results = self._score([_copy(frame, f"frame {n}") for n, frame in enumerate(frames)])
+        self._record(results, began)
+        return results
+
+    @property
+    def latency(self) -> Latency:
+        """How long frames took, from call to result."""
+        with self._lock:
+            return self._latency.latency()
+
+    @property
+    def drift(self) -> DriftReport:
+        """Whether good frames still score as they did when the model was calibrated."""
+        with self._lock:
+            return self._drift.report()
+
+    def close(self) -> None:
+        """End the helper thread, when it has finished its frame; nothing is inspected any more."""
+        self._closed = True
+        self._helper.shutdown()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _score(self, images: Sequence[np.ndarray]) -> list[Result]:
+        if self._closed:
+            raise ModelError("this inspector is closed; load the model again")
+        # Torch has a number for each thread that uses it.
+        if self._threads not in (None, torch.get_num_threads()):
+            torch.set_num_threads(self._threads)
+        return self._detector.score(images)
+
+    def _score_in_time(self, image: np.ndarray, time_limit: float, began: float) -> list[Result]:
+        if not 0 < time_limit < math.inf:
+            raise SettingsError(f"time_limit = {time_limit}: must be above 0 milliseconds")
+        end = began + time_limit / 1000
+        late = f"no verdict within {time_limit:g} ms"
+        if not self._helper_is_free.acquire(timeout=max(0.0, end - time.perf_counter())):
+            self._record_late(began)
+            raise TimeLimitError(f"{late}: the inspector was busy with an earlier frame")
+        try:
+            work = self._helper.submit(self._score, [image])
+        except RuntimeError:
+            self._helper_is_free.release()
+            raise ModelError("this inspector is closed; load the model again") from None
+        work.add_done_callback(lambda _: self._helper_is_free.release())
+        try:
+            return work.result(timeout=end - time.perf_counter())
+        except TimeoutError:
+            self._record_late(began)
+            raise TimeLimitError(f"{late}; use smaller images, or allow more time") from None
+
+    def _record(self, results: Sequence[Result], began: float) -> None:
+        milliseconds = (time.perf_counter() - began) * 1000
+        with self._lock:
+            for result in results:
+                self._latency.add(milliseconds)
+                self._drift.add(result.score)
+
+    def _record_late(self, began: float) -> None:
+        with self._lock:
+            self._latency.add((time.perf_counter() - began) * 1000, late=True)
+
+
+def _copy(frame: np.ndarray, name: str) -> np.ndarray:
+    """A frame in memory of its own; `Detector.score` checks what is in it."""
+    if not isinstance(frame, np.ndarray):
+        raise InputError(
+            f"{name} is of type {type(frame).__name__}; give a numpy array, uint8 or uint16, of "
+            f"shape [H, W] or [H, W, 3] (RGB)"
+        )
+    return np.array(frame, order="C")
+
+
+def _first_frame(fitted: Fitted) -> np.ndarray:
+    """A black frame, of the size of the normal images if they all had one."""
+    size, scale = fitted.preparation.size, fitted.preparation.scale
+    shapes = [tensor.shape for tensor in fitted.statistics.tensors.values() if tensor.ndim]
+    height, width = shapes[0] if shapes else (size, size)
+    return np.zeros((math.ceil(height / scale), math.ceil(width / scale)), np.uint8)
