@@ -1,5 +1,7 @@
 """Where to compute."""
 
+import os
+
 import torch
 
 from anomgan.errors import SettingsError
@@ -8,8 +10,11 @@ from anomgan.errors import SettingsError
 def choose_device(name: str) -> torch.device:
     """The device called `name`; "auto" takes CUDA, then Apple's MPS, then the CPU.
 
+    Each of the processes that `torchrun` starts on a machine has a GPU of its own.
+
     Raises:
-        SettingsError: the device is unknown or not available on this machine.
+        SettingsError: the device is unknown or not available on this machine, or there are fewer
+            GPUs than processes.
     """
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
@@ -19,4 +24,12 @@ def choose_device(name: str) -> torch.device:
         raise SettingsError(f"unknown device {name}; choose auto, cpu, cuda or mps")
     if not available.get(kind, True):
         raise SettingsError(f"device {name} is not available here; use --device auto or cpu")
+    place = int(os.environ.get("LOCAL_RANK", 0))
+    if name == "cuda" and place:
+        if place >= torch.cuda.device_count():
+            raise SettingsError(
+                f"each process needs a GPU, and there are only {torch.cuda.device_count()} here; "
+                f"start fewer with --nproc-per-node, or use --device cpu"
+            )
+        name = f"cuda:{place}"
     return torch.device(name)

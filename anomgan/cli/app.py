@@ -1,5 +1,6 @@
 """Puts the verbs together and turns errors into one line on standard error."""
 
+import os
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -53,7 +54,9 @@ def main() -> None:
     try:
         app()
     except AnomganError as error:
-        print(f"anomgan: {error}", file=sys.stderr)
+        number = int(os.environ.get("RANK", 0))  # of the processes that torchrun starts
+        name = f"anomgan (process {number})" if number else "anomgan"
+        print(f"{name}: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # Whoever read our output has seen enough, as in `anomgan score ... | head`.

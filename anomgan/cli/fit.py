@@ -66,4 +66,5 @@ def fit(
         resume=resume,
         skip_unreadable=skip_unreadable,
     )
-    typer.echo(summary)
+    if summary:
+        typer.echo(summary)

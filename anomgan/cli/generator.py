@@ -93,7 +93,9 @@ def train(
         device=device,
         resume=resume,
     )
-    typer.echo(train_to_folder(job))
+    summary = train_to_folder(job)
+    if summary:
+        typer.echo(summary)
 
 
 @app.command()

@@ -106,7 +106,7 @@ class GANomalyRecipe(Recipe):
             "discriminator",
             discriminator,
             {"discriminator": discriminator},
-            apply=discriminator.item() > weight.discriminator_floor,
+            floor=weight.discriminator_floor,
         )
 
 

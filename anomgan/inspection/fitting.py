@@ -8,6 +8,7 @@ from anomgan.detectors import METHODS
 from anomgan.detectors.base import Detector
 from anomgan.inspection.cards import describe_promise, describe_training
 from anomgan.inspection.runs import gather_settings, take_method, work_folder
+from anomgan.training.distributed import process_group
 
 DEFAULT_DETECTOR = "restoration"
 
@@ -44,15 +45,17 @@ def fit_to_folder(
     groups: Path | None = None,
     resume: bool = False,
     skip_unreadable: bool = False,
-) -> str:
+) -> str | None:
     """Fit, save to `out`, and say what was learnt.
 
-    Checkpoints live in `<out>.training` beside the model folder until the model is saved.
+    Checkpoints live in `<out>.training` beside the model folder until the model is saved. Of the
+    processes that `torchrun` starts, each reads the images, trains and calibrates, and the first
+    one alone saves and has something to say.
 
     Raises:
         InputError: `out` cannot be used, an earlier fit is unfinished, or the images are bad.
     """
-    with work_folder(out, "fit", resume) as work:
+    with process_group(), work_folder(out, "fit", resume) as work:
         detector.fit(
             normal_dir,
             groups=groups,
@@ -60,6 +63,8 @@ def fit_to_folder(
             resume=resume,
             skip_unreadable=skip_unreadable,
         )
+        if work is None:
+            return None
         detector.save(out)
     return summarise(detector, out)
 

@@ -15,6 +15,7 @@ from anomgan.generators.registry import GENERATORS, METHODS
 from anomgan.generators.sampling import TrainedGAN
 from anomgan.generators.train import train_generator
 from anomgan.inspection.runs import gather_settings, take_method, work_folder
+from anomgan.training.distributed import process_group
 
 ABOUT = {
     "gan": ("images", "new images", "Goodfellow et al. 2014"),
@@ -75,11 +76,12 @@ class TrainJob:
     resume: bool
 
 
-def train_to_folder(job: TrainJob) -> str:
+def train_to_folder(job: TrainJob) -> str | None:
     """Train, save to `job.out`, and say what was learnt.
 
     Checkpoints live in `<out>.training` beside the model folder until the model is saved; sample
-    grids, if any, are kept in it.
+    grids, if any, are kept in it. Of the processes that `torchrun` starts, the first one alone
+    saves and has something to say.
 
     Raises:
         SettingsError: a setting is unknown or out of range.
@@ -90,7 +92,7 @@ def train_to_folder(job: TrainJob) -> str:
     values = gather_settings(job.config, job.assignments, job.options)
     method = take_method(values, "generator", job.method, list(METHODS))
     images = read_folders(job.folders, job.domains, labelled=method not in GENERATORS)
-    with work_folder(job.out, "training", job.resume) as work:
+    with process_group(), work_folder(job.out, "training", job.resume) as work:
         model = train_generator(
             images,
             generator=method,
@@ -100,6 +102,8 @@ def train_to_folder(job: TrainJob) -> str:
             samples_every=job.samples_every,
             **values,
         )
+        if work is None:
+            return None
         model.save(job.out)
     return summarise(model, job.out)
 

@@ -9,6 +9,7 @@ from typing import Any
 from anomgan.config import merge, parse_assignments, read_toml
 from anomgan.errors import InputError, SettingsError
 from anomgan.model_files import check_target
+from anomgan.training.distributed import rank
 
 
 def gather_settings(
@@ -66,8 +67,10 @@ def take_method(
 
 
 @contextmanager
-def work_folder(out: Path, what: str, resume: bool) -> Iterator[Path]:
+def work_folder(out: Path, what: str, resume: bool) -> Iterator[Path | None]:
     """Yield `<out>.training`, where checkpoints live until the model is saved in `out`.
+
+    Of processes that train together only the first one has it; the others are given None.
 
     Args:
         out: model folder.
@@ -77,6 +80,9 @@ def work_folder(out: Path, what: str, resume: bool) -> Iterator[Path]:
     Raises:
         InputError: `out` cannot be used, or an earlier run is unfinished.
     """
+    if rank() > 0:
+        yield None
+        return
     check_target(out)
     work = out.with_name(out.name + ".training")
     if any(work.glob("*.safetensors")) and not resume:

@@ -14,6 +14,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from anomgan.training.distributed import rank
+
 
 class Report(Protocol):
     """Called with the work done so far and the latest figures to show beside the bar."""
@@ -23,8 +25,12 @@ class Report(Protocol):
 
 @contextmanager
 def progress_bar(title: str, total: int) -> Iterator[Report]:
-    """Show a bar on standard error while the body runs; nothing when that is not a terminal."""
+    """Show a bar on standard error while the body runs; nothing when that is not a terminal.
+
+    Of several processes that train together, the first one shows it.
+    """
     console = Console(stderr=True)
+    shown = console.is_terminal and rank() == 0
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -34,7 +40,7 @@ def progress_bar(title: str, total: int) -> Iterator[Report]:
         TextColumn("{task.fields[figures]}", style="dim"),
     )
     with Progress(
-        *columns, console=console, disable=not console.is_terminal, transient=True
+        *columns, console=console, disable=not shown, transient=True
     ) as bar:
         task = bar.add_task(title, total=total, figures="")
 

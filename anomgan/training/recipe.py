@@ -1,5 +1,6 @@
 """What a method tells the training loop: its networks and one training step."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,13 +19,14 @@ class Update:
         player: name of the player whose weights change.
         loss: scalar tensor, the weighted sum that is minimised.
         terms: its parts as the history and the progress bar show them.
-        apply: False when the player sits this step out; its terms are logged all the same.
+        floor: the player sits this step out unless its loss is above this, over the views of all
+            processes; its terms are logged all the same.
     """
 
     player: str
     loss: Tensor
     terms: Mapping[str, Tensor] = field(default_factory=dict)
-    apply: bool = True
+    floor: float = -math.inf
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Recipe(ABC):
         rates: what the step size is multiplied by, for networks that need another one.
         networks: all networks, by name; their state is checkpointed and averaged.
         memory: what training remembers beside the weights; checkpointed, not part of the model.
+            Each process has its own; a resumed training begins with the first one's in all.
         batches_per_step: how many batches of views one step is given, joined into one.
         steps_done: steps before this one; the loop says it.
         share_done: of the training, from 0 to 1; likewise.
@@ -81,7 +84,8 @@ class Recipe(ABC):
 
         A method takes `step(x)`, or `step(x, c)` if it learns from labelled views. The loop
         descends each update before it asks for the next one, so that code after a `yield` sees
-        the changed weights.
+        the changed weights. Which networks are asked, and in which order, must not depend on the
+        views: processes that train together would wait for each other.
 
         Args:
             batch: views x [N, C, H, W] in [-1, 1], and their labels c [N, K] as

@@ -1,4 +1,7 @@
-"""The loop: optimiser steps, averages, checkpoints, the guard against NaN, progress, stopping."""
+"""The loop: optimiser steps, averages, checkpoints, the guard against NaN, progress, stopping.
+
+Several processes go through it together: see `distributed`.
+"""
 
 import copy
 import time
@@ -14,6 +17,7 @@ from torch import Tensor, nn, optim
 
 from anomgan.config import TrainingSettings
 from anomgan.errors import Interrupted, TrainingError
+from anomgan.training.batch_norm import share_batch_norms
 from anomgan.training.checkpoint import (
     Checkpoint,
     optimizer_tensors,
@@ -21,12 +25,23 @@ from anomgan.training.checkpoint import (
     restore_optimizer,
     unprefixed,
 )
+from anomgan.training.distributed import (
+    average_,
+    check_batch_size,
+    from_first,
+    largest,
+    rank,
+    ranks,
+    share,
+)
 from anomgan.training.progress import progress_bar
 from anomgan.training.recipe import Recipe, RMSProp, Update
 from anomgan.training.stopping import stop_signal
 
 LOG_EVERY = 20
 """Steps whose mean makes one row of the history."""
+RANK_APART = 2_654_435_761
+"""From the seed of a process to the next one's; only 32 bits of a seed count, and it fills them."""
 SETTLE_STEPS = 50
 """Batches on which the batch-norm statistics of averaged weights are measured."""
 
@@ -56,17 +71,25 @@ class Trainer:
     All randomness of a step is seeded by (seed, step), so that a resumed run needs no random
     state and ends, on a CPU, with the same weights as one that was never stopped.
 
+    Several processes learn what one would learn from the same batches, but for rounding: each has
+    its share of a batch, and gradients, batch-norm statistics and logged losses are those of all
+    shares. What a recipe draws at random is drawn by each process for itself, so that a recipe
+    that draws learns not the same, but as well. Batch statistics of a recipe's own are of a share.
+
     Args:
         recipe: the method; its networks are moved to `device`.
         batches: gives the batch of a step.
         settings: steps, learning rate and the like.
         device: where to train.
         seed: base of all randomness.
-        checkpoint: file for checkpoints; None for none.
+        checkpoint: file for checkpoints, which the first process writes; None for none.
         facts: JSON-able description of data and settings, which a resumed run must share.
         show: called with the number of steps done every `show_every` steps, while the recipe
             holds the averaged weights, in evaluation mode.
         show_every: 0 for never.
+
+    Raises:
+        SettingsError: the batch cannot be divided among the processes.
     """
 
     def __init__(
@@ -87,13 +110,16 @@ class Trainer:
         self.settings = settings
         self.device = device
         self.seed = seed
-        self.checkpoint = checkpoint
+        self.checkpoint = checkpoint if rank() == 0 else None
         self.show = show
-        self.show_every = show_every
+        self.show_every = show_every if rank() == 0 else 0
         self.state = Checkpoint(step=0, seconds=0.0, facts=facts or {})
+        check_batch_size(settings.batch_size)
         # Convolutions of few feature maps are a quarter faster this way, on a CPU too.
         recipe.networks.to(device, memory_format=torch.channels_last).train()
         recipe.memory.to(device)
+        if ranks() > 1:
+            share_batch_norms(recipe.networks)
         self.average = copy.deepcopy(recipe.networks) if settings.ema else None
         trained = dict.fromkeys(name for names in recipe.players.values() for name in names)
         self.optimizers = {name: self._optimizer(name) for name in trained}
@@ -103,19 +129,20 @@ class Trainer:
         """Train until the budget is used up.
 
         Raises:
-            TrainingError: a loss is not finite, or the checkpoint to resume from does not fit.
+            TrainingError: a loss is not finite, the checkpoint to resume from does not fit, or
+                another process has ended.
             Interrupted: the user pressed Ctrl-C; a checkpoint is saved first.
         """
-        if resume and self.checkpoint and self.checkpoint.exists():
-            self._restore(Checkpoint.load(self.checkpoint))
+        self._begin(resume)
         began = time.monotonic() - self.state.seconds
         saved = time.monotonic()
         with stop_signal() as stop, progress_bar(title, self.settings.steps) as report:
             while self.state.step < self.settings.steps and not self._out_of_time():
                 self._step()
-                self.state.seconds = time.monotonic() - began
+                # All processes stop after the same step, or some would wait for the others.
+                stopped, self.state.seconds = largest(stop.is_set(), time.monotonic() - began)
                 report(self.state.step, self.state.history[-1] if self.state.history else {})
-                if stop.is_set():
+                if stopped:
                     self._save()
                     raise Interrupted(self._how_to_go_on("stopped"))
                 if time.monotonic() - saved > 60 * self.settings.checkpoint_minutes:
@@ -126,6 +153,22 @@ class Trainer:
         if self.average is not None:
             self._settle_average()
         return TrainingSummary(self.state.step, self.state.seconds, self.state.history)
+
+    def _begin(self, resume: bool) -> None:
+        """Start where the first process starts, which alone has the checkpoint."""
+        facts = self.state.facts
+        if from_first(lambda: facts) != facts:
+            raise TrainingError(
+                f"process {rank()} has other images or settings than process 0; all need the same"
+            )
+
+        def load() -> Checkpoint | None:
+            found = resume and self.checkpoint and self.checkpoint.exists()
+            return Checkpoint.load(self.checkpoint) if found else None
+
+        saved = from_first(load)
+        if saved is not None:
+            self._restore(saved)
 
     def _optimizer(self, name: str) -> optim.Optimizer:
         own, settings = self.recipe.optimiser, self.settings
@@ -146,16 +189,20 @@ class Trainer:
         self._set_rates()
         self.recipe.steps_done, self.recipe.share_done = self.state.step, self._share_done()
         terms: dict[str, list[Tensor]] = defaultdict(list)
-        for update in self._updates():
+        for update, learnt in self._updates():
             for name, term in update.terms.items():
                 terms[name].append(term.detach().float())
-            terms[f"{update.player}_trains"].append(torch.tensor(float(update.apply)))
+            trains = torch.tensor(float(learnt), device=self.device)
+            terms[f"{update.player}_trains"].append(trains)
+        means = {name: torch.stack(some).mean() for name, some in terms.items()}
+        follow = [one for one in self.recipe.networks.buffers() if one.is_floating_point()]
+        average_([*means.values(), *follow])
         if self.average is not None:
             # Until it has seen enough steps, a slow average would still hold the first weights.
             decay = min(self.settings.ema, (1 + self.state.step) / (10 + self.state.step))
             _move_average(self.average, self.recipe.networks, decay)
         self.state.step += 1
-        self.recent.append({name: torch.stack(some).mean() for name, some in terms.items()})
+        self.recent.append(means)
         if len(self.recent) == LOG_EVERY:
             self._log_row()
         if self.show_every and self.state.step % self.show_every == 0:
@@ -176,14 +223,14 @@ class Trainer:
             share = max(share, self.state.seconds / (60 * self.settings.minutes))
         return min(1.0, share)
 
-    def _updates(self) -> Iterator[Update]:
-        """Let the recipe do one step, on several batches at a time if gradients are added up.
+    def _updates(self) -> Iterator[tuple[Update, bool]]:
+        """Let the recipe do one step; says of each update if the player learnt from it.
 
-        Each batch is a run of its own through the recipe's step; they keep pace with each other,
-        and weights change when the last one has added its gradients.
+        Where gradients are added up, each batch is a run of its own through the recipe's step;
+        they keep pace with each other, and weights change when the last one has added its own.
         """
         count = self.settings.accumulate
-        torch.manual_seed(self.seed * 1_000_003 + self.state.step)
+        self._seed_step(self.state.step)
         batches = (self._batch(self.state.step * count + part) for part in range(count))
         passes = [self.recipe.step(*batch) for batch in batches]
         while True:
@@ -193,23 +240,30 @@ class Trainer:
                     update = next(running, None)
                 if update is None:
                     return
-                self._check(update)
-                if update.apply:
+                if self._learns(update):
                     changing = self._add_gradients(update, first=not changing)
+            average_(w.grad for w in _weights(changing) if w.grad is not None)
             for optimizer in changing:
                 optimizer.step()
-            yield update
+            yield update, bool(changing)
+
+    def _seed_step(self, step: int) -> None:
+        """Seed what the recipe draws in a step: something else in each process."""
+        torch.manual_seed(self.seed * 1_000_003 + step + rank() * RANK_APART)
 
     def _precision(self) -> torch.autocast:
         mixed = self.settings.precision == "bfloat16"
         return torch.autocast(self.device.type, torch.bfloat16, enabled=mixed)
 
-    def _check(self, update: Update) -> None:
-        if torch.isfinite(update.loss):
-            return
+    def _learns(self, update: Update) -> bool:
+        """Whether the loss, over all processes, is above the player's floor; it must be finite."""
+        mean = update.loss.detach().clone()
+        average_([mean])
+        if torch.isfinite(mean):
+            return mean.item() > update.floor
         raise TrainingError(
             self._how_to_go_on(
-                f"the loss of the {update.player} is {update.loss.item()} at step "
+                f"the loss of the {update.player} is {mean.item()} at step "
                 f"{self.state.step + 1}; a lower training.learning_rate often helps.",
                 saves=False,
             )
@@ -221,9 +275,7 @@ class Trainer:
             for optimizer in optimizers:
                 optimizer.zero_grad(set_to_none=True)
         # Only this player's weights: gradients for its opponent would be computed for nothing.
-        groups = [group for optimizer in optimizers for group in optimizer.param_groups]
-        weights = [p for group in groups for p in group["params"]]
-        (update.loss / self.settings.accumulate).backward(inputs=weights)
+        (update.loss / self.settings.accumulate).backward(inputs=_weights(optimizers))
         return optimizers
 
     @contextmanager
@@ -251,12 +303,13 @@ class Trainer:
             layer.momentum = None
         with torch.no_grad():
             for step in range(SETTLE_STEPS if normalised else 0):
-                torch.manual_seed(self.seed * 1_000_003 + step)
+                self._seed_step(step)
                 for _ in self.recipe.step(*self._batch(step)):
                     pass
 
     def _batch(self, step: int) -> list[Tensor]:
-        views, *labels = (part.to(self.device) for part in self.batches(step))
+        batch = share(self.batches(step), self.recipe.batches_per_step)
+        views, *labels = (part.to(self.device) for part in batch)
         return [views.float() / 127.5 - 1, *labels]
 
     def _log_row(self) -> None:
@@ -303,6 +356,8 @@ class Trainer:
         self.state = saved
 
     def _how_to_go_on(self, problem: str, saves: bool = True) -> str:
+        if rank() > 0:
+            return f"{problem} (process 0 says how to go on)"
         if self.checkpoint is None or not (saves or self.checkpoint.exists()):
             return f"{problem} No checkpoint was saved yet."
         if saves:
@@ -312,6 +367,11 @@ class Trainer:
             f"{problem} The last good checkpoint is kept: --resume --steps {step} makes a model "
             f"of it"
         )
+
+
+def _weights(optimizers: Sequence[optim.Optimizer]) -> list[Tensor]:
+    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+    return [weight for group in groups for weight in group["params"]]
 
 
 def _move_average(average: nn.Module, networks: nn.Module, decay: float) -> None:

@@ -1,0 +1,51 @@
+"""Batch norm over the batch of all processes."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from anomgan.training.distributed import average, ranks
+
+
+class SharedBatchNorm(_BatchNorm):
+    """Batch norm by the statistics of all processes' shares, so that they learn as one would.
+
+    As `nn.SyncBatchNorm`, which knows no CPU. In evaluation, and in its state, it is like any other
+    batch norm.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise x [N, C, ...] channel by channel."""
+        if not self.training:
+            return super().forward(x)
+        dims = [0, *range(2, x.dim())]
+        variance, mean = torch.var_mean(x.float(), dims, correction=0)
+        # In double precision, for the square of a large mean hides a small variance.
+        mean, variance = mean.double(), variance.double()
+        mean, square = average(torch.stack([mean, variance + mean.square()]))
+        variance = square - mean.square()
+        self._follow(mean, variance, ranks() * x.numel() / x.shape[1])
+        shape = [1, -1, *[1] * (x.dim() - 2)]
+        scale = self.weight * (variance + self.eps).rsqrt().float()
+        shift = self.bias - mean.float() * scale
+        return (x.float() * scale.view(shape) + shift.view(shape)).to(x.dtype)
+
+    def _check_input_dim(self, x: Tensor) -> None:
+        """Any number of dimensions will do."""
+
+    @torch.no_grad()
+    def _follow(self, mean: Tensor, variance: Tensor, count: float) -> None:
+        self.num_batches_tracked += 1
+        share = 1 / self.num_batches_tracked if self.momentum is None else self.momentum
+        self.running_mean.lerp_(mean.float(), share)
+        self.running_var.lerp_((variance * count / (count - 1)).float(), share)
+
+
+def share_batch_norms(networks: nn.Module) -> None:
+    """Put a `SharedBatchNorm` in the place of every other batch norm, with its weights."""
+    for module in list(networks.modules()):
+        for name, layer in module.named_children():
+            if isinstance(layer, _BatchNorm) and not isinstance(layer, SharedBatchNorm):
+                shared = SharedBatchNorm(layer.num_features, layer.eps, layer.momentum)
+                shared.load_state_dict(layer.state_dict())
+                setattr(module, name, shared.to(layer.weight.device).train(layer.training))
