@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_compl
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from anomgan.benchmark.sets import DataSet
 from anomgan.config import merge, parse_assignments, read_toml
 from anomgan.detectors import METHODS
 from anomgan.errors import AnomganError, InputError, Interrupted, SettingsError
+from anomgan.inspection.cluster import spread
 from anomgan.inspection.evaluation import evaluate
 
 MNIST_VIEW = {"image": {"lighting": "keep"}, "view": {"kind": "whole", "size": 32}}
@@ -132,6 +134,7 @@ def run_benchmark(
     *,
     workers: int = 1,
     device: str = "auto",
+    ray: str | None = None,
     say: Callable[[str], None] = print,
 ) -> int:
     """Run the cells that have no record yet; returns how many failed.
@@ -144,17 +147,26 @@ def run_benchmark(
         out: file of records, .jsonl.
         workers: processes; they share the cores.
         device: "auto", "cpu", "cuda" or "mps".
+        ray: address of a Ray cluster that is to run them, one on each core or GPU; see `spread`.
         say: told of each finished cell.
 
     Raises:
         InputError: `out` cannot be read or written.
+        SettingsError: there is no such Ray cluster, or it is not to decide on the processes.
     """
+    if ray and workers > 1:
+        raise SettingsError("--ray runs a cell on each core of the cluster; leave out --workers")
     done = {key_of(record) for record in read_records(out) if "error" not in record}
     waiting = [cell for cell in cells if key_of(cell.key) not in done]
     if len(waiting) < len(cells):
         say(f"{len(cells) - len(waiting)} of {len(cells)} cells are done already")
+    if ray:
+        work = partial(run_cell, out=out, device=device)
+        records = spread(ray, work, waiting, _died, device=device, ordered=False)
+    else:
+        records = _records(waiting, out, workers, device)
     failed = 0
-    for number, record in enumerate(_records(waiting, out, workers, device), start=1):
+    for number, record in enumerate(records, start=1):
         append_record(out, record)
         failed += "error" in record
         said = record.get("error") or f"image AUROC {record['image_auroc']:.3f}"
@@ -186,7 +198,11 @@ def _run_apart(cell: Cell, out: Path, device: str, threads: int) -> Record:
         try:
             return process.submit(run_cell, cell, out, device).result()
         except BrokenProcessPool:
-            return cell.key | {"error": "its process died, perhaps for want of memory"}
+            return _died(cell)
+
+
+def _died(cell: Cell) -> Record:
+    return cell.key | {"error": "its process died, perhaps for want of memory"}
 
 
 def _settle_in(threads: int) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from anomgan.cli.score import Ray
+
 if TYPE_CHECKING:
     from anomgan.benchmark.sets import DataSet
 
@@ -73,6 +75,7 @@ def mnist(
     workers: Workers = 1,
     out: Out = RESULTS,
     device: Device = "auto",
+    ray: Ray = None,
 ) -> None:
     """MNIST (MNIST/raw/*-ubyte), one digit against the others."""
     from anomgan.benchmark.runner import MNIST_VIEW
@@ -80,7 +83,7 @@ def mnist(
 
     source = DataSet("mnist", data, protocol.value, limit)
     given = (detectors, config or [], assignments or [], categories, seeds)
-    _run(source, given, workers, out, device, MNIST_VIEW)
+    _run(source, given, workers, out, device, ray, MNIST_VIEW)
 
 
 @app.command()
@@ -98,13 +101,14 @@ def mvtec(
     workers: Workers = 1,
     out: Out = RESULTS,
     device: Device = "auto",
+    ray: Ray = None,
 ) -> None:
     """MVTec AD, VisA or BTAD: folders of categories, as downloaded."""
     from anomgan.benchmark.sets import DataSet
 
     source = DataSet(layout.value, data, "as published", limit)
     given = (detectors, config or [], assignments or [], categories, seeds)
-    _run(source, given, workers, out, device)
+    _run(source, given, workers, out, device, ray)
 
 
 @app.command()
@@ -122,13 +126,14 @@ def folder(
     workers: Workers = 1,
     out: Out = RESULTS,
     device: Device = "auto",
+    ray: Ray = None,
 ) -> None:
     """Your own parts: train/good, test/good, test/<defect>, and ground_truth/<defect> if any."""
     from anomgan.benchmark.sets import DataSet
 
     source = DataSet("folder", data, "split by folder", limit, groups)
     given = (detectors, config or [], assignments or [], "", seeds)
-    _run(source, given, workers, out, device)
+    _run(source, given, workers, out, device, ray)
 
 
 @app.command()
@@ -160,6 +165,7 @@ def _run(
     workers: int,
     out: Path,
     device: str,
+    ray: str | None,
     base: Mapping[str, Any] | None = None,
 ) -> None:
     from anomgan.benchmark.runner import contenders, plan, run_benchmark
@@ -176,7 +182,7 @@ def _run(
         raise InputError(f"--seeds {seeds}: write numbers with commas between") from None
     chosen = contenders(names, configs, assignments, base or {})
     cells = plan(out.stem, source, chosen, numbers, _split(categories))
-    failed = run_benchmark(cells, out, workers=workers, device=device, say=typer.echo)
+    failed = run_benchmark(cells, out, workers=workers, device=device, ray=ray, say=typer.echo)
     typer.echo(f"Records: {out}\nTables and curves: anomgan benchmark report {out}")
     if failed:
         raise typer.Exit(3)

@@ -9,6 +9,14 @@ from anomgan.cli.fit import DEFAULT_MODEL
 
 DEFAULT_HEATMAPS = Path("anomgan-heatmaps")
 
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        help="Spread the work over a Ray cluster: HOST:PORT of its head, or local to start one "
+        "here. Folders must have the same names on all its machines."
+    ),
+]
+
 
 def score(
     image: Annotated[
@@ -37,6 +45,7 @@ def score(
         bool, typer.Option("--fail-on-anomaly", help="Exit with 1 when an image is anomalous.")
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    ray: Ray = None,
 ) -> None:
     """Say ok or anomalous, how sure, and where.
 
@@ -55,6 +64,7 @@ def score(
         pictures=Pictures(heatmap_dir, heatmap, save_map),
         as_json=json,
         device=device,
+        ray=ray,
     )
     outcome = run_score(job, typer.echo)
     if outcome.failed:

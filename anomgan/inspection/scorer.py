@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from anomgan.detectors import load
 from anomgan.detectors.result import Result
 from anomgan.errors import InputError
 from anomgan.files import atomic_path
+from anomgan.inspection.cluster import spread
 from anomgan.inspection.results_table import Row
 from anomgan.model_files import model_id
 from anomgan.pictures import save_overlay
@@ -55,6 +57,7 @@ class Scorer:
     def __init__(self, model: Path, device: str, pictures: Pictures) -> None:
         self._detector = load(model, device)
         self._pictures = pictures
+        self._made_of = model, device, pictures
         self.model = {"model": str(model), "model_id": model_id(model)}
         self.images_at_once = self._detector.images_at_once
 
@@ -75,6 +78,30 @@ class Scorer:
             some = paths[first : first + self.images_at_once]
             for path, result in zip(some, self._results(some), strict=True):
                 yield self._row(path, name(path), result)
+
+    def spread_rows(
+        self, address: str, paths: Sequence[Path], name: Callable[[Path], Path]
+    ) -> Iterator[Row]:
+        """The same rows in the same order, from the workers of a Ray cluster; see `spread`.
+
+        Raises:
+            SettingsError: there is no such cluster.
+            InputError: a picture cannot be written.
+            ModelError: a worker cannot load the model.
+        """
+        named = [(path, name(path)) for path in paths]
+        size = self.images_at_once
+        pieces = (named[first : first + size] for first in range(0, len(named), size))
+        work = partial(_rows_there, *self._made_of)
+        device = self._made_of[1]
+        for rows in spread(address, work, pieces, self._lost, device=device, ordered=True):
+            yield from rows
+
+    def _lost(self, named: Sequence[tuple[Path, Path]]) -> list[Row]:
+        return [
+            {"image": str(path), "error": f"{path}: the process that scored it died"} | self.model
+            for path, _ in named
+        ]
 
     def _results(self, paths: Sequence[Path]) -> Sequence[Result | InputError]:
         try:
@@ -100,6 +127,17 @@ class Scorer:
             with atomic_path(Path(f"{below}.heatmap.npy")) as temporary:
                 np.save(temporary, result.heatmap)
         return row
+
+
+def _rows_there(
+    model: Path, device: str, pictures: Pictures, named: Sequence[tuple[Path, Path]]
+) -> list[Row]:
+    names = dict(named)
+    return list(_scorer(model, device, pictures).rows(list(names), names.__getitem__))
+
+
+_scorer = cache(Scorer)
+"""A worker loads its model once."""
 
 
 def check_outside(target: Path, folder: Path) -> None:

@@ -29,6 +29,7 @@ class ScoreJob:
         pictures: what to keep of each image beside its row.
         as_json: say one JSON object per image.
         device: "auto", "cpu", "cuda" or "mps".
+        ray: address of a Ray cluster that is to score; None scores here.
     """
 
     images: list[Path]
@@ -39,6 +40,7 @@ class ScoreJob:
     pictures: Pictures
     as_json: bool
     device: str
+    ray: str | None = None
 
 
 @dataclass
@@ -66,6 +68,7 @@ def run_score(job: ScoreJob, say: Say) -> Outcome:
         InputError: there is nothing to score, or the table cannot be written or gone on with, or
             pictures cannot be written or would be scored themselves.
         ModelError: the model cannot be loaded.
+        SettingsError: there is no such Ray cluster.
         Interrupted: Ctrl-C was pressed; the table holds the results so far.
     """
     if job.table:
@@ -108,7 +111,11 @@ def _score(job: ScoreJob, images: dict[str, Path], say: Say) -> Outcome:
         done = outcome.total - len(images)
         if done and not job.as_json:
             say(f"{done} of {outcome.total} images are in {job.table} already")
-        for number, row in enumerate(scorer.rows(list(images.values()), name), start=done + 1):
+        paths = list(images.values())
+        scored = (
+            scorer.spread_rows(job.ray, paths, name) if job.ray else scorer.rows(paths, name)
+        )
+        for number, row in enumerate(scored, start=done + 1):
             if rows:
                 rows.append(row)
             outcome.count(row)

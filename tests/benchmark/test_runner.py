@@ -75,6 +75,17 @@ def test_several_processes_give_the_figures_of_one(line, tmp_path):
     assert figures(out) == figures(tmp_path / "one.jsonl")
 
 
+def test_a_cluster_gives_the_figures_of_one_process(line, tmp_path):
+    pytest.importorskip("ray", reason='ray is not installed: pip install "anomgan[ray]"')
+    todo = cells(line, ["mean-image", "pca", "nearest"])
+    out = tmp_path / "cluster.jsonl"
+    assert run_benchmark(todo, out, device="cpu", ray="local") == 0
+    run_benchmark(todo, tmp_path / "one.jsonl", device="cpu")
+    assert figures(out) == figures(tmp_path / "one.jsonl")
+    with pytest.raises(SettingsError, match="leave out --workers"):
+        run_benchmark(todo, out, device="cpu", ray="local", workers=2)
+
+
 def test_names_that_do_not_exist_are_refused(line):
     with pytest.raises(SettingsError, match="unknown detector 'gan'; choose"):
         contenders(["gan"], [], [], {})

@@ -364,3 +364,32 @@ def test_a_benchmark_of_categories_as_downloaded(run, line, tmp_path):
     assert code == 2 and "has no nut; there are bolt, plate" in err
     code, _, err = run("benchmark", "mvtec", "--data", tmp_path, "--out", out)
     assert code == 2 and "no category in this layout" in err
+
+
+def test_a_cluster_that_is_not_there_and_a_missing_ray_are_said(run, model, line, monkeypatch):
+    score = ("score", "--model", model, "--dir", line / "test", "--device", "cpu", "--ray")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    code, _, err = run(*score, "local")
+    assert code == 2 and err == (
+        'anomgan: --ray needs the package ray: pip install "anomgan[ray]"\n'
+    )
+    monkeypatch.undo()
+    pytest.importorskip("ray", reason='ray is not installed: pip install "anomgan[ray]"')
+    code, _, err = run(*score, "127.0.0.1:1")
+    assert code == 2 and "--ray 127.0.0.1:1: no cluster answers" in err and "Traceback" not in err
+
+
+def test_a_fit_by_two_processes_is_the_fit_of_one(run, model, line, tmp_path):
+    out = tmp_path / "together"
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    fit = ["-m", "anomgan", "fit", "--normal-dir", line / "train" / "good", "--out", out, *FAST]
+    command = [sys.executable, *torchrun, *fit, "--steps", "30"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Model:") == 1, "said by one of them"
+    assert [path.name for path in tmp_path.iterdir()] == ["together"]
+    rows = []
+    for folder in (model, out):
+        _, said, _ = run("score", "--model", folder, "--dir", line / "test" / "good", "--json")
+        rows.append([json.loads(text)["score"] for text in said.splitlines()])
+    assert len(rows[0]) == 3 and rows[1] == pytest.approx(rows[0], rel=1e-3)
