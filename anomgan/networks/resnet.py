@@ -32,7 +32,7 @@ class ResNetGenerator(nn.Module):
         )
 
     def forward(self, z: Tensor) -> Tensor:
-        cells = self.start(z.flatten(1)).view(len(z), -1, CELLS, CELLS)
+        cells = self.start(z.flatten(1)).unflatten(1, (-1, CELLS, CELLS))
         return self.head(self.blocks(cells))
 
 

@@ -127,7 +127,7 @@ class SynthesisNetwork(nn.Module):
             self.to_image.append(EqualConv2d(width, channels, 1, gain=1.0))
 
     def forward(self, styles: Tensor) -> Tensor:
-        x = self.start.expand(len(styles), -1, -1, -1)
+        x = self.start.expand(styles.shape[0], -1, -1, -1)
         image = torch.zeros((), device=x.device)
         for level, (block, to_image) in enumerate(zip(self.blocks, self.to_image, strict=True)):
             if level:
