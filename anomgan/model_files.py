@@ -84,8 +84,8 @@ def read_folder(folder: Path, made_by: str) -> tuple[dict[str, Any], dict[str, T
     restore_interrupted(folder)
     if not folder.is_dir():
         raise ModelError(f"there is no model folder {folder}; make one with: {made_by}")
-    card = _read_card(folder / CARD)
-    weights = _read_file(folder / WEIGHTS)
+    card = parse_card(read_file(folder / CARD), folder / CARD)
+    weights = read_file(folder / WEIGHTS)
     if hashlib.sha256(weights).hexdigest() != card.get("weights_sha256"):
         raise ModelError(f"{folder / WEIGHTS} is damaged: its checksum is not the one in {CARD}")
     try:
@@ -94,15 +94,16 @@ def read_folder(folder: Path, made_by: str) -> tuple[dict[str, Any], dict[str, T
         raise ModelError(f"{folder / WEIGHTS} is damaged: {error}") from error
 
 
-def model_id(folder: Path) -> str:
-    """Twelve hexadecimal digits that tell a model from any other, wherever its folder lies.
+def model_id(model: Path) -> str:
+    """Twelve hexadecimal digits that tell a model from any other, wherever it lies.
 
-    The beginning of the SHA-256 of its card, which holds that of its weights.
+    The beginning of the SHA-256 of an exported file, or of the card in a model folder, which holds
+    that of its weights.
 
     Raises:
-        ModelError: the card is missing.
+        ModelError: the file or the card is missing.
     """
-    return hashlib.sha256(_read_file(folder / CARD)).hexdigest()[:12]
+    return hashlib.sha256(read_file(model if model.is_file() else model / CARD)).hexdigest()[:12]
 
 
 def read_history(folder: Path) -> list[dict[str, float]]:
@@ -139,17 +140,14 @@ def load_weights(networks: nn.Module, tensors: Mapping[str, Tensor], folder: Pat
         ) from error
 
 
-def _write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        names = dict.fromkeys(name for row in history for name in row)
-        writer = csv.DictWriter(file, list(names))
-        writer.writeheader()
-        writer.writerows(history)
+def parse_card(text: bytes | str, path: Path) -> dict[str, Any]:
+    """The description of a model, read from `path`.
 
-
-def _read_card(path: Path) -> dict[str, Any]:
+    Raises:
+        ModelError: it is damaged, or of a newer format.
+    """
     try:
-        card: dict[str, Any] = json.loads(_read_file(path))
+        card: dict[str, Any] = json.loads(text)
         found = card["format_version"]
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path} is damaged: it is not the description of a model") from error
@@ -161,10 +159,23 @@ def _read_card(path: Path) -> dict[str, Any]:
     return card
 
 
-def _read_file(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """The content of a file of a model.
+
+    Raises:
+        ModelError: it is missing or cannot be read.
+    """
     try:
         return path.read_bytes()
     except FileNotFoundError:
         raise ModelError(f"{path} is missing; {path.parent} is not a whole model") from None
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        names = dict.fromkeys(name for row in history for name in row)
+        writer = csv.DictWriter(file, list(names))
+        writer.writeheader()
+        writer.writerows(history)

@@ -64,6 +64,7 @@ class AnoGAN(GANFirst):
         costs="hundreds of passes per view",
         choose="few images; to check what an encoder misses",
     )
+    searches = True
     settings_type = AnoGANSettings
     settings: AnoGANSettings
 

@@ -87,6 +87,8 @@ class Detector(ABC):
     profile: ClassVar[Profile]
     stride: int | None = None
     """Multiple that sides of an input must be; None if only a view's size will do."""
+    searches: ClassVar[bool] = False
+    """Whether it searches with gradients for each image, which no exported graph can."""
     networks: nn.ModuleDict
 
     def __init__(self, *, device: str = "auto", **values: Any) -> None:
@@ -236,9 +238,7 @@ class Detector(ABC):
         detector.networks = detector.build(model.preparation.channels)
         model.load_weights(detector.networks)
         detector.networks.to(detector.device, memory_format=torch.channels_last).eval()
-        statistics = Statistics(model.statistics)
-        facts = {"created": model.created} | model.facts
-        detector.fitted = Fitted(model.preparation, statistics, model.calibration, facts)
+        detector.fitted = model.fitted
         return detector
 
     def look(self, images: Iterable[np.ndarray]) -> Iterator[Look]:

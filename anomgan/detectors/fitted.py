@@ -1,5 +1,6 @@
 """What a fit learns beside the weights of the networks."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,3 +33,11 @@ class Fitted:
     facts: dict[str, Any]
     history: list[dict[str, float]] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the normal images, if they all had one; else of a view."""
+        size, scale = self.preparation.size, self.preparation.scale
+        shapes = [tensor.shape for tensor in self.statistics.tensors.values() if tensor.ndim]
+        height, width = shapes[0] if shapes else (size, size)
+        return math.ceil(height / scale), math.ceil(width / scale)

@@ -1,5 +1,6 @@
 """The model folder of a detector: what was learnt, and pictures for people."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,19 @@ from anomgan.config import Settings
 from anomgan.data.prepare import Preparation
 from anomgan.detectors.calibration import Calibration
 from anomgan.detectors.fitted import Fitted
+from anomgan.detectors.heatmaps import Statistics
 from anomgan.errors import ModelError
-from anomgan.model_files import CARD, load_weights, read_folder, write_folder
+from anomgan.model_files import load_weights, read_folder, write_folder
 from anomgan.pictures import save_grid, save_histogram
 from anomgan.training.checkpoint import prefixed, unprefixed
 
 
 @dataclass
 class StoredModel:
-    """The contents of a model folder, read and checked.
+    """The contents of a model folder, or of an exported file, read and checked.
 
     Attributes:
-        folder: where it was read from.
+        folder: where it was read from, or the exported file.
         detector: name of the method.
         version: of anomgan that wrote it.
         created: UTC time, ISO 8601.
@@ -30,7 +32,7 @@ class StoredModel:
         preparation: how photographs become network input.
         calibration: of scores on held-out images.
         facts: training facts.
-        tensors: "networks/..." and "statistics/...".
+        tensors: "networks/..." and "statistics/..."; no networks in an exported file.
     """
 
     folder: Path
@@ -43,10 +45,41 @@ class StoredModel:
     facts: dict[str, Any]
     tensors: dict[str, Tensor]
 
+    @classmethod
+    def from_card(
+        cls, card: Mapping[str, Any], tensors: Mapping[str, Tensor], folder: Path
+    ) -> "StoredModel":
+        """The model that the card of a folder or of an exported file describes.
+
+        Raises:
+            ModelError: something is missing in the card, or no such thing is known.
+        """
+        try:
+            return cls(
+                folder=folder,
+                detector=card["detector"],
+                version=card["version"],
+                created=card["created"],
+                settings=card["settings"],
+                preparation=Preparation(**card["preparation"]),
+                calibration=Calibration(
+                    **{
+                        name: np.asarray(value) if isinstance(value, list) else value
+                        for name, value in card["calibration"].items()
+                    }
+                ),
+                facts=card["training"],
+                tensors=dict(tensors),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"the card of {folder} is damaged: {error}") from error
+
     @property
-    def statistics(self) -> dict[str, Tensor]:
-        """Mean and deviation of each evidence."""
-        return unprefixed("statistics", self.tensors)
+    def fitted(self) -> Fitted:
+        """Everything that turns trained networks into verdicts."""
+        statistics = Statistics(unprefixed("statistics", self.tensors))
+        facts = {"created": self.created} | self.facts
+        return Fitted(self.preparation, statistics, self.calibration, facts)
 
     def load_weights(self, networks: nn.ModuleDict) -> None:
         """Copy the stored weights into `networks`.
@@ -108,22 +141,4 @@ def read_model(folder: Path) -> StoredModel:
     card, tensors = read_folder(folder, "anomgan fit")
     if "generator" in card:
         raise ModelError(f"{folder} holds a generator, {card['generator']}, and no detector")
-    try:
-        return StoredModel(
-            folder=folder,
-            detector=card["detector"],
-            version=card["version"],
-            created=card["created"],
-            settings=card["settings"],
-            preparation=Preparation(**card["preparation"]),
-            calibration=Calibration(
-                **{
-                    name: np.asarray(value) if isinstance(value, list) else value
-                    for name, value in card["calibration"].items()
-                }
-            ),
-            facts=card["training"],
-            tensors=tensors,
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{folder / CARD} is damaged: {error}") from error
+    return StoredModel.from_card(card, tensors, folder)

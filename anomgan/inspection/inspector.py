@@ -14,7 +14,6 @@ import torch
 
 from anomgan.detectors import load
 from anomgan.detectors.base import Detector
-from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.result import Result
 from anomgan.errors import InputError, ModelError, SettingsError, TimeLimitError
 from anomgan.inspection.drift import Drift, DriftReport
@@ -46,28 +45,30 @@ class Inspector:
         self._helper = ThreadPoolExecutor(1, "anomgan-inspector")
         self._helper_is_free = Lock()
         self._closed = False
-        self._score([_first_frame(detector.fitted)])
+        self._score([np.zeros(detector.fitted.image_size, np.uint8)])
 
     @classmethod
-    def load(cls, folder: Path | str, device: str = "auto", threads: int | None = None) -> Self:
+    def load(cls, model: Path | str, device: str = "auto", threads: int | None = None) -> Self:
         """Load a model, fold its batch norms, and infer once, so that the first frame is not slow.
 
         Args:
-            folder: model folder.
+            model: model folder, or a file that `anomgan export` wrote.
             device: "auto", "cpu", "cuda" or "mps".
-            threads: CPU threads of torch for a frame, and of OpenCV, which knows one number for the
-                whole process; None leaves both as they are.
+            threads: CPU threads of torch or onnxruntime for a frame, and of OpenCV, which knows one
+                number for the whole process; None leaves them as they are.
 
         Raises:
-            ModelError: the folder is incomplete, damaged, or of a newer format.
+            ModelError: the model is incomplete, damaged, or of a newer format, or onnxruntime is
+                not installed.
             SettingsError: the device is not available, or `threads` is below 1.
         """
         if threads is not None and threads < 1:
             raise SettingsError(f"threads = {threads}: must be at least 1")
-        detector = load(folder, device)
-        fold_batch_norms(detector.networks)
         if threads is not None:
             cv2.setNumThreads(threads)
+            torch.set_num_threads(threads)
+        detector = load(model, device)
+        fold_batch_norms(detector.networks)
         return cls(detector, threads)
 
     def inspect(self, frame: np.ndarray, *, time_limit: float | None = None) -> Result:
@@ -181,11 +182,3 @@ def _copy(frame: np.ndarray, name: str) -> np.ndarray:
             f"shape [H, W] or [H, W, 3] (RGB)"
         )
     return np.array(frame, order="C")
-
-
-def _first_frame(fitted: Fitted) -> np.ndarray:
-    """A black frame, of the size of the normal images if they all had one."""
-    size, scale = fitted.preparation.size, fitted.preparation.scale
-    shapes = [tensor.shape for tensor in fitted.statistics.tensors.values() if tensor.ndim]
-    height, width = shapes[0] if shapes else (size, size)
-    return np.zeros((math.ceil(height / scale), math.ceil(width / scale)), np.uint8)
