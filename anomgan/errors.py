@@ -20,7 +20,7 @@ class SettingsError(AnomganError):
 
 
 class ModelError(AnomganError):
-    """A model folder is incomplete, damaged, or of another format."""
+    """A model is incomplete, damaged, of another format, or cannot be exported."""
 
 
 class TrainingError(AnomganError):

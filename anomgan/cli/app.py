@@ -11,6 +11,7 @@ from anomgan.cli.benchmark import app as benchmark
 from anomgan.cli.demo import demo
 from anomgan.cli.detectors import detectors
 from anomgan.cli.evaluate import evaluate
+from anomgan.cli.export import export
 from anomgan.cli.fit import fit
 from anomgan.cli.generator import app as generator
 from anomgan.cli.info import info
@@ -26,7 +27,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for verb in (fit, score, watch, recalibrate, evaluate, info, detectors, demo):
+for verb in (fit, score, watch, recalibrate, export, evaluate, info, detectors, demo):
     app.command()(verb)
 app.add_typer(benchmark, name="benchmark")
 app.add_typer(generator, name="generator")

@@ -8,7 +8,11 @@ import typer
 from anomgan.cli.fit import DEFAULT_MODEL
 
 
-def info(model: Annotated[Path, typer.Argument(help="Model folder.")] = DEFAULT_MODEL) -> None:
+def info(
+    model: Annotated[
+        Path, typer.Argument(help="Model folder, or an exported file.")
+    ] = DEFAULT_MODEL,
+) -> None:
     """Show what a model is, what it learnt from, and what its verdicts promise."""
     from anomgan.inspection.cards import model_card
 

@@ -23,7 +23,9 @@ def score(
         list[Path] | None, typer.Option(help="Photograph to score. May be repeated.")
     ] = None,
     dir: Annotated[Path | None, typer.Option(help="Score every image in this folder.")] = None,
-    model: Annotated[Path, typer.Option(help="Model folder.")] = DEFAULT_MODEL,
+    model: Annotated[
+        Path, typer.Option(help="Model folder, or an exported file.")
+    ] = DEFAULT_MODEL,
     out: Annotated[
         Path | None,
         typer.Option(help="Table for the results, appended as they come: .csv or .jsonl."),

@@ -19,7 +19,9 @@ def watch(
             "is not scored again."
         ),
     ],
-    model: Annotated[Path, typer.Option(help="Model folder.")] = DEFAULT_MODEL,
+    model: Annotated[
+        Path, typer.Option(help="Model folder, or an exported file.")
+    ] = DEFAULT_MODEL,
     move_ok: Annotated[
         Path | None, typer.Option(help="Move good images to this folder. Default: leave them.")
     ] = None,

@@ -5,13 +5,15 @@
 
 from pathlib import Path
 
+from anomgan.config import build_settings
 from anomgan.detectors.anogan import AnoGAN
 from anomgan.detectors.base import Detector
 from anomgan.detectors.baselines import BASELINES
 from anomgan.detectors.egbad import EGBAD
+from anomgan.detectors.exported import Exported, is_exported, read_exported
 from anomgan.detectors.f_anogan import FAnoGAN
 from anomgan.detectors.ganomaly import GANomaly
-from anomgan.detectors.model_folder import read_model
+from anomgan.detectors.model_folder import StoredModel, read_model
 from anomgan.detectors.restoration import Restoration
 from anomgan.errors import ModelError
 
@@ -25,16 +27,32 @@ DETECTORS: dict[str, type[Detector]] = {
 METHODS = DETECTORS | BASELINES
 
 
-def load(folder: Path | str, device: str = "auto") -> Detector:
+def load(model: Path | str, device: str = "auto") -> Detector:
     """Load a fitted detector from its model folder; nothing in the folder is executed.
 
+    Args:
+        model: model folder; or a file that `anomgan export` wrote, whose graph takes the place of
+            the networks (see `anomgan.detectors.exported` for what loading one may execute).
+        device: "auto", "cpu", "cuda" or "mps".
+
     Raises:
-        ModelError: the folder is incomplete, damaged, or of a newer format.
+        ModelError: the model is incomplete, damaged, or of a newer format, or onnxruntime is
+            missing.
+        SettingsError: the device is not available.
     """
-    model = read_model(Path(folder))
+    path = Path(model)
+    if is_exported(path):
+        stored, graph = read_exported(path, device)
+        method = _method(stored)
+        return Exported(build_settings(method.settings_type, stored.settings), stored, **graph)
+    stored = read_model(path)
+    return _method(stored).from_model(stored, device)
+
+
+def _method(model: StoredModel) -> type[Detector]:
     if model.detector not in METHODS:
         raise ModelError(
-            f"{folder} holds a {model.detector} model; this version knows "
+            f"{model.folder} holds a {model.detector} model; this version knows "
             f"{', '.join(METHODS)}"
         )
-    return METHODS[model.detector].from_model(model, device)
+    return METHODS[model.detector]

@@ -8,16 +8,17 @@ from rich.table import Table
 
 from anomgan.detectors import DETECTORS
 from anomgan.detectors.calibration import Calibration
+from anomgan.detectors.exported import is_exported, read_exported
 from anomgan.detectors.model_folder import read_model
 
 
 def model_card(folder: Path) -> str:
-    """A readable description of a model folder.
+    """A readable description of a model folder, or of a file that `anomgan export` wrote.
 
     Raises:
-        ModelError: the folder is incomplete, damaged, or of a newer format.
+        ModelError: the model is incomplete, damaged, or of a newer format.
     """
-    model = read_model(folder)
+    model = read_exported(folder, "cpu")[0] if is_exported(folder) else read_model(folder)
     preparation = model.preparation
     colour = "grey" if preparation.channels == 1 else "RGB"
     if preparation.view == "whole":

@@ -46,7 +46,7 @@ class Scorer:
     """A loaded model that turns images into rows.
 
     Args:
-        model: model folder.
+        model: model folder, or an exported file.
         device: "auto", "cpu", "cuda" or "mps".
         pictures: what to keep beside the rows.
 

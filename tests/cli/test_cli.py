@@ -393,3 +393,23 @@ def test_a_fit_by_two_processes_is_the_fit_of_one(run, model, line, tmp_path):
         _, said, _ = run("score", "--model", folder, "--dir", line / "test" / "good", "--json")
         rows.append([json.loads(text)["score"] for text in said.splitlines()])
     assert len(rows[0]) == 3 and rows[1] == pytest.approx(rows[0], rel=1e-3)
+
+
+def test_an_exported_file_scores_like_its_folder(run, model, line, tmp_path):
+    file, image = tmp_path / "part.pt", line / "test" / "good" / "000.png"
+    command = ["export", "--model", model, "--format", "torchscript"]
+    code, said, _ = run(*command, "--out", file, "--check-dir", image.parent)
+    assert code == 0 and f"{file}: " in said and "3 of 3 verdicts are the same" in said
+    rows = []
+    for which in (model, file):
+        code, out, _ = run("score", "--model", which, "--image", image, "--json")
+        rows.append(json.loads(out))
+    assert rows[1]["score"] == pytest.approx(rows[0]["score"], rel=1e-3)
+    assert rows[1]["verdict"] == rows[0]["verdict"] and rows[1]["model"] == str(file)
+    assert rows[1]["model_id"] != rows[0]["model_id"]
+    code, card, _ = run("info", file)
+    assert code == 0 and "learnt from 18 good images" in card
+    code, _, error = run(*command, "--out", tmp_path / "part.onnx")
+    assert code == 2 and error.startswith("anomgan: ") and "ends in .pt" in error
+    code, _, error = run("recalibrate", "--model", file, "--normal-dir", line, "--out", tmp_path)
+    assert code == 2 and "holds files but no model" in error

@@ -1,0 +1,200 @@
+"""A detector in one file: its networks as a graph, and all the rest of the model beside it.
+
+A file is what `anomgan export` wrote, byte for byte: it ends in the checksum of all before, and
+nothing reads one that does not fit. That tells damage and other people's graphs, no forgery. An
+.onnx file holds no code: onnxruntime computes the operators that it lists. A .pt file is a program
+in TorchScript. No Python in it can run, and loading runs none of it, but its operators could do
+more than compute; take .pt files only from people from whom you would take a program.
+"""
+
+import hashlib
+import io
+import json
+import warnings
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as to_bytes
+from torch import Tensor, nn
+
+from anomgan.config import Settings
+from anomgan.data.views import Maps, to_pixels
+from anomgan.detectors.base import Detector
+from anomgan.detectors.fitted import Fitted
+from anomgan.detectors.model_folder import StoredModel
+from anomgan.device import choose_device
+from anomgan.errors import ModelError, SettingsError
+from anomgan.model_files import parse_card, read_file
+from anomgan.training.checkpoint import prefixed
+
+FORMATS = {"onnx": ".onnx", "torchscript": ".pt"}
+"""What the files of each format are called."""
+CARD = "anomgan.json"
+"""Where the description is: a property of the ONNX model, an extra file of TorchScript."""
+VIEWS = "views"
+"""Name of the graph's input."""
+SEAL = 64
+"""Length of the checksum: hexadecimal digits of SHA-256."""
+Graph = Callable[[np.ndarray], list[Tensor]]
+"""Views uint8 [N, h, w, C] to the maps of `Detector.infer`, in the order of the card."""
+
+
+class Exported(Detector):
+    """A detector whose networks are a graph; it scores, and learns nothing any more.
+
+    Args:
+        settings: of the detector that was exported.
+        model: what the file holds beside the graph.
+        maps: names of the graph's outputs.
+        stride: multiple that sides of an input must be; None if only a view's size will do.
+        graph: the networks.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        model: StoredModel,
+        maps: list[str],
+        stride: int | None,
+        graph: Graph,
+    ) -> None:
+        self.settings = settings
+        self.device = torch.device("cpu")  # the graph takes views from there to where it computes
+        self.networks = nn.ModuleDict()
+        self.fitted = model.fitted
+        self.stride = stride
+        self._file = model.folder
+        self._maps = maps
+        self._graph = graph
+
+    def infer(self, x: Tensor) -> Maps:
+        return dict(zip(self._maps, self._graph(to_pixels(x)), strict=True))
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise ModelError(
+            f"{self._file} only scores; fit or recalibrate its model folder, and export that again"
+        )
+
+    build = phases = fit = recalibrate = save = _refuse
+
+
+def is_exported(model: Path) -> bool:
+    """Whether this is the name of an exported file, and no model folder."""
+    return model.suffix in FORMATS.values() and not model.is_dir()
+
+
+def describe(card: Mapping[str, Any], fitted: Fitted, maps: list[str], stride: int | None) -> str:
+    """The text that goes beside a graph: JSON of all that a model folder holds but the networks.
+
+    Thresholds are added for those who read it without anomgan.
+
+    Args:
+        card: that of the model folder.
+        fitted: what the detector in it has learnt.
+        maps: names of the graph's outputs.
+        stride: as `Detector.stride`.
+    """
+    statistics = to_bytes(fitted.statistics.tensors)
+    return json.dumps(
+        {
+            **card,
+            "graph": {"maps": maps, "stride": stride},
+            "threshold": fitted.calibration.threshold,
+            "heat_threshold": fitted.calibration.heat_threshold,
+            "statistics": b64encode(statistics).decode(),
+        }
+    )
+
+
+def seal(data: bytes) -> bytes:
+    """A file that ends in `SEAL` characters to be replaced, with the checksum of the rest there."""
+    return data[:-SEAL] + _checksum(data)
+
+
+def read_exported(path: Path, device: str = "auto") -> tuple[StoredModel, dict[str, Any]]:
+    """Read and check an exported file.
+
+    Returns:
+        The model without its networks; and what `Exported` takes of the graph: "maps", "stride",
+        "graph".
+
+    Raises:
+        ModelError: the file is missing, damaged, of a newer format, or not from `anomgan export`;
+            or onnxruntime is missing.
+        SettingsError: the device is not available.
+    """
+    data = read_file(path)
+    if data[-SEAL:] != _checksum(data):
+        raise ModelError(
+            f"{path} is damaged, or was not written by anomgan export; export the model again"
+        )
+    read = _read_onnx if path.suffix == FORMATS["onnx"] else _read_torchscript
+    text, graph = read(data, path, device)
+    card = parse_card(text, path)
+    try:
+        tensors = prefixed("statistics", load_tensors(b64decode(card["statistics"])))
+        about = {"maps": card["graph"]["maps"], "stride": card["graph"]["stride"], "graph": graph}
+    except (KeyError, TypeError, ValueError, SafetensorError) as error:
+        raise ModelError(f"{path} is damaged: {error}") from error
+    return StoredModel.from_card(card, tensors, path), about
+
+
+def _checksum(data: bytes) -> bytes:
+    return hashlib.sha256(data[:-SEAL]).hexdigest().encode()
+
+
+def _read_onnx(data: bytes, path: Path, device: str) -> tuple[str, Graph]:
+    try:
+        import onnxruntime
+    except ImportError:
+        raise ModelError(
+            f'{path} takes onnxruntime; install it with: pip install "anomgan[onnx]"'
+        ) from None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    providers = _providers(onnxruntime.get_available_providers(), device)
+    try:
+        session = onnxruntime.InferenceSession(data, options, providers=providers)
+    except Exception as error:  # its errors have no base of their own
+        raise ModelError(
+            f"onnxruntime {onnxruntime.__version__} cannot load {path}: {error}"
+        ) from error
+
+    def graph(views: np.ndarray) -> list[Tensor]:
+        return [torch.from_numpy(found) for found in session.run(None, {VIEWS: views})]
+
+    return session.get_modelmeta().custom_metadata_map.get(CARD, ""), graph
+
+
+def _providers(available: list[str], device: str) -> list[str]:
+    """What onnxruntime computes with: "auto" takes CUDA where it is there, then the CPU."""
+    kind = device.partition(":")[0]
+    cuda = "CUDAExecutionProvider"
+    if kind not in ("auto", "cpu", "cuda") or (kind == "cuda" and cuda not in available):
+        raise SettingsError(
+            f"device {device} is not available to onnxruntime here; use cpu, or install "
+            f"onnxruntime-gpu for cuda"
+        )
+    return [cuda] * (kind != "cpu" and cuda in available) + ["CPUExecutionProvider"]
+
+
+def _read_torchscript(data: bytes, path: Path, device: str) -> tuple[str, Graph]:
+    place = choose_device(device)
+    extra = {CARD: ""}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # TorchScript is old, and stays
+            module = torch.jit.load(io.BytesIO(data), place, extra)
+    except RuntimeError as error:
+        raise ModelError(f"torch {torch.__version__} cannot load {path}: {error}") from error
+
+    def graph(views: np.ndarray) -> list[Tensor]:
+        return list(module(torch.from_numpy(views).to(place)))
+
+    return extra[CARD], graph

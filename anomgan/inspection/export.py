@@ -1,0 +1,209 @@
+"""`anomgan export` as a job: one file out of a model folder, checked against it on images."""
+
+import io
+import warnings
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from anomgan.data.folders import list_images
+from anomgan.data.normals import Source
+from anomgan.detectors import load
+from anomgan.detectors.base import Detector
+from anomgan.detectors.exported import CARD, FORMATS, SEAL, VIEWS, describe, seal
+from anomgan.detectors.fitted import Fitted
+from anomgan.errors import InputError, ModelError
+from anomgan.files import atomic_path
+from anomgan.model_files import read_folder
+from anomgan.networks.folding import fold_batch_norms
+
+Format = Literal["onnx", "torchscript"]
+OPSET = 18
+"""Version of the ONNX operators: the one that torch writes without converting, from 2.6 on."""
+TOLERANCE = 1e-3
+"""How far scores and heatmaps may be from those of the model, as a share of the largest one."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How well an exported file and its model agree.
+
+    Attributes:
+        images: that both have scored.
+        score: largest difference of two scores, as a share of the largest score.
+        heat: largest difference of two heatmaps, as a share of the largest value in one.
+        verdicts: images with the same verdict.
+    """
+
+    images: int
+    score: float
+    heat: float
+    verdicts: int
+
+
+def export_model(
+    model: Path, out: Path | None, format: Format = "onnx", check_dir: Path | None = None
+) -> str:
+    """Export a model folder to one file, and say how well the two agree.
+
+    The file holds a graph of what the networks do with one batch of views, from "views" uint8
+    [N, h, w, C] (grey or RGB) to the maps of `Detector.infer`: "reconstruction" [N, C, h, w] in
+    [-1, 1], and the method's own [N, 1, h, w] or [N, 1, 1, 1]. N may be any number; h and w are
+    those of a view, or any multiples of `Detector.stride` where that is not None. All the rest of
+    the model lies beside it as JSON: see `anomgan.detectors.exported.describe`.
+
+    Args:
+        model: model folder.
+        out: file to write or replace, which ends in .onnx or .pt; None for one that is called like
+            the model, in the current folder.
+        format: "onnx" or "torchscript".
+        check_dir: folder of images on which both must agree within `TOLERANCE`; None for noise.
+
+    Raises:
+        ModelError: the model cannot be loaded or exported, a package is missing, or the exported
+            file does not agree with it. There is no new file then.
+        InputError: the images cannot be used, or `out` cannot be written.
+    """
+    out = out or Path(f"{model.resolve().name}{FORMATS[format]}")
+    if out.suffix != FORMATS[format]:
+        raise InputError(f"{out}: the name of a file of format {format} ends in {FORMATS[format]}")
+    if out.is_dir():
+        raise InputError(f"{out} is a folder; choose another name")
+    detector = load(model, "cpu")
+    card, _ = read_folder(model, "anomgan fit")
+    if detector.searches:
+        raise ModelError(
+            f"{model} holds {card['detector']}, which searches with gradients for each image, and "
+            f"no graph can; export f-anogan, which does not search, or use the folder as it is"
+        )
+    assert detector.fitted is not None
+    images = list_images(check_dir) if check_dir else _noise(detector.fitted)
+    graph = _Graph(load(model, "cpu"))
+    text = describe(card, detector.fitted, graph.maps, detector.stride)
+    with atomic_path(out) as temporary:
+        written = _onnx(graph, text) if format == "onnx" else _torchscript(graph, text)
+        temporary.write_bytes(seal(written))
+        found = compare(detector, load(temporary, "cpu"), images)
+        differences = f"scores within {found.score:.1e} and heatmaps within {found.heat:.1e}"
+        if not max(found.score, found.heat) <= TOLERANCE:
+            raise ModelError(
+                f"{out} is not written: it has {differences} of those of {model}, as a share of "
+                f"the largest one, and {TOLERANCE:g} is allowed; try the other format"
+            )
+    what = f"images of {check_dir}" if check_dir else "images of noise (--check-dir for yours)"
+    return (
+        f"{out}: {out.stat().st_size / 1e6:.1f} MB. On {found.images} {what} it has {differences} "
+        f"of those of {model}, as a share of the largest one ({TOLERANCE:g} is allowed), and "
+        f"{found.verdicts} of {found.images} verdicts are the same."
+    )
+
+
+def compare(detector: Detector, exported: Detector, images: Sequence[Source]) -> Agreement:
+    """Score images with both, one after the other.
+
+    Raises:
+        InputError: an image cannot be read or is too small.
+    """
+    pairs = zip(detector.score_each(images), exported.score_each(images), strict=True)
+    rows = [
+        (
+            abs(one.score - other.score),
+            abs(one.score),
+            np.abs(one.heat - other.heat).max(),
+            np.abs(one.heat).max(),
+            one.verdict == other.verdict,
+        )
+        for one, other in pairs
+    ]
+    score, largest_score, heat, largest_heat, _ = np.max(rows, axis=0).tolist()
+    return Agreement(
+        len(rows),
+        score / (largest_score or 1),
+        heat / (largest_heat or 1),
+        int(sum(row[-1] for row in rows)),
+    )
+
+
+class _Graph(nn.Module):
+    """What the networks of a detector do with views, its batch norms folded."""
+
+    def __init__(self, detector: Detector) -> None:
+        super().__init__()
+        fold_batch_norms(detector.networks)
+        self.networks = detector.networks.requires_grad_(False)
+        self.infer = detector.infer
+        self.stride = detector.stride
+        assert detector.fitted is not None
+        size, channels = detector.settings.view.size, detector.fitted.preparation.channels
+        # Unlike each other, lest one be taken for the other.
+        sides = (2 * self.stride, 3 * self.stride) if self.stride else (size, size)
+        self.example = torch.zeros(4, *sides, channels, dtype=torch.uint8)
+        self.maps = list(self._infer(self.example))
+        self.eval()
+
+    def _infer(self, views: Tensor) -> dict[str, Tensor]:
+        return self.infer(views.permute(0, 3, 1, 2).float() / 127.5 - 1)
+
+    def forward(self, views: Tensor) -> tuple[Tensor, ...]:
+        return tuple(self._infer(views).values())
+
+
+def _onnx(graph: _Graph, text: str) -> bytes:
+    missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if not find_spec(name)]
+    if missing:
+        raise ModelError(
+            f"an export to ONNX takes {', '.join(missing)}; install what is missing with: "
+            f'pip install "anomgan[onnx]"'
+        )
+    import onnx
+
+    sides: dict[int, torch.export.Dim] = {0: torch.export.Dim("number")}
+    if graph.stride:
+        sides[1] = graph.stride * torch.export.Dim("rows")
+        sides[2] = graph.stride * torch.export.Dim("columns")
+    # The exporter by torch.export: the older one, by TorchScript, is on its way out.
+    program = torch.onnx.export(
+        graph,
+        (graph.example,),
+        dynamo=True,
+        dynamic_shapes=(sides,),
+        input_names=[VIEWS],
+        output_names=graph.maps,
+        opset_version=OPSET,
+        verbose=False,
+    )
+    model = program.model_proto
+    for node in model.graph.node:
+        del node.metadata_props[:]  # where the code lies on the machine that exports
+    onnx.helper.set_model_props(model, {CARD: text})
+    # Joined messages are one message, so that the checksum can come last.
+    last = onnx.StringStringEntryProto(key="sha256", value="0" * SEAL)
+    return model.SerializeToString() + onnx.ModelProto(metadata_props=[last]).SerializeToString()
+
+
+def _torchscript(graph: _Graph, text: str) -> bytes:
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # TorchScript is old, and stays
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # the comparison finds out
+        program = torch.jit.freeze(torch.jit.trace(graph, graph.example, check_trace=False))
+        torch.jit.save(program, file, {CARD: text})
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.comment = b"0" * SEAL
+    return file.getvalue()
+
+
+def _noise(fitted: Fitted) -> list[np.ndarray]:
+    """Images of the size of the normal ones, and one that is larger."""
+    height, width = fitted.image_size
+    shape = (height, width) if fitted.preparation.channels == 1 else (height, width, 3)
+    rng = np.random.default_rng(0)
+    sizes = [shape, shape, shape, (height + height // 2, 2 * width, *shape[2:])]
+    return [rng.integers(0, 256, size, dtype=np.uint8) for size in sizes]

@@ -1,0 +1,83 @@
+import sys
+
+import digits
+import pytest
+
+from anomgan import GANomaly, load
+from anomgan.detectors.exported import SEAL, seal
+from anomgan.errors import ModelError, SettingsError
+from anomgan.inspection.export import export_model
+
+
+@pytest.fixture(scope="module")
+def images():
+    all_images, labels = digits.load()
+    return list(all_images[labels == 0][:30])
+
+
+@pytest.fixture(scope="module")
+def exported(images, tmp_path_factory):
+    """A file in TorchScript, whose export takes a second."""
+    folder = tmp_path_factory.mktemp("exported")
+    settings = {"training": {"steps": 2, "batch_size": 4}, "network": {"features": 4}}
+    GANomaly(device="cpu", **digits.WHOLE, **settings).fit(images).save(folder / "model")
+    export_model(folder / "model", folder / "part.pt", "torchscript")
+    return folder / "part.pt"
+
+
+@pytest.mark.parametrize("place", [0.1, 0.5, 0.9, 1.0])
+def test_a_flipped_bit_anywhere_is_found(exported, tmp_path, place):
+    data = bytearray(exported.read_bytes())
+    data[round(place * (len(data) - 1))] ^= 1
+    (tmp_path / "part.pt").write_bytes(data)
+    with pytest.raises(ModelError, match="part.pt is damaged"):
+        load(tmp_path / "part.pt")
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".onnx"])
+@pytest.mark.parametrize("content", [b"", b"PK", b"somebody else's" * 50])
+def test_files_of_others_are_refused(tmp_path, suffix, content):
+    path = tmp_path / f"theirs{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match="theirs.*not written by anomgan export"):
+        load(path)
+
+
+def test_a_shortened_file_is_refused(exported, tmp_path):
+    (tmp_path / "part.pt").write_bytes(exported.read_bytes()[:-100])
+    with pytest.raises(ModelError, match="damaged"):
+        load(tmp_path / "part.pt")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ModelError, match="part.onnx is missing"):
+        load(tmp_path / "part.onnx")
+
+
+def test_a_missing_onnxruntime_says_what_to_install(tmp_path, monkeypatch):
+    (tmp_path / "part.onnx").write_bytes(seal(bytes(100 + SEAL)))
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ModelError, match=r'pip install "anomgan\[onnx\]"'):
+        load(tmp_path / "part.onnx")
+
+
+def test_the_wrong_suffix_is_explained(exported, tmp_path):
+    pytest.importorskip("onnxruntime", reason="reads .onnx files")
+    (tmp_path / "part.onnx").write_bytes(exported.read_bytes())
+    with pytest.raises(ModelError, match="cannot load .*part.onnx"):
+        load(tmp_path / "part.onnx")
+
+
+def test_another_device_is_refused(exported):
+    with pytest.raises(SettingsError, match="unknown device abacus"):
+        load(exported, "abacus")
+
+
+def test_it_only_scores(exported, images, tmp_path):
+    detector = load(exported)
+    for learn in (detector.fit, detector.recalibrate):
+        with pytest.raises(ModelError, match="part.pt only scores"):
+            learn(images)
+    with pytest.raises(ModelError, match="part.pt only scores"):
+        detector.save(tmp_path / "model")
+    assert not list(tmp_path.iterdir())

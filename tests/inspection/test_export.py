@@ -1,0 +1,169 @@
+import json
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+
+import digits
+import numpy as np
+import pytest
+
+from anomgan import AnoGAN, Inspector, Restoration, load
+from anomgan.detectors import METHODS
+from anomgan.errors import InputError, ModelError
+from anomgan.inspection import export
+from anomgan.inspection.export import compare, export_model
+from conftest import TINY
+
+SHORT = {"training": {"steps": 2, "batch_size": 8}, "network": {"features": 4}}
+ENCODER = {"encoder": {"steps": 2, "features": 4}}
+SETTINGS = {
+    "egbad": SHORT,
+    "f-anogan": SHORT | ENCODER,
+    "ganomaly": SHORT,
+    "restoration": SHORT,
+    "autoencoder": SHORT,
+}
+EXPORTABLE = [name for name, method in METHODS.items() if not method.searches]
+
+
+@pytest.fixture(scope="module")
+def images():
+    """Zeros to learn from, and all kinds of digits to score."""
+    all_images, labels = digits.load()
+    return list(all_images[labels == 0][:30]), list(all_images[:12])
+
+
+@pytest.fixture(scope="module")
+def models(images, tmp_path_factory):
+    """Finds the folder of a model that saw a few digits whole, by the name of its method."""
+    folder = tmp_path_factory.mktemp("models")
+
+    def find(name):
+        if not (folder / name).exists():
+            made = METHODS[name](device="cpu", **digits.WHOLE, **SETTINGS.get(name, {}))
+            made.fit(images[0]).save(folder / name)
+        return folder / name
+
+    return find
+
+
+@pytest.fixture(scope="module")
+def patches(line, tmp_path_factory):
+    """The folder of a model of the default detector that sees patches of parts, at two scales."""
+    folder = tmp_path_factory.mktemp("patches") / "model"
+    settings = TINY | SHORT | {"view": {"size": 32, "scales": 2}}
+    Restoration(device="cpu", **settings).fit(line / "train" / "good").save(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def files(patches, line, tmp_path_factory):
+    """That model in each format, and what was said of it."""
+    folder = tmp_path_factory.mktemp("files")
+
+    def find(format):
+        path = folder / f"part{'.onnx' if format == 'onnx' else '.pt'}"
+        if not path.exists():
+            said = export_model(patches, path, format, line / "test")
+            assert "15 images" in said and "15 of 15 verdicts are the same" in said
+        return path
+
+    return find
+
+
+@pytest.fixture(params=["torchscript", "onnx"])
+def exported(request, files):
+    if request.param == "onnx":
+        for package in ("onnx", "onnxscript", "onnxruntime"):
+            pytest.importorskip(package, reason=f"exports to ONNX take {package}")
+    return files(request.param)
+
+
+@pytest.mark.parametrize("name", EXPORTABLE)
+def test_every_detector_but_a_search_is_exported(models, images, name, tmp_path):
+    path = tmp_path / "part.pt"
+    said = export_model(models(name), path, "torchscript")
+    assert f"{path}: " in said and "4 images of noise" in said
+    native = load(models(name), "cpu").score(images[1])
+    for one, other in zip(load(path, "cpu").score(images[1]), native, strict=True):
+        assert one.score == pytest.approx(other.score, rel=1e-4, abs=1e-5)
+        np.testing.assert_allclose(one.heatmap, other.heatmap, rtol=1e-3, atol=1e-4)
+
+
+def test_views_of_one_size_and_any_number_run_in_onnxruntime(models, images, tmp_path):
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(package, reason=f"exports to ONNX take {package}")
+    export_model(models("f-anogan"), tmp_path / "part.onnx")
+    native, other = load(models("f-anogan"), "cpu"), load(tmp_path / "part.onnx", "cpu")
+    for count in (1, 7):
+        found = compare(native, other, images[1][:count])
+        assert found.images == found.verdicts == count and max(found.score, found.heat) < 1e-4
+
+
+def test_images_of_any_size_get_the_verdicts_of_the_model(exported, patches, rng):
+    native = load(patches, "cpu")
+    with Inspector.load(exported, "cpu", threads=1) as inspector:
+        for shape in [(96, 96), (41, 130), (200, 90, 3), (900, 300)]:
+            frame = rng.integers(0, 256, shape, dtype=np.uint8)
+            one, other = inspector.inspect(frame, time_limit=60_000), native.score(frame)
+            assert one.score == pytest.approx(other.score, rel=1e-3)
+            assert one.p_value == other.p_value and one.threshold == other.threshold
+            np.testing.assert_allclose(one.heatmap, other.heatmap, rtol=1e-3, atol=1e-3)
+            difference = one.reconstruction.astype(int) - other.reconstruction
+            assert np.abs(difference).max() <= 1
+        assert inspector.latency.count == 4
+
+
+def test_threads_get_the_results_of_one_thread(exported, rng):
+    frames = list(rng.integers(0, 256, (12, 96, 96), dtype=np.uint8))
+    with Inspector.load(exported, "cpu", threads=1) as inspector:
+        inspector.inspect_batch(frames)  # TorchScript settles after a few frames
+        expected = [inspector.inspect(frame).score for frame in frames]
+        with ThreadPoolExecutor(4) as pool:
+            scores = [result.score for result in pool.map(inspector.inspect, frames)]
+    assert scores == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_file_says_all_that_is_done_outside_the_graph(files, patches):
+    with zipfile.ZipFile(files("torchscript")) as archive:
+        name = next(name for name in archive.namelist() if name.endswith("anomgan.json"))
+        card = json.loads(archive.read(name))
+    folder_card = json.loads((patches / "model.json").read_text())
+    assert card.items() >= folder_card.items()
+    assert card["graph"] == {"maps": ["reconstruction", "fake"], "stride": 32}
+    assert card["threshold"] == load(patches).score(np.zeros((96, 96), np.uint8)).threshold
+
+
+def test_a_search_is_not_exported(images, tmp_path):
+    settings = SHORT | {"start": "random", "search": {"steps": 2}}
+    AnoGAN(device="cpu", **digits.WHOLE, **settings).fit(images[0]).save(tmp_path / "model")
+    with pytest.raises(ModelError, match="anogan, which searches.*export f-anogan"):
+        export_model(tmp_path / "model", tmp_path / "part.onnx")
+    assert list(tmp_path.iterdir()) == [tmp_path / "model"]
+
+
+def test_other_numbers_are_an_error_and_leave_the_old_file(models, tmp_path, monkeypatch):
+    (tmp_path / "part.pt").write_bytes(b"earlier")
+    monkeypatch.setattr(export, "TOLERANCE", 0.0)
+    with pytest.raises(ModelError, match="part.pt is not written.*0 is allowed"):
+        export_model(models("ganomaly"), tmp_path / "part.pt", "torchscript")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"earlier"]
+
+
+def test_another_model_does_not_agree(models, images):
+    one, other = (load(models(name), "cpu") for name in ("pca", "mean-image"))
+    assert compare(one, one, images[1]) == export.Agreement(12, 0.0, 0.0, 12)
+    found = compare(one, other, images[1])
+    assert min(found.score, found.heat) > 100 * export.TOLERANCE
+
+
+def test_what_cannot_be_used_is_refused_before_any_work(models, tmp_path):
+    model = models("ganomaly")
+    with pytest.raises(InputError, match="part.pt: the name of a file of format onnx ends in .onnx"):
+        export_model(model, tmp_path / "part.pt", "onnx")
+    (tmp_path / "part.onnx").mkdir()
+    with pytest.raises(InputError, match="part.onnx is a folder"):
+        export_model(model, tmp_path / "part.onnx", "onnx")
+    with pytest.raises(InputError, match="holds no images"):
+        export_model(model, tmp_path / "part.pt", "torchscript", tmp_path / "part.onnx")
+    with pytest.raises(ModelError, match="no model folder"):
+        export_model(tmp_path / "gone", tmp_path / "part.pt", "torchscript")
