@@ -92,7 +92,7 @@ def export_model(
         temporary.write_bytes(seal(written))
         found = compare(detector, load(temporary, "cpu"), images)
         differences = f"scores within {found.score:.1e} and heatmaps within {found.heat:.1e}"
-        if not max(found.score, found.heat) <= TOLERANCE:
+        if not (found.score <= TOLERANCE and found.heat <= TOLERANCE):  # nor if one is NaN
             raise ModelError(
                 f"{out} is not written: it has {differences} of those of {model}, as a share of "
                 f"the largest one, and {TOLERANCE:g} is allowed; try the other format"
