@@ -36,7 +36,7 @@ from anomgan.networks.unet import UNet
 from anomgan.training.recipe import Adam, Phase, Recipe, Update
 
 FILLED = 0.25
-"""Share of the views of a batch that the generator fills a hole of."""
+"""Share of the views of a batch that the generator fills a hole of; at least two, for batch norm."""
 RIM = 4
 """Pixels around what is not believed that are cut out, too."""
 
@@ -92,7 +92,7 @@ class RestorationRecipe(Recipe):
     def step(self, x: Tensor) -> Iterator[Update]:
         """Yield the generator's update, then the discriminator's."""
         discriminator = self.networks["discriminator"]
-        some = x[: max(1, round(FILLED * len(x)))]
+        some = x[: max(2, round(FILLED * len(x)))]
         hole = draw_shapes(some)
         filled = fill(self.networks["generator"], some, hole)
         inside = hole.sum().clamp_min(1)
