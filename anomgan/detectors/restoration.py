@@ -37,6 +37,8 @@ from anomgan.training.recipe import Adam, Phase, Recipe, Update
 
 FILLED = 0.25
 """Share of the views of a batch that the generator fills a hole of; at least two, for batch norm."""
+EXPOSURE = 0.2
+"""Up to which views are exposed longer or shorter: logarithm of the gain."""
 RIM = 4
 """Pixels around what is not believed that are cut out, too."""
 
@@ -92,6 +94,7 @@ class RestorationRecipe(Recipe):
     def step(self, x: Tensor) -> Iterator[Update]:
         """Yield the generator's update, then the discriminator's."""
         discriminator = self.networks["discriminator"]
+        x = expose(x)
         some = x[: max(2, round(FILLED * len(x)))]
         hole = draw_shapes(some)
         filled = fill(self.networks["generator"], some, hole)
@@ -109,6 +112,16 @@ class RestorationRecipe(Recipe):
         mask[: len(some)] = torch.maximum(mask[: len(some)], visible_change(some, filled, hole))
         loss = F.binary_cross_entropy_with_logits(discriminator(damaged), mask)
         yield Update("discriminator", loss, {"discriminator": loss})
+
+
+def expose(x: Tensor) -> Tensor:
+    """Views [N, C, H, W] in [-1, 1], each a little brighter or darker: a lamp that has aged.
+
+    Otherwise good parts under a light that varies less in training than later on would be called
+    anomalous as a whole.
+    """
+    gain = torch.empty(len(x), 1, 1, 1, device=x.device).uniform_(-EXPOSURE, EXPOSURE).exp()
+    return ((x + 1) * gain - 1).clamp(-1, 1)
 
 
 def fill(generator: nn.Module, x: Tensor, hole: Tensor) -> Tensor:

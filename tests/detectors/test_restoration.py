@@ -6,7 +6,13 @@ from anomgan.data.damage import damage, draw_shapes
 from anomgan.data.decode import read_image
 from anomgan.data.folders import list_images
 from anomgan.data.parts import DEFECTS, write_line
-from anomgan.detectors.restoration import LossSettings, Restoration, RestorationRecipe, fill
+from anomgan.detectors.restoration import (
+    LossSettings,
+    Restoration,
+    RestorationRecipe,
+    expose,
+    fill,
+)
 from anomgan.metrics.detection import auroc
 
 
@@ -24,12 +30,21 @@ def test_the_generator_is_to_pass_for_genuine_and_to_restore(made):
     recipe = RestorationRecipe(made.networks, LossSettings(adversarial=2.0, restoration=3.0))
     update = next(recipe.step(x))
     torch.manual_seed(5)
-    hole = draw_shapes(x[:2])
-    filled = fill(made.networks["generator"], x[:2], hole)
+    some = expose(x)[:2]
+    hole = draw_shapes(some)
+    filled = fill(made.networks["generator"], some, hole)
     believed = torch.sigmoid(-made.networks["discriminator"](filled))
     adversarial = (-believed.log() * hole).sum() / hole.sum()
-    restoration = ((filled - x[:2]).abs() * hole).sum() / hole.sum()
+    restoration = ((filled - some).abs() * hole).sum() / hole.sum()
     assert update.loss.item() == pytest.approx((2 * adversarial + 3 * restoration).item(), rel=1e-4)
+
+
+def test_views_are_exposed_each_by_its_own_gain():
+    x = torch.full((200, 1, 4, 4), -0.2)
+    gain = (expose(x) + 1) / (x + 1)
+    assert (gain == gain[:, :, :1, :1]).all()
+    assert 0.81 < gain.min() < 0.85 and 1.18 < gain.max() < 1.23
+    assert torch.equal(expose(torch.full_like(x, -1)), torch.full_like(x, -1)), "black stays black"
 
 
 def test_a_hole_is_filled_without_a_look_at_what_was_there(made):
