@@ -3,6 +3,7 @@
 import os
 import sys
 from importlib.metadata import version
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -51,7 +52,8 @@ def _options(
 
 def main() -> None:
     """Run the command line; known errors become one message and an exit code."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # files may have names that are no text
+    if isinstance(sys.stdout, TextIOWrapper):  # and not caught in memory
+        sys.stdout.reconfigure(errors="backslashreplace")  # files may have names that are no text
     try:
         app()
     except AnomganError as error:
