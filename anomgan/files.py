@@ -1,8 +1,10 @@
 """Writing files so that a crash never leaves a half-written one."""
 
 import filecmp
+import glob
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -10,6 +12,10 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from anomgan.errors import InputError
+
+
+ABANDONED = 3600.0
+"""Seconds after which a half-written folder is that of a process which was killed."""
 
 
 @contextmanager
@@ -40,14 +46,17 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 
     An existing `folder` is moved aside first and deleted last, so that at every moment one whole
     folder exists. `restore_interrupted` ends an exchange that was cut off between the two moves.
+    A symbolic link stays; what it points to is replaced.
 
     Raises:
         InputError: the parent folder cannot be written to, or the disk is full. The old folder
             stays as it was.
     """
     try:
+        folder = _real(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
         restore_interrupted(folder)
+        _remove_abandoned(folder)
         temporary = Path(mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror or error}") from error
@@ -67,6 +76,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 
 def restore_interrupted(folder: Path) -> None:
     """Put back the earlier `folder` if a replacement was cut off between its two moves."""
+    folder = _real(folder)
     aside = _aside(folder)
     if not aside.exists():
         return
@@ -74,6 +84,12 @@ def restore_interrupted(folder: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
     else:
         aside.rename(folder)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    for half in folder.parent.glob(f".{glob.escape(folder.name)}.*.part"):
+        if time.time() - half.stat().st_mtime > ABANDONED:
+            shutil.rmtree(half, ignore_errors=True)
 
 
 def move_into(folder: Path, source: Path) -> Path:
@@ -134,6 +150,11 @@ def _is_copy(source: Path, target: Path) -> bool:
     if not target.is_file() or source.stat().st_mtime_ns != target.stat().st_mtime_ns:
         return False
     return filecmp.cmp(source, target, shallow=False)
+
+
+def _real(folder: Path) -> Path:
+    """What a symbolic link points to, even if that is away for a moment."""
+    return Path(os.path.realpath(folder))
 
 
 def _aside(folder: Path) -> Path:

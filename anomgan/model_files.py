@@ -3,12 +3,15 @@
 import csv
 import hashlib
 import json
+import math
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as to_bytes
@@ -21,17 +24,25 @@ FORMAT_VERSION = 1
 CARD = "model.json"
 WEIGHTS = "weights.safetensors"
 HISTORY = "history.csv"
+CHECKSUM = "card_sha256"
+LARGEST_CARD, LARGEST_WEIGHTS = 64 * 2**20, 2 * 2**30
+"""Bytes that are read at most: the scores of 700,000 held-out images, 500 million weights."""
 
 
 def check_target(folder: Path) -> None:
     """Refuse to replace a folder that is not a model.
 
     Raises:
-        InputError: `folder` exists and holds something else.
+        InputError: `folder` exists and holds something else, or cannot be read.
     """
-    if folder.is_file():
+    try:
+        is_file = folder.is_file()
+        other = folder.is_dir() and any(folder.iterdir()) and not (folder / CARD).exists()
+    except OSError as error:
+        raise InputError(f"cannot read {folder}: {error.strerror}") from error
+    if is_file:
         raise InputError(f"{folder} is a file; choose another folder for the model")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / CARD).exists():
+    if other:
         raise InputError(f"{folder} holds files but no model; choose another folder for the model")
 
 
@@ -46,16 +57,22 @@ def write_folder(
 
     Args:
         folder: to be written or replaced.
-        card: JSON-able description; format, version, time and checksum are added.
+        card: JSON-able description; format, version, time and checksums are added.
         tensors: everything that was learnt.
         history: rows of mean losses; no file if empty.
         draw: leaves pictures in the folder that it is given.
 
     Raises:
-        InputError: the folder cannot be written to, the disk is full, or it is not a model.
+        InputError: the folder cannot be written to, the disk is full, it is not a model, or the
+            weights are too large.
     """
     check_target(folder)
     weights = to_bytes({name: tensor.cpu().contiguous() for name, tensor in tensors.items()})
+    if len(weights) > LARGEST_WEIGHTS:
+        raise InputError(
+            f"the model has {len(weights):,} bytes of weights; {LARGEST_WEIGHTS:,} can be stored: "
+            f"fit with smaller networks"
+        )
     about = {
         "format_version": FORMAT_VERSION,
         "version": version("anomgan"),
@@ -63,6 +80,7 @@ def write_folder(
         **card,
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
     }
+    about[CHECKSUM] = card_checksum(about)
     with atomic_folder(folder) as temporary:
         (temporary / WEIGHTS).write_bytes(weights)
         (temporary / CARD).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
@@ -81,17 +99,32 @@ def read_folder(folder: Path, made_by: str) -> tuple[dict[str, Any], dict[str, T
     Raises:
         ModelError: it is missing, incomplete, damaged, or of a newer format.
     """
-    restore_interrupted(folder)
-    if not folder.is_dir():
-        raise ModelError(f"there is no model folder {folder}; make one with: {made_by}")
-    card = parse_card(read_file(folder / CARD), folder / CARD)
-    weights = read_file(folder / WEIGHTS)
-    if hashlib.sha256(weights).hexdigest() != card.get("weights_sha256"):
-        raise ModelError(f"{folder / WEIGHTS} is damaged: its checksum is not the one in {CARD}")
     try:
-        return card, load_tensors(weights)
-    except SafetensorError as error:
-        raise ModelError(f"{folder / WEIGHTS} is damaged: {error}") from error
+        restore_interrupted(folder)
+        exists = folder.is_dir()
+    except OSError as error:
+        raise ModelError(f"cannot read {folder}: {error.strerror}") from error
+    if not exists:
+        raise ModelError(f"there is no model folder {folder}; make one with: {made_by}")
+    card = parse_card(read_file(folder / CARD, LARGEST_CARD), folder / CARD)
+    path = folder / WEIGHTS
+    weights = read_file(path, LARGEST_WEIGHTS)
+    if hashlib.sha256(weights).hexdigest() != card.get("weights_sha256"):
+        raise ModelError(f"{path} is damaged: its checksum is not the one in {CARD}")
+    try:
+        tensors = load_tensors(weights)
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise ModelError(f"{path} is damaged: {error}") from error
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor.float()).all():
+            raise ModelError(f"{path} is damaged: {name} holds values that are not finite")
+    return card, tensors
+
+
+def card_checksum(card: Mapping[str, Any]) -> str:
+    """SHA-256 of the content of a card, however it is laid out."""
+    content = {name: value for name, value in card.items() if name != CHECKSUM}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def model_id(model: Path) -> str:
@@ -103,7 +136,8 @@ def model_id(model: Path) -> str:
     Raises:
         ModelError: the file or the card is missing.
     """
-    return hashlib.sha256(read_file(model if model.is_file() else model / CARD)).hexdigest()[:12]
+    path, limit = (model, LARGEST_WEIGHTS) if model.is_file() else (model / CARD, LARGEST_CARD)
+    return hashlib.sha256(read_file(path, limit)).hexdigest()[:12]
 
 
 def read_history(folder: Path) -> list[dict[str, float]]:
@@ -125,19 +159,24 @@ def read_history(folder: Path) -> list[dict[str, float]]:
         raise ModelError(f"{path} is damaged: {error}; remove it or restore it") from error
 
 
-def load_weights(networks: nn.Module, tensors: Mapping[str, Tensor], folder: Path) -> None:
-    """Copy stored weights into `networks`.
+def check_weights(
+    build: Callable[[], nn.Module], tensors: Mapping[str, Tensor], folder: Path
+) -> None:
+    """Refuse stored weights that do not fit the networks which the settings describe.
+
+    The networks are built without memory for their weights: settings out of a damaged or hostile
+    card may ask for any amount.
 
     Raises:
-        ModelError: they do not fit the networks that the settings describe.
+        ModelError: names or shapes differ.
     """
-    try:
-        networks.load_state_dict(tensors)
-    except RuntimeError as error:
+    with torch.device("meta"):
+        wanted = {name: tensor.shape for name, tensor in build().state_dict().items()}
+    if wanted != {name: tensor.shape for name, tensor in tensors.items()}:
         raise ModelError(
             f"{folder / WEIGHTS} does not fit the settings in {CARD}; "
             f"the model is damaged: fit again, or restore the folder from a copy"
-        ) from error
+        )
 
 
 def parse_card(text: bytes | str, path: Path) -> dict[str, Any]:
@@ -147,25 +186,39 @@ def parse_card(text: bytes | str, path: Path) -> dict[str, Any]:
         ModelError: it is damaged, or of a newer format.
     """
     try:
-        card: dict[str, Any] = json.loads(text)
+        card: dict[str, Any] = json.loads(text, parse_float=_finite, parse_constant=_finite)
         found = card["format_version"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{path} is damaged: it is not the description of a model") from error
+        checksum = card_checksum(card)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ModelError(
+            f"{path} is damaged: it is not the description of a model ({error})"
+        ) from error
     if found != FORMAT_VERSION:
         raise ModelError(
             f"{path} has model format {found}; this version of anomgan reads {FORMAT_VERSION}: "
             f"install the version that wrote it, or fit again"
         )
+    # Cards of the first models had no checksum.
+    if card.get(CHECKSUM, checksum) != checksum:
+        raise ModelError(
+            f"{path} was changed after it was written, or is damaged: its checksum is not its own; "
+            f"restore the folder from a copy, or fit again"
+        )
     return card
 
 
-def read_file(path: Path) -> bytes:
-    """The content of a file of a model.
+def read_file(path: Path, limit: int) -> bytes:
+    """The content of a file of a model, of at most `limit` bytes.
 
     Raises:
-        ModelError: it is missing or cannot be read.
+        ModelError: it is missing, larger, or cannot be read.
     """
     try:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):  # a pipe or a device may have no end
+            raise ModelError(f"{path} is no file; {path.parent} is not a whole model")
+        if about.st_size > limit:
+            raise ModelError(f"{path} has {about.st_size:,} bytes, more than the {limit:,} allowed")
         return path.read_bytes()
     except FileNotFoundError:
         raise ModelError(f"{path} is missing; {path.parent} is not a whole model") from None
@@ -179,3 +232,10 @@ def _write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
         writer = csv.DictWriter(file, list(names))
         writer.writeheader()
         writer.writerows(history)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no finite number")
+    return value

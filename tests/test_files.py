@@ -55,6 +55,17 @@ def test_a_replacement_cut_off_between_its_moves_is_undone(tmp_path):
     assert (tmp_path / "model" / "file").read_text() == "old"
 
 
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
+    old, new, other = (tmp_path / name for name in (".model.a.part", ".model.b.part", ".m.a.part"))
+    for place in (old, new, other):
+        place.mkdir()
+    for place in (old, other):
+        os.utime(place, (0, 0))
+    with atomic_folder(tmp_path / "model"):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".m.a.part", ".model.b.part", "model"]
+
+
 def test_an_unwritable_place_is_explained(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write"):

@@ -1,6 +1,7 @@
 """Image files in: whatever a camera or a phone writes becomes a uint8 or uint16 array."""
 
 import io
+import stat
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,11 @@ FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "PPM")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm")
 MAX_PIXELS = 89_000_000
 """Below Pillow's own limit, so that its warning is never shown."""
+MAX_BYTES = 10**9
+"""Of a file: more than as many pixels of 16-bit RGBA take."""
+ACCEPTED = (
+    f"the {MAX_PIXELS // 1_000_000} million that are accepted; scale it down, or cut it into pieces"
+)
 ORIENTATION, BITS_PER_SAMPLE, PLANAR_CONFIGURATION = 0x0112, 0x0102, 0x011C
 """Tags of EXIF and TIFF."""
 UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
@@ -38,8 +44,8 @@ def read_image(path: Path | str) -> np.ndarray:
         is applied, transparency is laid over black, of several pages the first is taken.
 
     Raises:
-        InputError: the file cannot be opened, is not an image, is cut off, or claims more than
-            `MAX_PIXELS` pixels.
+        InputError: the file cannot be opened, is not an image, is cut off, claims more than
+            `MAX_PIXELS` pixels, or has more than `MAX_BYTES` bytes.
     """
     data = _read_bytes(Path(path))
     try:
@@ -49,10 +55,7 @@ def read_image(path: Path | str) -> np.ndarray:
     except InputError:
         raise
     except Image.DecompressionBombError:
-        raise InputError(
-            f"{path} claims far more than the {MAX_PIXELS // 1_000_000} million pixels that are "
-            f"accepted"
-        ) from None
+        raise InputError(f"{path} claims far more than {ACCEPTED}") from None
     except UnidentifiedImageError:
         raise InputError(
             f"{path} is not an image that can be read (PNG, JPEG, BMP, TIFF, WebP or PPM)"
@@ -114,6 +117,13 @@ def with_channels(image: np.ndarray, channels: int) -> np.ndarray:
 
 def _read_bytes(path: Path) -> bytes:
     try:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode) and not stat.S_ISDIR(about.st_mode):
+            raise InputError(f"{path} is a pipe or a device, not an image")  # it may have no end
+        if about.st_size > MAX_BYTES:
+            raise InputError(
+                f"{path} has {about.st_size:,} bytes, more than the {MAX_BYTES:,} accepted"
+            )
         data = path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"there is no file {path}") from None
@@ -130,10 +140,7 @@ def _decode(data: bytes, name: str) -> np.ndarray:
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         width, height = image.size
         if width * height > MAX_PIXELS:
-            raise InputError(
-                f"{name} claims {width} x {height} pixels, more than the "
-                f"{MAX_PIXELS // 1_000_000} million that are accepted"
-            )
+            raise InputError(f"{name} claims {width} x {height} pixels, more than {ACCEPTED}")
         deep_colour = _has_deep_colour(image, name)
         image.load()
         if image.mode == "F":

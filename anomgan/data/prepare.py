@@ -1,21 +1,23 @@
 """From a photograph to the image that the networks see, the same way for fit and for score."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
 
 import cv2
 import numpy as np
+from pydantic import ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
 
 from anomgan.config import ImageSettings, ViewSettings
-from anomgan.data.decode import to_uint8, with_channels
+from anomgan.data.decode import MAX_PIXELS, to_uint8, with_channels
 from anomgan.errors import InputError
 
 FLATTENED_RANGE = 3.0
 """Deviations of the image that the flattened one spans to either side of mid grey."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(strict=True))
 class Preparation:
     """How images are prepared; decided once from the normal images and kept in the model.
 
@@ -29,13 +31,13 @@ class Preparation:
         lighting_radius: Gaussian deviation for the local mean, as a share of the height.
     """
 
-    channels: int
-    bits: int
+    channels: Literal[1, 3]
+    bits: Annotated[int, Field(ge=8, le=16)]
     view: Literal["whole", "patch"]
-    size: int
-    scale: float
+    size: Annotated[int, Field(ge=8, le=1024)]
+    scale: Annotated[float, Field(gt=0, le=512)]
     lighting: Literal["keep", "flatten"]
-    lighting_radius: float
+    lighting_radius: Annotated[float, Field(gt=0, le=1)]
 
     @classmethod
     def decide(
@@ -66,8 +68,21 @@ class Preparation:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for model.json; `Preparation(**values)` reads them back."""
+        """Plain values for model.json; `from_dict` reads them back."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Preparation":
+        """Read values back.
+
+        Raises:
+            ValueError: names those that are missing, unknown or out of range.
+        """
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            wrong = (f"{detail['loc'][0]}: {detail['msg']}" for detail in error.errors())
+            raise ValueError("preparation." + "; preparation.".join(wrong)) from error
 
     def __call__(self, image: np.ndarray, name: str = "image") -> np.ndarray:
         """Prepare a decoded image [H, W] or [H, W, 3] as uint8 [h, w, channels].
@@ -76,7 +91,7 @@ class Preparation:
         by `scale`. The aspect ratio is kept in both.
 
         Raises:
-            InputError: the image is smaller than half a patch.
+            InputError: the image is smaller than half a patch, or too large when scaled.
         """
         x = with_channels(to_uint8(image, self.bits), self.channels)
         height, width = x.shape[:2]
@@ -89,6 +104,11 @@ class Preparation:
                 f"{name} is {width} x {height} pixels{scaled}, smaller than half a patch of "
                 f"{self.size} x {self.size}; use larger images, or fit with a smaller view.size "
                 f"or with view.kind=whole"
+            )
+        if new_height * new_width > MAX_PIXELS:
+            raise InputError(
+                f"{name} is {width} x {height} pixels, {new_width} x {new_height} after scaling, "
+                f"which is too large; give smaller images to this model"
             )
         if (new_height, new_width) != (height, width):
             method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR

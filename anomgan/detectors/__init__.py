@@ -15,7 +15,8 @@ from anomgan.detectors.f_anogan import FAnoGAN
 from anomgan.detectors.ganomaly import GANomaly
 from anomgan.detectors.model_folder import StoredModel, read_model
 from anomgan.detectors.restoration import Restoration
-from anomgan.errors import ModelError
+from anomgan.device import choose_device
+from anomgan.errors import ModelError, SettingsError
 
 DETECTORS: dict[str, type[Detector]] = {
     "anogan": AnoGAN,
@@ -38,15 +39,19 @@ def load(model: Path | str, device: str = "auto") -> Detector:
     Raises:
         ModelError: the model is incomplete, damaged, or of a newer format, or onnxruntime is
             missing.
-        SettingsError: the device is not available.
+        SettingsError: the device is unknown or not available.
     """
+    choose_device(device)
     path = Path(model)
-    if is_exported(path):
-        stored, graph = read_exported(path, device)
-        method = _method(stored)
-        return Exported(build_settings(method.settings_type, stored.settings), stored, **graph)
-    stored = read_model(path)
-    return _method(stored).from_model(stored, device)
+    try:
+        if is_exported(path):
+            stored, graph = read_exported(path, device)
+            method = _method(stored)
+            return Exported(build_settings(method.settings_type, stored.settings), stored, **graph)
+        stored = read_model(path)
+        return _method(stored).from_model(stored, device)
+    except (SettingsError, TypeError) as error:
+        raise ModelError(f"the card of {path} is damaged: {error}") from error
 
 
 def _method(model: StoredModel) -> type[Detector]:

@@ -233,13 +233,26 @@ class Detector(ABC):
 
     @classmethod
     def from_model(cls, model: StoredModel, device: str = "auto") -> Self:
-        """The detector that a model folder describes."""
+        """The detector that a model folder describes.
+
+        Raises:
+            SettingsError: the settings cannot be those of this detector.
+            ModelError: weights or statistics do not fit the settings.
+        """
         detector = cls(device=device, **model.settings)
-        detector.networks = detector.build(model.preparation.channels)
-        model.load_weights(detector.networks)
+        detector.networks = model.networks(lambda: detector.build(model.preparation.channels))
         detector.networks.to(detector.device, memory_format=torch.channels_last).eval()
         detector.fitted = model.fitted
+        detector._check_statistics(detector.fitted.statistics, model.folder)
         return detector
+
+    def _check_statistics(self, statistics: Statistics, folder: Path) -> None:
+        settings = self.settings
+        weights = (settings.weights.as_dict(), settings.heatmap_weights.as_dict())
+        counted = {name for some in weights for name, weight in some.items() if weight}
+        missing = sorted(name for name in counted if not statistics.measured(name))
+        if settings.score.standardise and missing:
+            raise ModelError(f"{folder} holds no usable statistics of {', '.join(missing)}")
 
     def look(self, images: Iterable[np.ndarray]) -> Iterator[Look]:
         """Pass prepared images [h, w, C] of any size through the networks, view by view."""

@@ -6,8 +6,9 @@ is exchangeable with the held-out ones, P(p-value <= rate) <= rate, whatever the
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import beta
@@ -79,6 +80,37 @@ class Calibration:
             max(requested_rate, 1 / (len(sizes) + 1)),
             requested_rate,
         )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for model.json; `from_dict` reads them back."""
+        return {
+            name: value.tolist() if isinstance(value, np.ndarray) else value
+            for name, value in vars(self).items()
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Calibration":
+        """Read values back.
+
+        Raises:
+            KeyError: one is missing.
+            TypeError: one is of another kind.
+            ValueError: they cannot be those of a calibration.
+        """
+        names = ("scores", "heat", "score_weights", "heat_weights")
+        scores, heat, *weights = (np.asarray(values[name], np.float64) for name in names)
+        rates = float(values["false_alarm_rate"]), float(values["requested_rate"])
+        shapes = {x.shape for x in (scores, heat, *weights)}
+        if len(shapes) > 1 or scores.ndim != 1 or not scores.size:
+            raise ValueError("calibration: scores, heat and weights must be lists of one length")
+        for x in (scores, heat):
+            if not np.isfinite(x).all() or (np.diff(x) < 0).any():
+                raise ValueError("calibration: scores and heat must be numbers that ascend")
+        if not all(((0 < x) & (x <= 1)).all() for x in weights):
+            raise ValueError("calibration: weights must be above 0 and at most 1")
+        if not all(0 < rate < 1 for rate in rates):
+            raise ValueError("calibration: rates must be between 0 and 1")
+        return cls(scores, heat, *weights, *rates)
 
     @property
     def groups(self) -> int:

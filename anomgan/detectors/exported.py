@@ -30,7 +30,7 @@ from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.model_folder import StoredModel
 from anomgan.device import choose_device
 from anomgan.errors import ModelError, SettingsError
-from anomgan.model_files import parse_card, read_file
+from anomgan.model_files import CHECKSUM, LARGEST_WEIGHTS, parse_card, read_file
 from anomgan.training.checkpoint import prefixed
 
 FORMATS = {"onnx": ".onnx", "torchscript": ".pt"}
@@ -103,7 +103,7 @@ def describe(card: Mapping[str, Any], fitted: Fitted, maps: list[str], stride: i
     statistics = to_bytes(fitted.statistics.tensors)
     return json.dumps(
         {
-            **card,
+            **{name: value for name, value in card.items() if name != CHECKSUM},
             "graph": {"maps": maps, "stride": stride},
             "threshold": fitted.calibration.threshold,
             "heat_threshold": fitted.calibration.heat_threshold,
@@ -129,7 +129,7 @@ def read_exported(path: Path, device: str = "auto") -> tuple[StoredModel, dict[s
             or onnxruntime is missing.
         SettingsError: the device is not available.
     """
-    data = read_file(path)
+    data = read_file(path, LARGEST_WEIGHTS)
     if data[-SEAL:] != _checksum(data):
         raise ModelError(
             f"{path} is damaged, or was not written by anomgan export; export the model again"

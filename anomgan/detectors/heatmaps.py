@@ -72,6 +72,13 @@ class Statistics:
             )
         return cls(tensors)
 
+    def measured(self, name: str) -> bool:
+        """Whether there are a mean and a deviation above 0 of an evidence, as numbers or maps."""
+        mean, deviation = (self.tensors.get(f"{name}.{what}") for what in ("mean", "deviation"))
+        if mean is None or deviation is None or mean.shape != deviation.shape:
+            return False
+        return mean.ndim in (0, 2) and mean.numel() > 0 and bool((deviation > 0).all())
+
     def standardise(self, name: str, values: np.ndarray) -> np.ndarray:
         """(values - mean) / deviation, for a map [h, w] of any size."""
         mean = self.tensors[f"{name}.mean"].numpy()

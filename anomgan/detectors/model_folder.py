@@ -1,11 +1,10 @@
 """The model folder of a detector: what was learnt, and pictures for people."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import Tensor, nn
 
 from anomgan.config import Settings
@@ -14,7 +13,7 @@ from anomgan.detectors.calibration import Calibration
 from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.heatmaps import Statistics
 from anomgan.errors import ModelError
-from anomgan.model_files import load_weights, read_folder, write_folder
+from anomgan.model_files import check_weights, read_folder, write_folder
 from anomgan.pictures import save_grid, save_histogram
 from anomgan.training.checkpoint import prefixed, unprefixed
 
@@ -57,18 +56,13 @@ class StoredModel:
         try:
             return cls(
                 folder=folder,
-                detector=card["detector"],
-                version=card["version"],
-                created=card["created"],
-                settings=card["settings"],
-                preparation=Preparation(**card["preparation"]),
-                calibration=Calibration(
-                    **{
-                        name: np.asarray(value) if isinstance(value, list) else value
-                        for name, value in card["calibration"].items()
-                    }
-                ),
-                facts=card["training"],
+                detector=str(card["detector"]),
+                version=str(card["version"]),
+                created=str(card["created"]),
+                settings=dict(card["settings"]),
+                preparation=Preparation.from_dict(card["preparation"]),
+                calibration=Calibration.from_dict(card["calibration"]),
+                facts=_read_facts(card["training"]),
                 tensors=dict(tensors),
             )
         except (KeyError, TypeError, ValueError) as error:
@@ -81,13 +75,17 @@ class StoredModel:
         facts = {"created": self.created} | self.facts
         return Fitted(self.preparation, statistics, self.calibration, facts)
 
-    def load_weights(self, networks: nn.ModuleDict) -> None:
-        """Copy the stored weights into `networks`.
+    def networks(self, build: Callable[[], nn.ModuleDict]) -> nn.ModuleDict:
+        """What `build` makes of the settings, with the stored weights.
 
         Raises:
-            ModelError: they do not fit the networks that the settings describe.
+            ModelError: they do not fit each other.
         """
-        load_weights(networks, unprefixed("networks", self.tensors), self.folder)
+        weights = unprefixed("networks", self.tensors)
+        check_weights(build, weights, self.folder)
+        networks = build()
+        networks.load_state_dict(weights)
+        return networks
 
 
 def write_model(folder: Path, settings: Settings, fitted: Fitted, networks: nn.ModuleDict) -> None:
@@ -96,19 +94,11 @@ def write_model(folder: Path, settings: Settings, fitted: Fitted, networks: nn.M
     Raises:
         InputError: the folder cannot be written to, the disk is full, or it is not a model.
     """
-    calibration = fitted.calibration
     card = {
         "detector": settings.detector,
         "settings": settings.model_dump(mode="json"),
         "preparation": fitted.preparation.as_dict(),
-        "calibration": {
-            "false_alarm_rate": calibration.false_alarm_rate,
-            "requested_rate": calibration.requested_rate,
-            "scores": calibration.scores.tolist(),
-            "heat": calibration.heat.tolist(),
-            "score_weights": calibration.score_weights.tolist(),
-            "heat_weights": calibration.heat_weights.tolist(),
-        },
+        "calibration": fitted.calibration.as_dict(),
         "training": fitted.facts,
     }
     tensors = prefixed("networks", networks.state_dict())
@@ -142,3 +132,11 @@ def read_model(folder: Path) -> StoredModel:
     if "generator" in card:
         raise ModelError(f"{folder} holds a generator, {card['generator']}, and no detector")
     return StoredModel.from_card(card, tensors, folder)
+
+
+def _read_facts(values: Mapping[str, Any]) -> dict[str, Any]:
+    facts = dict(values)
+    for name in ("images", "training_images", "calibration_images", "skipped_images", "seconds"):
+        if not isinstance(facts[name], int | float):
+            raise TypeError(f"training.{name} = {facts[name]!r} is no number")
+    return facts

@@ -36,7 +36,7 @@ from anomgan.networks.unet import UNet
 from anomgan.training.recipe import Adam, Phase, Recipe, Update
 
 FILLED = 0.25
-"""Share of the views of a batch that the generator fills a hole of; at least two, for batch norm."""
+"""Share of the views that the generator fills a hole of; two at least, for batch norm."""
 EXPOSURE = 0.2
 """Up to which views are exposed longer or shorter: logarithm of the gain."""
 RIM = 4

@@ -17,7 +17,7 @@ from anomgan.data.prepare import Preparation
 from anomgan.device import choose_device
 from anomgan.errors import InputError, ModelError, SettingsError
 from anomgan.generators.feature_networks import Images, infer, prepare, whole_images
-from anomgan.model_files import CARD, load_weights, read_folder, write_folder
+from anomgan.model_files import CARD, check_weights, read_folder, write_folder
 from anomgan.networks.classifier import ConvClassifier
 from anomgan.pictures import save_curves
 from anomgan.training.recipe import Adam, Recipe, Update
@@ -88,10 +88,13 @@ def load_classifier(folder: Path | str, device: str = "auto") -> Classifier:
     if "classes" not in card:
         raise ModelError(f"{folder} holds another model, no classifier")
     try:
-        classifier = Classifier(card["classes"], Preparation(**card["preparation"]), device)
+        names = [str(name) for name in card["classes"]]
+        preparation = Preparation.from_dict(card["preparation"])
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{Path(folder) / CARD} is damaged: {error}") from error
-    load_weights(classifier.network, tensors, Path(folder))
+    check_weights(lambda: ConvClassifier(preparation.channels, len(names)), tensors, Path(folder))
+    classifier = Classifier(names, preparation, device)
+    classifier.network.load_state_dict(tensors)
     return classifier
 
 

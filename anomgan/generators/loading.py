@@ -7,13 +7,18 @@ import torch
 from anomgan.data.labels import LabelSet
 from anomgan.data.prepare import Preparation
 from anomgan.device import choose_device
-from anomgan.errors import ModelError
-from anomgan.generators.model import GeneratorSettings, TrainedGenerator, settings_of
+from anomgan.errors import ModelError, SettingsError
+from anomgan.generators.model import (
+    GeneratorSettings,
+    TrainedGenerator,
+    recipe_of,
+    settings_of,
+)
 from anomgan.generators.registry import METHODS
 from anomgan.generators.sampling import TrainedGAN
 from anomgan.generators.translation import TrainedTranslator
 from anomgan.generators.translator import Translator
-from anomgan.model_files import CARD, load_weights, read_folder
+from anomgan.model_files import CARD, check_weights, read_folder
 
 
 def load_generator(folder: Path | str, device: str = "auto") -> TrainedGenerator:
@@ -27,15 +32,19 @@ def load_generator(folder: Path | str, device: str = "auto") -> TrainedGenerator
         raise ModelError(f"{folder} holds a {card.get('detector', 'damaged')} model, no generator")
     try:
         settings = settings_of(card["generator"]).model_validate(card["settings"])
-        preparation = Preparation(**card["preparation"])
+        preparation = Preparation.from_dict(card["preparation"])
         sets = tuple(
             LabelSet(tuple(one["names"]), bool(one["exclusive"])) for one in card["labels"]
         )
-        model = build_model(settings, preparation, sets, choose_device(device))
-        model.facts = card["training"]
-    except (KeyError, TypeError, ValueError) as error:
+        facts = dict(card["training"])
+        check_weights(
+            lambda: recipe_of(settings, preparation, sets).networks, tensors, Path(folder)
+        )
+    except (KeyError, TypeError, ValueError, SettingsError) as error:
         raise ModelError(f"{Path(folder) / CARD} is damaged: {error}") from error
-    load_weights(model.method.networks, tensors, Path(folder))
+    model = build_model(settings, preparation, sets, choose_device(device))
+    model.method.networks.load_state_dict(tensors)
+    model.facts = facts
     return model
 
 

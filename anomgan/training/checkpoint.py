@@ -1,5 +1,6 @@
 """Training state in one safetensors file, written atomically: no pickle, never half of it."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -38,8 +39,10 @@ class Checkpoint:
         """Write to `path`, replacing an earlier checkpoint only when this one is whole."""
         about = {name: getattr(self, name) for name in ("step", "seconds", "facts", "history")}
         tensors = {name: t.detach().cpu().contiguous() for name, t in self.tensors.items()}
+        text = json.dumps(about)
+        metadata = {"checkpoint": text, "sha256": _checksum(text, tensors)}
         with atomic_path(path) as temporary:
-            temporary.write_bytes(to_bytes(tensors, {"checkpoint": json.dumps(about)}))
+            temporary.write_bytes(to_bytes(tensors, metadata))
 
     @classmethod
     def load(cls, path: Path) -> "Checkpoint":
@@ -50,13 +53,26 @@ class Checkpoint:
         """
         try:
             with safe_open(path, framework="pt") as file:
-                about = json.loads(file.metadata()["checkpoint"])
+                metadata = file.metadata()
                 tensors = {name: file.get_tensor(name) for name in file.keys()}
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            checksum = _checksum(metadata["checkpoint"], tensors)
+            # Checkpoints of the first versions had none.
+            if metadata.get("sha256", checksum) != checksum:
+                raise ValueError("its checksum is not its own")
+            return cls(**json.loads(metadata["checkpoint"]), tensors=tensors)
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise TrainingError(
                 f"checkpoint {path} is damaged ({error}); delete it and fit without --resume"
             ) from error
-        return cls(**about, tensors=tensors)
+
+
+def _checksum(about: str, tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of everything in a checkpoint."""
+    digest = hashlib.sha256(about.encode())
+    for name in sorted(tensors):
+        digest.update(f"{name} {tensors[name].dtype} {tuple(tensors[name].shape)}".encode())
+        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,4 +1,5 @@
 import io
+import os
 import struct
 import warnings
 import zlib
@@ -148,6 +149,32 @@ def test_absurd_dimensions_are_refused_from_the_header(tmp_path, side):
         warnings.simplefilter("error")
         with pytest.raises(InputError, match="bomb.ppm claims .*89 million"):
             read_image(tmp_path / "bomb.ppm")
+
+
+def test_a_picture_of_nothing_at_an_absurd_size_is_refused(tmp_path):
+    """A whole PNG of 50,000 x 50,000 black pixels, which is 300 kB."""
+    side, packer = 50_000, zlib.compressobj()
+    rows = bytes(100 * (1 + side // 8))
+    packed = b"".join(packer.compress(rows) for _ in range(side // 100)) + packer.flush()
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)), (b"IDAT", packed)]
+    content = b"\x89PNG\r\n\x1a\n"
+    for kind, body in [*chunks, (b"IEND", b"")]:
+        content += struct.pack(">I", len(body)) + kind + body
+        content += struct.pack(">I", zlib.crc32(kind + body))
+    (tmp_path / "black.png").write_bytes(content)
+    with pytest.raises(InputError, match="black.png claims .*89 million.*scale it down, or cut"):
+        read_image(tmp_path / "black.png")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_files_without_an_end_are_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(InputError, match="pipe.png is a pipe"):
+        read_image(tmp_path / "pipe.png")
+    with (tmp_path / "empty.png").open("wb") as file:
+        file.truncate(10 * 2**30)  # takes no room on the disk
+    with pytest.raises(InputError, match="empty.png has 10,737,418,240 bytes"):
+        read_image(tmp_path / "empty.png")
 
 
 def test_missing_files_and_folders_are_named(tmp_path):

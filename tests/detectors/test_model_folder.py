@@ -1,12 +1,19 @@
+import hashlib
 import json
+import os
+import pickle
 import shutil
+import struct
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file, save
 
 from anomgan import GANomaly, load
 from anomgan.data.folders import list_images
 from anomgan.errors import InputError, ModelError
+from anomgan.model_files import card_checksum
 from conftest import TINY
 
 
@@ -15,10 +22,16 @@ def fitted(line):
     return GANomaly(device="cpu", **TINY).fit(line / "train" / "good")
 
 
+@pytest.fixture(scope="module")
+def saved(fitted, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved") / "model"
+    fitted.save(folder)
+    return folder
+
+
 @pytest.fixture
-def folder(fitted, tmp_path):
-    fitted.save(tmp_path / "model")
-    return tmp_path / "model"
+def folder(saved, tmp_path):
+    return shutil.copytree(saved, tmp_path / "model")
 
 
 def test_a_loaded_model_gives_the_same_results(fitted, folder, line):
@@ -72,13 +85,34 @@ def test_a_missing_file_is_named(folder, name):
         load(folder)
 
 
-def test_a_flipped_byte_is_found_by_checksum(folder):
-    path = folder / "weights.safetensors"
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
-    with pytest.raises(ModelError, match="weights.safetensors is damaged"):
+@pytest.mark.parametrize("name", ["model.json", "weights.safetensors"])
+def test_a_flipped_byte_is_refused_or_changes_nothing(folder, line, rng, name):
+    image = list_images(line / "test")[0]
+    expected = load(folder, device="cpu").score(image).score
+    path = folder / name
+    whole = path.read_bytes()
+    refused = 0
+    for at in rng.integers(len(whole), size=30):
+        flipped = bytearray(whole)
+        flipped[at] ^= int(rng.integers(1, 256))
+        path.write_bytes(flipped)
+        try:
+            assert load(folder, device="cpu").score(image).score == expected
+        except ModelError as error:
+            assert str(folder) in str(error)
+            refused += 1
+    assert refused > 20
+
+
+def test_a_changed_threshold_is_found_and_an_old_card_has_no_checksum(folder):
+    card = read_card(folder)
+    card["calibration"]["scores"][0] -= 1
+    (folder / "model.json").write_text(json.dumps(card))
+    with pytest.raises(ModelError, match="model.json was changed"):
         load(folder)
+    del card["card_sha256"]
+    (folder / "model.json").write_text(json.dumps(card))
+    assert load(folder, device="cpu").fitted.facts["images"] == 24
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '"text"', "{}", '{"format_version": 1}'])
@@ -88,9 +122,20 @@ def test_a_damaged_description_is_named(folder, content):
         load(folder)
 
 
+def seal(folder, card):
+    """Write a card with the checksums that its content and the weights have, as an attacker can."""
+    weights = (folder / "weights.safetensors").read_bytes()
+    card["weights_sha256"] = hashlib.sha256(weights).hexdigest()
+    card["card_sha256"] = card_checksum(card)
+    (folder / "model.json").write_text(json.dumps(card))
+
+
 def change(folder, **values):
-    card = json.loads((folder / "model.json").read_text())
-    (folder / "model.json").write_text(json.dumps(card | values))
+    seal(folder, read_card(folder) | values)
+
+
+def read_card(folder):
+    return json.loads((folder / "model.json").read_text())
 
 
 def test_newer_formats_and_unknown_detectors_are_refused(folder):
@@ -103,9 +148,9 @@ def test_newer_formats_and_unknown_detectors_are_refused(folder):
 
 
 def test_weights_that_do_not_fit_the_settings_are_refused(folder):
-    card = json.loads((folder / "model.json").read_text())
+    card = read_card(folder)
     card["settings"]["network"]["features"] = 16
-    change(folder, settings=card["settings"])
+    seal(folder, card)
     with pytest.raises(ModelError, match="does not fit the settings"):
         load(folder)
 
@@ -118,3 +163,118 @@ def test_a_missing_model_says_how_to_make_one(tmp_path):
 def test_a_copied_model_works(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "elsewhere" / "copy")
     assert load(tmp_path / "elsewhere" / "copy", device="cpu").fitted is not None
+
+
+def test_a_link_to_a_model_stays_and_the_model_is_replaced(fitted, folder, tmp_path):
+    link = tmp_path / "current"
+    link.symlink_to(folder)
+    before = read_card(folder)
+    for _ in range(2):
+        fitted.save(link)
+    assert link.is_symlink() and load(link, device="cpu").fitted is not None
+    assert (folder / "model.json").exists() and read_card(folder).keys() == before.keys()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["current", "model"]
+
+
+HOSTILE = [
+    ("settings.network.features", 10**9, "features"),
+    ("settings.network.features", 1024, "does not fit"),  # 100 GB of weights
+    ("settings.network.latent_dim", 10**9, "latent_dim"),
+    ("settings.view.size", 48, "view.size"),
+    ("settings.device", "cpu", "device"),
+    ("settings", [1], "damaged"),
+    ("preparation.channels", 10**9, "preparation.channels"),
+    ("preparation.bits", 10**9, "preparation.bits"),
+    ("preparation.size", 10**9, "preparation.size"),
+    ("preparation.scale", 1e9, "preparation.scale"),
+    ("preparation.lighting_radius", 1e9, "preparation.lighting_radius"),
+    ("calibration.scores", [], "one length"),
+    ("calibration.scores", [[1.0]] * 6, "one length"),
+    ("calibration.heat", [3.0, 1.0, 2.0, 4.0, 5.0, 6.0], "ascend"),
+    ("calibration.score_weights", [1e308] * 6, "weights"),
+    ("calibration.false_alarm_rate", 0, "rates"),
+    ("training.seconds", "long", "training.seconds"),
+    ("detector", ["ganomaly"], "holds a"),
+    ("detector", "../../ganomaly", "holds a"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "message"), HOSTILE)
+def test_a_hostile_card_with_true_checksums_is_refused(folder, key, value, message):
+    card = read_card(folder)
+    *sections, name = key.split(".")
+    place = card
+    for section in sections:
+        place = place[section]
+    place[name] = value
+    seal(folder, card)
+    with pytest.raises(ModelError, match=message):
+        load(folder, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"format_version": 1, "card": 1e400}', "1e400 is no finite number"),
+        ('{"format_version": NaN}', "NaN is no finite number"),
+        ("[" * 100_000, "recursion"),
+        ('{"format_version": ' + "9" * 5000 + "}", "not the description"),
+    ],
+)
+def test_wild_json_is_refused(folder, text, message):
+    (folder / "model.json").write_text(text)
+    with pytest.raises(ModelError, match=message):
+        load(folder)
+
+
+class Trap:
+    def __reduce__(self):
+        return os.mkdir, ("executed",)
+
+
+def test_what_is_no_safetensors_is_refused_and_not_executed(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ten_gigabytes = struct.pack("<Q", 10 * 2**30) + b"{}"
+    for content in (pickle.dumps(Trap()), ten_gigabytes, b""):
+        (folder / "weights.safetensors").write_bytes(content)
+        seal(folder, read_card(folder))
+        with pytest.raises(ModelError, match="weights.safetensors is damaged"):
+            load(folder)
+    assert not (tmp_path / "executed").exists()
+
+
+def test_weights_that_are_no_numbers_are_refused(folder):
+    tensors = load_file(folder / "weights.safetensors")
+    name = next(name for name in tensors if name.endswith("weight"))
+    tensors[name].view(-1)[0] = torch.nan
+    (folder / "weights.safetensors").write_bytes(save(tensors))
+    seal(folder, read_card(folder))
+    with pytest.raises(ModelError, match=f"{name} holds values that are not finite"):
+        load(folder)
+
+
+@pytest.mark.parametrize("left", [None, torch.zeros(3), torch.zeros(96, 96)])
+def test_statistics_that_cannot_be_used_are_refused(folder, left):
+    tensors = load_file(folder / "weights.safetensors")
+    del tensors["statistics/residual.deviation"]
+    if left is not None:
+        tensors["statistics/residual.deviation"] = left
+    (folder / "weights.safetensors").write_bytes(save(tensors))
+    seal(folder, read_card(folder))
+    with pytest.raises(ModelError, match="no usable statistics of residual"):
+        load(folder, device="cpu")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+@pytest.mark.parametrize("name", ["model.json", "weights.safetensors"])
+def test_files_without_an_end_are_refused(folder, name):
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    with pytest.raises(ModelError, match=f"{name} is no file"):
+        load(folder)
+    (folder / name).unlink()
+    with (folder / name).open("wb") as file:
+        file.truncate(10 * 2**30)  # takes no room on the disk
+    with pytest.raises(ModelError, match=f"{name} has 10,737,418,240 bytes"):
+        load(folder)
+

@@ -105,6 +105,18 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
         trainer(path).run(resume=True)
 
 
+def test_a_flipped_byte_in_a_checkpoint_is_refused(tmp_path, rng):
+    path = tmp_path / "checkpoint.safetensors"
+    trainer(path, steps=2).run()
+    whole = path.read_bytes()
+    for at in rng.integers(len(whole), size=40):
+        flipped = bytearray(whole)
+        flipped[at] ^= int(rng.integers(1, 256))
+        path.write_bytes(flipped)
+        with pytest.raises(TrainingError, match="checkpoint.safetensors is damaged"):
+            Checkpoint.load(path)
+
+
 def test_a_loss_that_turns_nan_keeps_the_last_good_checkpoint(tmp_path):
     path = tmp_path / "checkpoint.safetensors"
     with pytest.raises(TrainingError, match="nan at step 8.*--resume --steps 7"):
