@@ -10,7 +10,7 @@ from study import RESULTS, ROOT
 from anomgan.benchmark.tables import fill_tables, markdown, study_table
 
 README = ROOT / "README.md"
-NAMES = ("detector", "photographs", "generator", "config", "space", "restarts", "seed")
+NAMES = ("fault", "detector", "photographs", "generator", "config", "space", "restarts", "seed")
 """What tells the records of one study apart; of several alike the last one counts."""
 COLUMNS = {
     "latency": {
@@ -76,6 +76,11 @@ COLUMNS = {
         "auroc_nearest_made": ("made", ".3f"),
         "auroc_autoencoder_learnt": ("of autoencoder: real", ".3f"),
         "auroc_autoencoder_made": ("made", ".3f"),
+    },
+    "line_faults": {
+        "fault": ("fault", ""),
+        "tried": ("times tried", ",d"),
+        "outcome": ("outcome", ""),
     },
     "projection": {
         "generator": ("generator", ""),

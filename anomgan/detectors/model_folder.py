@@ -135,8 +135,12 @@ def read_model(folder: Path) -> StoredModel:
 
 
 def _read_facts(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Training facts that have all that is told to people."""
     facts = dict(values)
     for name in ("images", "training_images", "calibration_images", "skipped_images", "seconds"):
         if not isinstance(facts[name], int | float):
             raise TypeError(f"training.{name} = {facts[name]!r} is no number")
+    for name in ("groups", "steps", "device", "data_fingerprint"):
+        if name not in facts:
+            raise KeyError(f"training.{name}")
     return facts

@@ -2,8 +2,8 @@
 
     OMP_NUM_THREADS=1 python benchmarks/line/damaged_models.py
 
-Flips bytes of a model's two files and of a checkpoint; then puts wild values in the place of each
-value in a model's card, and makes the checksums fit, as somebody with bad intent can. Each folder
+Flips bytes of a model's two files and of a checkpoint; then puts wild values in the place of single
+values in a model's card, and makes the checksums fit, as somebody with bad intent can. Each folder
 is loaded, described and used in a child process, with limits on time and memory. Needs Linux.
 Appends to benchmarks/results/line_faults.jsonl.
 """
@@ -37,6 +37,7 @@ WILD: tuple[Any, ...] = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--flips", type=int, default=200)
+    parser.add_argument("--values", type=int, default=500)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
@@ -56,7 +57,8 @@ def main() -> None:
         endings, peak = run_trials(flips, lambda n: use(lambda: _flip_one(victim, n)))
         _record("byte flipped in a model folder", flips, endings, peak)
 
-        changes = list(_hostile(json.loads((victim / CARD).read_text())))
+        every = list(_hostile(json.loads((victim / CARD).read_text())))
+        changes = random.Random(0).sample(every, min(options.values, len(every)))
         endings, peak = run_trials(len(changes), lambda n: use(lambda: _seal(victim, changes[n])))
         _record("hostile value in model.json, checksums made to fit", len(changes), endings, peak)
 
@@ -94,7 +96,7 @@ def _ending(same: Callable[[], bool]) -> str:
 def _score(model: Path, digits: Path) -> list[tuple[float, float]]:
     detector = load(model, "cpu")
     model_card(model)
-    images = sorted(digits.iterdir())[:5]
+    images = sorted(digits.iterdir())[:2]
     return [(result.score, result.p_value) for result in detector.score(images)]
 
 

@@ -1,0 +1,108 @@
+import multiprocessing
+import os
+import random
+import time
+from contextlib import contextmanager
+
+import pytest
+import torch
+
+from anomgan import GANomaly
+from anomgan.errors import InputError
+from anomgan.inspection.fitting import fit_to_folder
+from anomgan.model_files import read_folder
+from conftest import TINY
+
+OFTEN = TINY | {"training": {"steps": 60, "batch_size": 8, "checkpoint_minutes": 1e-9}}
+
+
+def fit(normal_dir, out, resume=False):
+    fit_to_folder(GANomaly(device="cpu", **OFTEN), normal_dir, out, resume=resume)
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def good(line):
+    return line / "train" / "good"
+
+
+@pytest.fixture(scope="module")
+def expected(good, tmp_path_factory):
+    """The weights of a fit that nothing stopped."""
+    folder = tmp_path_factory.mktemp("whole") / "model"
+    fit(good, folder)
+    return read_folder(folder, "")[1]
+
+
+@pytest.fixture
+def earlier(good, tmp_path):
+    """A folder with a model of other settings."""
+    GANomaly(device="cpu", **TINY).fit(good).save(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def assert_fitted(folder, expected):
+    found = read_folder(folder, "")[1]
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in found)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills by SIGKILL")
+def test_a_killed_fit_keeps_the_earlier_model_and_goes_on(good, earlier, expected):
+    before, moments = contents(earlier), random.Random(0)
+    checkpoint = earlier.with_name("model.training") / "ganomaly.safetensors"
+    for _ in range(3):
+        seen = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+        process = multiprocessing.get_context("fork").Process(target=fit, args=(good, earlier, True))
+        process.start()
+        while not checkpoint.exists() or checkpoint.stat().st_mtime_ns == seen:
+            assert process.is_alive()
+            time.sleep(0.001)
+        time.sleep(moments.uniform(0, 0.05))
+        process.kill()
+        process.join()
+        assert contents(earlier) == before
+    fit(good, earlier, resume=True)
+    assert_fitted(earlier, expected)
+    assert not checkpoint.parent.exists()
+
+
+@pytest.fixture
+def small_files():
+    """A context in which files cannot grow past 10 kB, as on a disk that is about to be full."""
+    resource = pytest.importorskip("resource", reason="file size limits need a Unix system")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    @contextmanager
+    def limited():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limited
+
+
+def test_a_full_disk_keeps_the_earlier_model_and_the_fit_goes_on(
+    good, earlier, expected, small_files
+):
+    before = contents(earlier)
+    problem = "cannot write .*ganomaly.safetensors: File too large"
+    with small_files(), pytest.raises(InputError, match=problem):
+        fit(good, earlier)
+    assert contents(earlier) == before
+    fit(good, earlier, resume=True)
+    assert_fitted(earlier, expected)
+
+
+@pytest.mark.skipif(
+    hasattr(os, "geteuid") and os.geteuid() == 0, reason="root writes to read-only folders"
+)
+def test_a_folder_that_can_only_be_read_is_named(good, tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o555)
+    with pytest.raises(InputError, match="cannot write .*locked"):
+        fit(good, tmp_path / "locked" / "model")
