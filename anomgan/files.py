@@ -13,7 +13,6 @@ from tempfile import mkdtemp
 
 from anomgan.errors import InputError
 
-
 ABANDONED = 3600.0
 """Seconds after which a half-written folder is that of a process which was killed."""
 

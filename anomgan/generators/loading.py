@@ -8,12 +8,7 @@ from anomgan.data.labels import LabelSet
 from anomgan.data.prepare import Preparation
 from anomgan.device import choose_device
 from anomgan.errors import ModelError, SettingsError
-from anomgan.generators.model import (
-    GeneratorSettings,
-    TrainedGenerator,
-    recipe_of,
-    settings_of,
-)
+from anomgan.generators.model import GeneratorSettings, TrainedGenerator, recipe_of, settings_of
 from anomgan.generators.registry import METHODS
 from anomgan.generators.sampling import TrainedGAN
 from anomgan.generators.translation import TrainedTranslator

@@ -30,7 +30,7 @@ from anomgan.detectors import load
 from anomgan.model_files import read_folder
 
 FORK = multiprocessing.get_context("forkserver")
-WORK = 0.4
+WORK = 1.0
 """A kill comes at most so many seconds after a new checkpoint, or after saving began."""
 SETTINGS = (
     "view.kind=whole", "view.size=32", "network.features=8", "network.latent_dim=8",
@@ -41,12 +41,12 @@ SETTINGS = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=60)
     options = parser.parse_args()
     FORK.set_forkserver_preload(["anomgan.inspection.fitting", "anomgan.detectors"])
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
-        write_digits(place / "digits", 200)
+        write_digits(place / "digits", 100)
         _run(_start(place, "expected", options.steps))
         _run(_start(place, "model", 20, seed=1))
         earlier, expected = _weights(place / "model"), _weights(place / "expected")

@@ -39,13 +39,12 @@ def main() -> None:
         frames = [read_image(path) for path in sorted((place / "digits").iterdir())]
         with Inspector.load(place / "model", "cpu", threads=1) as inspector:
             expected = [_told(inspector, frame) for frame in frames]
-            began = time.perf_counter()
             _all(inspector, frames, expected, options.threads, count=SETTLED)
-            at_start, settled = _resident(), time.perf_counter()
+            at_start, began = _resident(), time.perf_counter()
             found = _all(
                 inspector, frames, expected, options.threads, until=began + 60 * options.minutes
             )
-            seconds = time.perf_counter() - settled
+            seconds = time.perf_counter() - began
             at_end = _resident()
     inspected, different = (sum(numbers) for numbers in zip(*found, strict=True))
     record = {
