@@ -101,13 +101,13 @@ class Decoder(nn.Module):
         layers: list[nn.Module] = [
             nn.ConvTranspose2d(latent_dim, width, top, bias=False),
             nn.BatchNorm2d(width),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
         ]
         for _ in range(1, depth):
             layers += [
                 nn.ConvTranspose2d(width, width // 2, 4, 2, 1, bias=False),
                 nn.BatchNorm2d(width // 2),
-                nn.ReLU(),
+                nn.ReLU(inplace=True),
             ]
             width //= 2
         layers += [nn.ConvTranspose2d(width, channels, 4, 2, 1, bias=False), nn.Tanh()]
@@ -160,5 +160,5 @@ def _halvings(
         layers: list[nn.Module] = [nn.Conv2d(inputs, width, 4, 2, 1, bias=False)]
         if level and batch_norm:
             layers.append(nn.BatchNorm2d(width))
-        blocks.append(nn.Sequential(*layers, nn.LeakyReLU(0.2)))
+        blocks.append(nn.Sequential(*layers, nn.LeakyReLU(0.2, inplace=True)))
     return blocks

@@ -179,7 +179,8 @@ class Trainer:
             return optim.RMSprop(weights, rate)
         beta1 = settings.beta1 if settings.beta1 is not None else own.beta1
         beta2 = settings.beta2 if settings.beta2 is not None else own.beta2
-        return optim.Adam(weights, rate, (beta1, beta2), weight_decay=own.weight_decay)
+        betas, decay = (beta1, beta2), own.weight_decay
+        return optim.Adam(weights, rate, betas, weight_decay=decay, fused=True)
 
     def _out_of_time(self) -> bool:
         minutes = self.settings.minutes
@@ -245,6 +246,7 @@ class Trainer:
             average_(w.grad for w in _weights(changing) if w.grad is not None)
             for optimizer in changing:
                 optimizer.step()
+                optimizer.zero_grad()  # or they would take memory beside the next activations
             yield update, bool(changing)
 
     def _seed_step(self, step: int) -> None:
