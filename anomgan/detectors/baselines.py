@@ -10,7 +10,6 @@ from typing import Literal, Self
 import torch
 import torch.nn.functional as F
 from pydantic import Field, model_validator
-from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
 from anomgan.config import ScoreSettings, Section, Settings, ViewSettings, Weights
@@ -87,6 +86,9 @@ class Principal(Detector):
     def learn(self, views: Iterable[Tensor]) -> None:
         x = torch.cat(list(views)).flatten(1).numpy()
         count = min(self.settings.components, *x.shape)
+        # Here, for whoever loads another detector need not have it in memory, 80 MB.
+        from sklearn.decomposition import PCA
+
         found = PCA(count, svd_solver="randomized", random_state=self.settings.seed).fit(x)
         self.networks["mean"].values = torch.from_numpy(found.mean_).float()
         self.networks["components"].values[:count] = torch.from_numpy(found.components_).float()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 
 def hold_out(
@@ -151,7 +151,7 @@ class Calibration:
         n = self.groups
         above = self.score_weights[self.scores > self.threshold].sum()
         tail = (1 - confidence) / 2
-        low, high = beta.ppf([tail, 1 - tail], above + 1, n - above)
+        low, high = betaincinv(above + 1, n - above, [tail, 1 - tail])
         return float(low), float(high)
 
     def _cut(self, values: np.ndarray, weights: np.ndarray) -> float:
