@@ -49,6 +49,23 @@ VIEWS_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
+class Prepared:
+    """An image that is read and ready for the networks.
+
+    Attributes:
+        source: where it came from.
+        shape: of the image itself.
+        pixels: uint8 [h, w, C], as the networks see it.
+        milliseconds: what that took.
+    """
+
+    source: Source
+    shape: tuple[int, ...]
+    pixels: np.ndarray
+    milliseconds: float
+
+
+@dataclass(frozen=True)
 class Look:
     """What the networks make of one prepared image.
 
@@ -204,18 +221,30 @@ class Detector(ABC):
 
     def score_each(self, images: Iterable[Source]) -> Iterator[Result]:
         """Score images as they come, a few at a time; raises as `score` does."""
-        preparation = self._require_fitted().preparation
         for some in _batches(images, self.images_at_once):
-            began = time.perf_counter()
-            names = ["image" if isinstance(s, np.ndarray) else str(s) for s in some]
-            read = [read_source(s, name) for s, name in zip(some, names, strict=True)]
-            prepared = [preparation(image, n) for image, n in zip(read, names, strict=True)]
-            results = [
-                self._result(source, image.shape, seen)
-                for source, image, seen in zip(some, read, self.look(prepared), strict=True)
-            ]
-            share = (time.perf_counter() - began) * 1000 / len(some)
-            yield from (replace(result, milliseconds=share) for result in results)
+            yield from self.score_prepared([self.prepare(source) for source in some])
+
+    def prepare(self, source: Source) -> Prepared:
+        """Read an image and prepare it; any thread may do that. Raises as `score` does."""
+        preparation, began = self._require_fitted().preparation, time.perf_counter()
+        name = "image" if isinstance(source, np.ndarray) else str(source)
+        image = read_source(source, name)
+        pixels = preparation(image, name)
+        return Prepared(source, image.shape, pixels, (time.perf_counter() - began) * 1000)
+
+    def score_prepared(self, images: Sequence[Prepared]) -> list[Result]:
+        """Score images, as many as `images_at_once` together."""
+        began = time.perf_counter()
+        looks = self.look(image.pixels for image in images)
+        results = [
+            self._result(image.source, image.shape, seen)
+            for image, seen in zip(images, looks, strict=True)
+        ]
+        share = (time.perf_counter() - began) * 1000 / max(1, len(images))
+        return [
+            replace(result, milliseconds=image.milliseconds + share)
+            for image, result in zip(images, results, strict=True)
+        ]
 
     @property
     def images_at_once(self) -> int:

@@ -1,20 +1,24 @@
 """From image files to rows of results, and the pictures that go with them."""
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from anomgan.data.decode import read_image, to_uint8
 from anomgan.detectors import load
+from anomgan.detectors.base import Prepared
 from anomgan.detectors.result import Result
 from anomgan.errors import InputError
 from anomgan.files import atomic_path
 from anomgan.inspection.cluster import spread
 from anomgan.inspection.results_table import Row
 from anomgan.model_files import model_id
+from anomgan.networks.folding import fold_batch_norms
 from anomgan.pictures import save_overlay
 
 
@@ -56,6 +60,7 @@ class Scorer:
 
     def __init__(self, model: Path, device: str, pictures: Pictures) -> None:
         self._detector = load(model, device)
+        fold_batch_norms(self._detector.networks)
         self._pictures = pictures
         self._made_of = model, device, pictures
         self.model = {"model": str(model), "model_id": model_id(model)}
@@ -74,9 +79,11 @@ class Scorer:
         Raises:
             InputError: a picture cannot be written.
         """
-        for first in range(0, len(paths), self.images_at_once):
-            some = paths[first : first + self.images_at_once]
-            for path, result in zip(some, self._results(some), strict=True):
+        for some, prepared in self._read_ahead(paths):
+            good = [image for image in prepared if isinstance(image, Prepared)]
+            results = iter(self._detector.score_prepared(good))
+            for path, image in zip(some, prepared, strict=True):
+                result = next(results) if isinstance(image, Prepared) else image
                 yield self._row(path, name(path), result)
 
     def spread_rows(
@@ -103,15 +110,24 @@ class Scorer:
             for path, _ in named
         ]
 
-    def _results(self, paths: Sequence[Path]) -> Sequence[Result | InputError]:
-        try:
-            return self._detector.score(paths)
-        except InputError:
-            return [self._result(path) for path in paths]
+    def _read_ahead(
+        self, paths: Sequence[Path]
+    ) -> Iterator[tuple[Sequence[Path], list[Prepared | InputError]]]:
+        """Images as many as are scored at once; the next ones are read meanwhile."""
+        size = self.images_at_once
+        batches = [paths[first : first + size] for first in range(0, len(paths), size)]
+        with ThreadPoolExecutor(1) as reader:
+            coming = reader.submit(self._read, [])
+            for some, following in pairwise([[], *batches, []]):
+                prepared, coming = coming.result(), reader.submit(self._read, following)
+                yield some, prepared
 
-    def _result(self, path: Path) -> Result | InputError:
+    def _read(self, paths: Sequence[Path]) -> list[Prepared | InputError]:
+        return [self._prepare(path) for path in paths]
+
+    def _prepare(self, path: Path) -> Prepared | InputError:
         try:
-            return self._detector.score(path)
+            return self._detector.prepare(path)
         except InputError as error:
             return error
 
