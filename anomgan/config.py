@@ -131,6 +131,11 @@ class ScoreSettings(Section):
     top_share: float = Field(
         0.002, gt=0, le=1, description="share of the hottest pixels whose mean is the score"
     )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32",
+        description="of the networks when they score; bfloat16 (mixed precision) is faster where "
+        "the processor has units for it (AMX; recent GPUs)",
+    )
 
 
 class Weights(Section):

@@ -356,9 +356,11 @@ class Detector(ABC):
         return self._require_fitted().preparation.bits
 
     def _infer(self, x: Tensor) -> Maps:
-        with torch.no_grad():
+        mixed = self.settings.score.precision == "bfloat16"
+        with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
             maps = self.infer(x.to(self.device))
-        return {name: m.cpu().expand(-1, -1, *x.shape[-2:]) for name, m in maps.items()}
+        size = x.shape[-2:]
+        return {name: m.float().cpu().expand(-1, -1, *size) for name, m in maps.items()}
 
     def _result(self, source: Source, shape: tuple[int, ...], seen: Look) -> Result:
         fitted = self._require_fitted()

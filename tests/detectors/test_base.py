@@ -82,6 +82,18 @@ def test_every_view_scores_at_the_size_of_the_image(line, values):
     assert result.heatmap.shape == (96, 70)
 
 
+def test_scores_in_bfloat16_are_nearly_those_in_float32(line):
+    exact, rough = (
+        GANomaly(device="cpu", **TINY, score={"precision": precision}).fit(line / "train" / "good")
+        for precision in ("float32", "bfloat16")
+    )
+    paths = list_images(line / "test")
+    scores = [[result.score for result in made.score(paths)] for made in (exact, rough)]
+    assert scores[0] != scores[1]
+    assert scores[0] == pytest.approx(scores[1], rel=0.05, abs=0.05)
+    assert rough.score(paths[0]).heatmap.dtype == np.float32
+
+
 def test_a_folder_with_few_images_is_refused(tmp_path, line):
     images = [read_image(path) for path in list_images(line / "train" / "good")]
     with pytest.raises(InputError, match="only 15 usable images; at least 16 are needed"):
