@@ -29,14 +29,7 @@ from anomgan.data.views import (
 )
 from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.fitting import FitOptions, fit_detector, recalibrate_detector
-from anomgan.detectors.heatmaps import (
-    Evidence,
-    Statistics,
-    combine,
-    contrast_map,
-    pool,
-    residual_map,
-)
+from anomgan.detectors.heatmaps import Evidence, Statistics, combine, compare, pool
 from anomgan.detectors.model_folder import StoredModel, write_model
 from anomgan.detectors.result import Result
 from anomgan.device import choose_device
@@ -72,7 +65,8 @@ class Look:
     Attributes:
         prepared: uint8 [h, w] or [h, w, 3], the image as the networks see it.
         reconstruction: uint8, likewise.
-        evidence: maps [h, w] by name: "residual", "squared", "contrast", and the method's own.
+        evidence: maps [h, w] by name: of "residual", "squared", "contrast" and the method's own,
+            those that have a weight.
     """
 
     prepared: np.ndarray
@@ -329,14 +323,10 @@ class Detector(ABC):
     def _evidence(self, prepared: np.ndarray, maps: Maps) -> Look:
         reconstruction = maps.pop("reconstruction")
         rebuilt = reconstruction[0].permute(1, 2, 0).numpy()
-        difference = prepared.astype(np.float32) / 127.5 - 1 - rebuilt
-        residual = residual_map(difference, self.settings.score.smooth)
-        evidence = {name: values[0, 0].numpy() for name, values in maps.items()}
-        evidence |= {
-            "residual": residual,
-            "squared": np.square(difference).mean(axis=2),
-            "contrast": contrast_map(residual),
-        }
+        weights = (self.settings.weights, self.settings.heatmap_weights)
+        names = {name for some in weights for name, weight in some.as_dict().items() if weight}
+        evidence = {name: values[0, 0].numpy() for name, values in maps.items() if name in names}
+        evidence |= compare(prepared, rebuilt, self.settings.score.smooth, names)
         return Look(squeezed(prepared), squeezed(to_pixels(reconstruction)[0]), evidence)
 
     def judge(self, evidence: Evidence, statistics: Statistics) -> tuple[float, np.ndarray]:

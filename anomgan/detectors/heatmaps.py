@@ -1,6 +1,6 @@
 """From a detector's evidence to one heatmap, one score and the regions that stand out."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
 import cv2
@@ -86,6 +86,30 @@ class Statistics:
         if mean.ndim and mean.shape != values.shape:
             mean, deviation = (cv2.resize(m, values.shape[::-1]) for m in (mean, deviation))
         return (values - mean) / deviation
+
+
+def compare(
+    prepared: np.ndarray, rebuilt: np.ndarray, sigma: float, names: Set[str]
+) -> Evidence:
+    """What is in the difference of an image and its reconstruction, of the evidence in `names`.
+
+    Args:
+        prepared: uint8 [h, w, C].
+        rebuilt: float32 likewise, in [-1, 1].
+        sigma: pixels; Gaussian that smooths residuals.
+        names: all else is left out, for the blurs of a large image take their time.
+    """
+    evidence: Evidence = {}
+    if not names & {"residual", "squared", "contrast"}:
+        return evidence
+    difference = prepared.astype(np.float32) / 127.5 - 1 - rebuilt
+    if "squared" in names:
+        evidence["squared"] = np.square(difference).mean(axis=2)
+    if names & {"residual", "contrast"}:
+        evidence["residual"] = residual_map(difference, sigma)
+    if "contrast" in names:
+        evidence["contrast"] = contrast_map(evidence["residual"])
+    return evidence
 
 
 def residual_map(difference: np.ndarray, sigma: float) -> np.ndarray:

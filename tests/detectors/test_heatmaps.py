@@ -5,6 +5,7 @@ from anomgan.config import ScoreSettings
 from anomgan.detectors.heatmaps import (
     Statistics,
     combine,
+    compare,
     contrast_map,
     find_regions,
     pool,
@@ -31,6 +32,16 @@ def test_statistics_per_pixel_know_where_normal_images_are_restless(rng):
     assert abs(standard[:, :20]).max() < 1.5
     assert standard[:, 40:].min() > 5
     assert statistics.standardise("residual", np.zeros((30, 90))).shape == (30, 90)
+
+
+def test_only_what_is_asked_of_the_difference_is_worked_out(rng):
+    prepared = rng.integers(0, 256, (20, 30, 1), dtype=np.uint8)
+    rebuilt = rng.uniform(-1, 1, (20, 30, 1)).astype(np.float32)
+    everything = compare(prepared, rebuilt, 1.0, {"residual", "squared", "contrast"})
+    assert compare(prepared, rebuilt, 1.0, {"latent"}) == {}
+    assert set(compare(prepared, rebuilt, 1.0, {"squared"})) == {"squared"}
+    for name, values in everything.items():
+        assert np.array_equal(compare(prepared, rebuilt, 1.0, {name})[name], values)
 
 
 def test_a_pixel_that_never_moves_does_not_divide_by_zero():
