@@ -10,13 +10,26 @@ from study import RESULTS, ROOT
 from anomgan.benchmark.tables import fill_tables, markdown, study_table
 
 README = ROOT / "README.md"
-NAMES = ("fault", "detector", "photographs", "generator", "config", "space", "restarts", "seed")
+NAMES = (
+    *("fault", "detector", "photographs", "generator", "config", "space", "restarts", "figure"),
+    *("precision", "seed"),
+)
 """What tells the records of one study apart; of several alike the last one counts."""
 COLUMNS = {
     "latency": {
         "detector": ("detector", ""),
         "ms_per_image_one_by_one": ("one at a time", ".2f"),
         "ms_per_image_together": ("64 together", ".2f"),
+    },
+    "peers": {
+        "figure": ("images per second, where it says nothing else", ""),
+        "precision": ("precision", ""),
+        "ours": ("anomgan", ".1f"),
+        "theirs": ("anomalib", ".1f"),
+        "ratio": ("ratio", ".2f"),
+        "ratio_lowest": ("lowest", ".2f"),
+        "ratio_highest": ("highest", ".2f"),
+        "bar": ("goal", ".1f"),
     },
     "mnist_generators": {
         "generator": ("generator", ""),
