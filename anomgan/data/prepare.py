@@ -37,7 +37,7 @@ class Preparation:
     size: Annotated[int, Field(ge=8, le=1024)]
     scale: Annotated[float, Field(gt=0, le=512)]
     lighting: Literal["keep", "flatten"]
-    lighting_radius: Annotated[float, Field(gt=0, le=1)]
+    lighting_radius: Annotated[float, Field(ge=0, le=1)]
 
     @classmethod
     def decide(
