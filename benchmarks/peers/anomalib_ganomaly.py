@@ -63,7 +63,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)  # environment() records it
     pythons = {"ours": Path(sys.executable), "theirs": peer_environment()}
-    about = vars(options) | environment(torch.device("cpu"))
+    busy = {"load_before": round(os.getloadavg()[0], 1)}  # processes that ran beside it
+    about = vars(options) | busy | environment(torch.device("cpu"))
     lines = []
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
