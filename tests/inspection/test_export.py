@@ -128,6 +128,7 @@ def test_the_file_says_all_that_is_done_outside_the_graph(files, patches):
         name = next(name for name in archive.namelist() if name.endswith("anomgan.json"))
         card = json.loads(archive.read(name))
     folder_card = json.loads((patches / "model.json").read_text())
+    folder_card.pop("card_sha256")  # the seal of the file takes its place
     assert card.items() >= folder_card.items()
     assert card["graph"] == {"maps": ["reconstruction", "fake"], "stride": 32}
     assert card["threshold"] == load(patches).score(np.zeros((96, 96), np.uint8)).threshold
