@@ -180,7 +180,7 @@ class Trainer:
         beta1 = settings.beta1 if settings.beta1 is not None else own.beta1
         beta2 = settings.beta2 if settings.beta2 is not None else own.beta2
         betas, decay = (beta1, beta2), own.weight_decay
-        return optim.Adam(weights, rate, betas, weight_decay=decay, fused=True)
+        return optim.Adam(weights, rate, betas, weight_decay=decay)
 
     def _out_of_time(self) -> bool:
         minutes = self.settings.minutes
