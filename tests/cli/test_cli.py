@@ -148,7 +148,9 @@ def test_every_detector_fits_scores_and_is_stored_alike(run, line, tmp_path, det
     row = json.loads(out)
     assert code == 0 and row["verdict"] in ("ok", "anomalous")
     again = load(model, "cpu").score(image)
-    assert again.score == row["score"] and np.isfinite(again.heatmap).all()
+    # The command folds batch norms into convolutions, which rounds differently.
+    assert again.score == pytest.approx(row["score"], rel=1e-5)
+    assert np.isfinite(again.heatmap).all()
     assert again.heatmap.shape == (96, 96) and again.reconstruction.std() >= 0
     assert name in run("info", model)[1]
 

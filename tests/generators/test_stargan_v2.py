@@ -54,7 +54,7 @@ def test_each_update_changes_its_own_networks_and_that_by_reference_the_generato
     run = trainer(gan)
     run._set_rates()
     states, players = [copy(gan)], []
-    for update in run._updates():
+    for update, _ in run._updates():
         players.append(update.player)
         states.append(copy(gan))
     assert players == ["discriminator"] * 2 + ["generator", "generator_by_reference"]
