@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from anomgan.cli.score import Ray
+from anomgan.cli.options import Device, Groups, Ray
 
 if TYPE_CHECKING:
     from anomgan.benchmark.sets import DataSet
@@ -41,7 +41,6 @@ Limit = Annotated[
 ]
 Workers = Annotated[int, typer.Option(min=1, help="Processes, which share the cores.")]
 Out = Annotated[Path, typer.Option(help="File of records to append to, .jsonl.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 
 
 class Protocol(StrEnum):
@@ -114,10 +113,7 @@ def mvtec(
 @app.command()
 def folder(
     data: Data,
-    groups: Annotated[
-        Path | None,
-        typer.Option(help="CSV table: which physical part each image shows (columns file, group)."),
-    ] = None,
+    groups: Groups = None,
     detectors: Detectors = "",
     config: Configs = None,
     assignments: Assignments = None,

@@ -5,13 +5,15 @@ from typing import Annotated
 
 import typer
 
+from anomgan.cli.options import Device
+
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for images, model and pictures.")] = Path(
         "anomgan-demo"
     ),
     seed: Annotated[int, typer.Option(help="Seed of the rendered parts and the training.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Render a small line of machined parts, learn the good ones, and find the defects.
 

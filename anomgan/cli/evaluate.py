@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from anomgan.cli.fit import DEFAULT_MODEL
+from anomgan.cli.options import DEFAULT_MODEL, Device, Groups, Model
 
 
 def evaluate(
@@ -23,13 +23,10 @@ def evaluate(
     mask_dir: Annotated[
         Path | None, typer.Option(help="And folder of their masks, named like them.")
     ] = None,
-    groups: Annotated[
-        Path | None,
-        typer.Option(help="CSV table: which physical part each image shows (columns file, group)."),
-    ] = None,
-    model: Annotated[Path, typer.Option(help="Model folder.")] = DEFAULT_MODEL,
+    groups: Groups = None,
+    model: Model = DEFAULT_MODEL,
     out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("anomgan-report"),
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Measure a model on good and defective images: figures, curves, hits and misses.
 

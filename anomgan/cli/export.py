@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from anomgan.cli.fit import DEFAULT_MODEL
+from anomgan.cli.options import DEFAULT_MODEL, Model
 
 
 def export(
-    model: Annotated[Path, typer.Option(help="Model folder.")] = DEFAULT_MODEL,
+    model: Model = DEFAULT_MODEL,
     format: Annotated[
         Literal["onnx", "torchscript"], typer.Option(help="What runs it: onnxruntime, or torch.")
     ] = "onnx",

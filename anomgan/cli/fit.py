@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-DEFAULT_MODEL = Path("anomgan-model")
+from anomgan.cli.options import DEFAULT_MODEL, Device, Groups, SkipUnreadable
 
 
 def fit(
@@ -24,10 +24,7 @@ def fit(
         typer.Option("--set", help="One setting, as in training.steps=3000. May be repeated."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Model folder to write.")] = DEFAULT_MODEL,
-    groups: Annotated[
-        Path | None,
-        typer.Option(help="CSV table: which physical part each image shows (columns file, group)."),
-    ] = None,
+    groups: Groups = None,
     false_alarm_rate: Annotated[
         float | None,
         typer.Option(help="Share of good images that may be called anomalous. Default: 0.01."),
@@ -37,13 +34,11 @@ def fit(
         float | None, typer.Option(help="Stop each phase of training after this many minutes.")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random. Default: 0.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Device = "auto",
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from where an earlier fit was stopped.")
     ] = False,
-    skip_unreadable: Annotated[
-        bool, typer.Option("--skip-unreadable", help="Leave out images that cannot be read.")
-    ] = False,
+    skip_unreadable: SkipUnreadable = False,
 ) -> None:
     """Learn what good parts look like, from photographs of good parts alone.
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anomgan.cli.generator_options import DEFAULT_GENERATOR, Device, Domains, Model, Seed
+from anomgan.cli.generator_options import DEFAULT_GENERATOR, Domains, Model, Seed
 from anomgan.cli.generator_quality import classifier, evaluate
+from anomgan.cli.options import Device
 
 if TYPE_CHECKING:
     from anomgan.inspection.scoring import Outcome

@@ -13,4 +13,3 @@ Domains = Annotated[
     typer.Option("--domain", help="Or NAME=DIR: the images of one domain. Repeated for each."),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]

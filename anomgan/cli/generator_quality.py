@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from anomgan.cli.generator_options import DEFAULT_GENERATOR, Device, Domains, Model, Seed
+from anomgan.cli.generator_options import DEFAULT_GENERATOR, Domains, Model, Seed
+from anomgan.cli.options import Device
 
 
 def evaluate(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from anomgan.cli.fit import DEFAULT_MODEL
+from anomgan.cli.options import DEFAULT_MODEL
 
 
 def info(

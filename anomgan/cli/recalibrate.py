@@ -5,30 +5,25 @@ from typing import Annotated
 
 import typer
 
-from anomgan.cli.fit import DEFAULT_MODEL
+from anomgan.cli.options import DEFAULT_MODEL, Device, Groups, Model, SkipUnreadable
 
 
 def recalibrate(
     normal_dir: Annotated[
         Path, typer.Option(help="Folder of new photographs of good parts, none learnt from.")
     ],
-    model: Annotated[Path, typer.Option(help="Model folder.")] = DEFAULT_MODEL,
+    model: Model = DEFAULT_MODEL,
     out: Annotated[
         Path | None,
         typer.Option(help="Model folder to write. Default: the model itself is replaced."),
     ] = None,
-    groups: Annotated[
-        Path | None,
-        typer.Option(help="CSV table: which physical part each image shows (columns file, group)."),
-    ] = None,
+    groups: Groups = None,
     false_alarm_rate: Annotated[
         float | None,
         typer.Option(help="Share of good images that may be called anomalous. Default: as it was."),
     ] = None,
-    skip_unreadable: Annotated[
-        bool, typer.Option("--skip-unreadable", help="Leave out images that cannot be read.")
-    ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    skip_unreadable: SkipUnreadable = False,
+    device: Device = "auto",
 ) -> None:
     """Calibrate a model on new good images; what it learnt stays as it is.
 

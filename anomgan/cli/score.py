@@ -5,17 +5,14 @@ from typing import Annotated
 
 import typer
 
-from anomgan.cli.fit import DEFAULT_MODEL
-
-DEFAULT_HEATMAPS = Path("anomgan-heatmaps")
-
-Ray = Annotated[
-    str | None,
-    typer.Option(
-        help="Spread the work over a Ray cluster: HOST:PORT of its head, or local to start one "
-        "here. Folders must have the same names on all its machines."
-    ),
-]
+from anomgan.cli.options import (
+    DEFAULT_HEATMAPS,
+    DEFAULT_MODEL,
+    Device,
+    Heatmap,
+    Ray,
+    ScoringModel,
+)
 
 
 def score(
@@ -23,9 +20,7 @@ def score(
         list[Path] | None, typer.Option(help="Photograph to score. May be repeated.")
     ] = None,
     dir: Annotated[Path | None, typer.Option(help="Score every image in this folder.")] = None,
-    model: Annotated[
-        Path, typer.Option(help="Model folder, or an exported file.")
-    ] = DEFAULT_MODEL,
+    model: ScoringModel = DEFAULT_MODEL,
     out: Annotated[
         Path | None,
         typer.Option(help="Table for the results, appended as they come: .csv or .jsonl."),
@@ -33,9 +28,7 @@ def score(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the table of an earlier run.")
     ] = False,
-    heatmap: Annotated[
-        bool, typer.Option("--heatmap", help="Save the heatmap over each image as a PNG.")
-    ] = False,
+    heatmap: Heatmap = False,
     heatmap_dir: Annotated[
         Path, typer.Option(help="Folder for heatmaps and maps.")
     ] = DEFAULT_HEATMAPS,
@@ -46,7 +39,7 @@ def score(
     fail_on_anomaly: Annotated[
         bool, typer.Option("--fail-on-anomaly", help="Exit with 1 when an image is anomalous.")
     ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Device = "auto",
     ray: Ray = None,
 ) -> None:
     """Say ok or anomalous, how sure, and where.

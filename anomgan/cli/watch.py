@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from anomgan.cli.fit import DEFAULT_MODEL
-from anomgan.cli.score import DEFAULT_HEATMAPS
+from anomgan.cli.options import DEFAULT_HEATMAPS, DEFAULT_MODEL, Device, Heatmap, ScoringModel
 
 
 def watch(
@@ -19,9 +18,7 @@ def watch(
             "is not scored again."
         ),
     ],
-    model: Annotated[
-        Path, typer.Option(help="Model folder, or an exported file.")
-    ] = DEFAULT_MODEL,
+    model: ScoringModel = DEFAULT_MODEL,
     move_ok: Annotated[
         Path | None, typer.Option(help="Move good images to this folder. Default: leave them.")
     ] = None,
@@ -32,11 +29,9 @@ def watch(
     interval: Annotated[
         float, typer.Option(min=0.01, help="Seconds between two looks at the folder.")
     ] = 1.0,
-    heatmap: Annotated[
-        bool, typer.Option("--heatmap", help="Save the heatmap over each image as a PNG.")
-    ] = False,
+    heatmap: Heatmap = False,
     heatmap_dir: Annotated[Path, typer.Option(help="Folder for heatmaps.")] = DEFAULT_HEATMAPS,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    device: Device = "auto",
 ) -> None:
     """Score images as they arrive in a folder, until Ctrl-C or SIGTERM.
 
