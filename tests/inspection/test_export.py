@@ -14,36 +14,7 @@ from anomgan.inspection.export import compare, export_model
 from conftest import TINY
 
 SHORT = {"training": {"steps": 2, "batch_size": 8}, "network": {"features": 4}}
-ENCODER = {"encoder": {"steps": 2, "features": 4}}
-SETTINGS = {
-    "egbad": SHORT,
-    "f-anogan": SHORT | ENCODER,
-    "ganomaly": SHORT,
-    "restoration": SHORT,
-    "autoencoder": SHORT,
-}
 EXPORTABLE = [name for name, method in METHODS.items() if not method.searches]
-
-
-@pytest.fixture(scope="module")
-def images():
-    """Zeros to learn from, and all kinds of digits to score."""
-    all_images, labels = digits.load()
-    return list(all_images[labels == 0][:30]), list(all_images[:12])
-
-
-@pytest.fixture(scope="module")
-def models(images, tmp_path_factory):
-    """Finds the folder of a model that saw a few digits whole, by the name of its method."""
-    folder = tmp_path_factory.mktemp("models")
-
-    def find(name):
-        if not (folder / name).exists():
-            made = METHODS[name](device="cpu", **digits.WHOLE, **SETTINGS.get(name, {}))
-            made.fit(images[0]).save(folder / name)
-        return folder / name
-
-    return find
 
 
 @pytest.fixture(scope="module")

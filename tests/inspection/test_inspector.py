@@ -4,55 +4,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import enumerate as running_threads
 
-import digits
 import numpy as np
 import pytest
 import torch
-from conftest import TINY
 
-from anomgan import AnomganError, GANomaly, Inspector, load
+from anomgan import AnomganError, Inspector, load
 from anomgan.detectors import METHODS
 from anomgan.errors import InputError, ModelError, SettingsError, TimeLimitError
-
-SHORT = {"training": {"steps": 2, "batch_size": 4}, "network": {"features": 4}}
-ENCODER = {"encoder": {"steps": 2, "features": 4}}
-SETTINGS = {
-    "anogan": SHORT | ENCODER | {"search": {"steps": 20}},
-    "egbad": SHORT,
-    "f-anogan": SHORT | ENCODER,
-    "ganomaly": SHORT,
-    "restoration": SHORT,
-    "autoencoder": SHORT,
-}
-
-
-@pytest.fixture(scope="module")
-def images():
-    """Zeros to learn from, and all kinds of digits to score."""
-    all_images, labels = digits.load()
-    return all_images[labels == 0][:30], all_images[:12]
-
-
-@pytest.fixture(scope="module")
-def models(images, tmp_path_factory):
-    """Finds the folder of a model that saw a few digits, by the name of its method."""
-    folder = tmp_path_factory.mktemp("models")
-
-    def find(name):
-        if not (folder / name).exists():
-            made = METHODS[name](device="cpu", **digits.WHOLE, **SETTINGS.get(name, {}))
-            made.fit(list(images[0])).save(folder / name)
-        return folder / name
-
-    return find
-
-
-@pytest.fixture(scope="module")
-def patches(line, tmp_path_factory):
-    """The folder of a model that sees patches of grey parts."""
-    folder = tmp_path_factory.mktemp("patches") / "model"
-    GANomaly(device="cpu", **TINY).fit(line / "train" / "good").save(folder)
-    return folder
 
 
 @pytest.fixture
@@ -62,7 +20,7 @@ def frame(rng):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_an_inspector_says_what_the_model_says(models, images, name):
-    expected = load(models(name), "cpu").score(list(images[1]))
+    expected = load(models(name), "cpu").score(images[1])
     with Inspector.load(models(name), "cpu", threads=1) as inspector:
         together = inspector.inspect_batch(images[1])
         alone = [inspector.inspect(image) for image in images[1][:4]]
@@ -82,14 +40,14 @@ def test_threads_get_the_results_of_one_thread(models, images, name):
         assert inspector.latency.count == inspector.drift.images == 2 * len(expected)
 
 
-def test_any_memory_layout_will_do(patches, frame):
+def test_any_memory_layout_will_do(patch_model, frame):
     padded = np.zeros((210, 200), np.uint8)
     padded[10:202:2, 150:70:-1] = frame
     deep = frame.astype(np.uint16) * 257
     colour = np.dstack([frame] * 3)
     read_only = frame.copy()
     read_only.flags.writeable = False
-    with Inspector.load(patches, "cpu") as inspector:
+    with Inspector.load(patch_model, "cpu") as inspector:
         expected = inspector.inspect(frame).score
         for same in (
             padded[10:202:2, 150:70:-1],
@@ -132,8 +90,8 @@ def test_a_result_outlives_the_buffer_of_its_frame(models, images):
         np.zeros((9, 90), np.uint8),
     ],
 )
-def test_a_bad_frame_is_refused_and_the_next_one_inspected(patches, frame, bad):
-    with Inspector.load(patches, "cpu") as inspector:
+def test_a_bad_frame_is_refused_and_the_next_one_inspected(patch_model, frame, bad):
+    with Inspector.load(patch_model, "cpu") as inspector:
         for inspect in (
             inspector.inspect,
             lambda image: inspector.inspect(image, time_limit=60_000),
@@ -209,14 +167,14 @@ def _resident() -> int:
     return int(pages.read_text().split()[1]) * 4096
 
 
-def test_memory_does_not_grow_with_the_number_of_frames(patches, frame):
+def test_memory_does_not_grow_with_the_number_of_frames(patch_model, frame):
     def run(inspector, count):
         for number in range(count):
             result = inspector.inspect(frame, time_limit=60_000 if number % 2 else None)
             assert result.heatmap.shape == frame.shape and result.regions is not None
         gc.collect()
 
-    with Inspector.load(patches, "cpu", threads=1) as inspector:
+    with Inspector.load(patch_model, "cpu", threads=1) as inspector:
         tracemalloc.start()
         run(inspector, 20)
         traced, resident = tracemalloc.get_traced_memory()[0], _resident()
