@@ -242,7 +242,7 @@ class Trainer:
                 if update is None:
                     return
                 if self._learns(update):
-                    changing = self._add_gradients(update, first=not changing)
+                    changing = self._add_gradients(update)
             average_(w.grad for w in _weights(changing) if w.grad is not None)
             for optimizer in changing:
                 optimizer.step()
@@ -271,11 +271,8 @@ class Trainer:
             )
         )
 
-    def _add_gradients(self, update: Update, first: bool) -> list[optim.Optimizer]:
+    def _add_gradients(self, update: Update) -> list[optim.Optimizer]:
         optimizers = [self.optimizers[name] for name in self.recipe.players[update.player]]
-        if first:
-            for optimizer in optimizers:
-                optimizer.zero_grad(set_to_none=True)
         # Only this player's weights: gradients for its opponent would be computed for nothing.
         (update.loss / self.settings.accumulate).backward(inputs=_weights(optimizers))
         return optimizers
