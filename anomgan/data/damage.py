@@ -35,7 +35,7 @@ def damage(x: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         The damaged views, likewise, and masks [N, 1, size, size], 1 where something is damaged.
     """
-    damaged, mask = x.clone(), torch.zeros_like(x[:, :1])
+    damaged, mask, least = x.clone(), torch.zeros_like(x[:, :1]), least_visible(x)
     objects = torch.randint(MOST + 1, (len(x),), device=x.device)
     for number in range(MOST):
         chosen = (objects > number).nonzero().flatten()
@@ -46,7 +46,8 @@ def damage(x: Tensor) -> tuple[Tensor, Tensor]:
         opacity = 1 - 0.75 * _uniform(before).square()
         after = before + shape * opacity * (content.clamp(-1, 1) - before)
         damaged[chosen] = after
-        mask[chosen] = torch.maximum(mask[chosen], visible_change(x[chosen], after, shape))
+        seen = visible_change(x[chosen], after, shape, least[chosen])
+        mask[chosen] = torch.maximum(mask[chosen], seen)
     return damaged, mask
 
 
@@ -55,13 +56,17 @@ def draw_shapes(x: Tensor) -> Tensor:
     return _draw(SHAPES, x)
 
 
-def visible_change(x: Tensor, changed: Tensor, shape: Tensor) -> Tensor:
-    """Where views [N, C, size, size] that were changed within a shape look different: 1 or 0.
+def least_visible(x: Tensor) -> Tensor:
+    """The smallest change [N, 1, size, size] of views [N, C, size, size] that can be seen.
 
     What cannot be seen must not be asked for: the mask would be noise.
     """
+    return (VISIBLE * _local_deviation(x)).clamp_min(FAINTEST)
+
+
+def visible_change(x: Tensor, changed: Tensor, shape: Tensor, least: Tensor) -> Tensor:
+    """Where views that were changed within a shape look different by `least`: 1 or 0."""
     change = F.avg_pool2d((changed - x).abs().mean(1, keepdim=True), 3, 1, 1)
-    least = (VISIBLE * _local_deviation(x)).clamp_min(FAINTEST)
     return ((change > least) & (shape > 0.3)).float()
 
 

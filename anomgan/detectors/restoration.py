@@ -28,7 +28,7 @@ from anomgan.config import (
     ViewSettings,
     Weights,
 )
-from anomgan.data.damage import damage, draw_shapes, visible_change
+from anomgan.data.damage import damage, draw_shapes, least_visible, visible_change
 from anomgan.data.views import Maps
 from anomgan.detectors.base import Detector, Profile
 from anomgan.errors import SettingsError
@@ -109,7 +109,8 @@ class RestorationRecipe(Recipe):
 
         filled = filled.detach()
         damaged, mask = damage(torch.cat([filled, x[len(some) :]]))
-        mask[: len(some)] = torch.maximum(mask[: len(some)], visible_change(some, filled, hole))
+        seen = visible_change(some, filled, hole, least_visible(some))
+        mask[: len(some)] = torch.maximum(mask[: len(some)], seen)
         loss = F.binary_cross_entropy_with_logits(discriminator(damaged), mask)
         yield Update("discriminator", loss, {"discriminator": loss})
 
