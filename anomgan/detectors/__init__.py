@@ -43,13 +43,12 @@ def load(model: Path | str, device: str = "auto") -> Detector:
     """
     choose_device(device)
     path = Path(model)
+    stored, graph = read_exported(path, device) if is_exported(path) else (read_model(path), None)
+    method = _method(stored)
     try:
-        if is_exported(path):
-            stored, graph = read_exported(path, device)
-            method = _method(stored)
-            return Exported(build_settings(method.settings_type, stored.settings), stored, **graph)
-        stored = read_model(path)
-        return _method(stored).from_model(stored, device)
+        if graph is None:
+            return method.from_model(stored, device)
+        return Exported(build_settings(method.settings_type, stored.settings), stored, **graph)
     except (SettingsError, TypeError) as error:
         raise ModelError(f"the card of {path} is damaged: {error}") from error
 
