@@ -7,11 +7,14 @@ module with the settings of its networks and losses; its defaults are the parts 
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from anomgan.errors import SettingsError
+
+
+Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class Section(BaseModel):
@@ -98,8 +101,10 @@ class TrainingSettings(Section):
     accumulate: int = Field(
         1, ge=1, le=256, description="batches whose gradients are added up before weights change"
     )
-    precision: Literal["float32", "bfloat16"] = Field(
-        "float32", description="bfloat16: mixed precision, twice as fast on a recent GPU"
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "float32",
+        description="bfloat16: mixed precision, twice as fast where the processor or GPU has units "
+        "for it; auto: bfloat16 there, float32 elsewhere",
     )
     ema: float = Field(
         0.995, ge=0, lt=1, description="decay of the averaged weights that score; 0: no average"
@@ -128,8 +133,10 @@ class ScoreSettings(Section):
     smooth: float = Field(
         1.0, ge=0, le=64, description="pixels; Gaussian that smooths residuals (0: not at all)"
     )
-    top_share: float = Field(
-        0.002, gt=0, le=1, description="share of the hottest pixels whose mean is the score"
+    top_share: Share | Annotated[list[Share], Field(min_length=1)] = Field(
+        0.002,
+        description="share of the hottest pixels whose mean is the score; of several, the mean of "
+        "their means, for small and large defects alike",
     )
     precision: Literal["float32", "bfloat16"] = Field(
         "float32",

@@ -33,3 +33,12 @@ def choose_device(name: str) -> torch.device:
             )
         name = f"cuda:{place}"
     return torch.device(name)
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether a device has units for bfloat16, with which mixed precision is faster."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    return device.type == "cpu" and (
+        torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    )

@@ -15,10 +15,10 @@ from torch import Tensor
 
 MOST = 5
 """Most objects that are drawn on a view; any number from none on is as likely."""
-VISIBLE = 0.5
-"""Smallest change that counts as damage, in deviations of the surroundings."""
-FAINTEST = 0.04
-"""Smallest change that counts as damage anywhere, on the scale [-1, 1]."""
+HALF_SEEN = 1.33
+"""Change that is half seen, in grains of the surroundings; of white noise, its deviation."""
+HALF_SEEN_ANYWHERE = 0.08
+"""Change that is half seen where there is no grain, on the scale [-1, 1]."""
 CELL = 8
 """Pixels; side of the cells over which surroundings are averaged."""
 Part = Callable[[Tensor], Tensor]
@@ -33,9 +33,10 @@ def damage(x: Tensor) -> tuple[Tensor, Tensor]:
         x: clean views [N, C, size, size] in [-1, 1], `size` a multiple of 8.
 
     Returns:
-        The damaged views, likewise, and masks [N, 1, size, size], 1 where something is damaged.
+        The damaged views, likewise, and masks [N, 1, size, size]: how well damage is seen, from 0
+        (nothing is damaged) to 1.
     """
-    damaged, mask, least = x.clone(), torch.zeros_like(x[:, :1]), least_visible(x)
+    damaged, mask, half = x.clone(), torch.zeros_like(x[:, :1]), half_seen(x)
     objects = torch.randint(MOST + 1, (len(x),), device=x.device)
     for number in range(MOST):
         chosen = (objects > number).nonzero().flatten()
@@ -46,8 +47,7 @@ def damage(x: Tensor) -> tuple[Tensor, Tensor]:
         opacity = 1 - 0.75 * _uniform(before).square()
         after = before + shape * opacity * (content.clamp(-1, 1) - before)
         damaged[chosen] = after
-        seen = visible_change(x[chosen], after, shape, least[chosen])
-        mask[chosen] = torch.maximum(mask[chosen], seen)
+        mask[chosen] = torch.maximum(mask[chosen], how_seen(x[chosen], after, half[chosen]))
     return damaged, mask
 
 
@@ -56,18 +56,24 @@ def draw_shapes(x: Tensor) -> Tensor:
     return _draw(SHAPES, x)
 
 
-def least_visible(x: Tensor) -> Tensor:
-    """The smallest change [N, 1, size, size] of views [N, C, size, size] that can be seen.
+def half_seen(x: Tensor) -> Tensor:
+    """The change [N, 1, size, size] of each pixel of views [N, C, size, size] that is half seen.
 
-    What cannot be seen must not be asked for: the mask would be noise.
+    It is lost in the grain, by which pixels differ from their neighbours. Larger structure hides
+    nothing: on the thread of a screw, a change of half its contrast is plain to see.
     """
-    return (VISIBLE * _local_deviation(x)).clamp_min(FAINTEST)
+    grain = _local_mean((x - F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)).abs())
+    return (HALF_SEEN * grain.mean(1, keepdim=True)).clamp_min(HALF_SEEN_ANYWHERE)
 
 
-def visible_change(x: Tensor, changed: Tensor, shape: Tensor, least: Tensor) -> Tensor:
-    """Where views that were changed within a shape look different by `least`: 1 or 0."""
-    change = F.avg_pool2d((changed - x).abs().mean(1, keepdim=True), 3, 1, 1)
-    return ((change > least) & (shape > 0.3)).float()
+def how_seen(x: Tensor, changed: Tensor, half: Tensor) -> Tensor:
+    """How well a change of views is seen, [N, 1, size, size] from 0 to 1; 0.5 where it is `half`.
+
+    What is hardly seen is hardly asked for. Good parts bear faint marks of their own, and nothing
+    else tells those from damage: what counts is how strong it is.
+    """
+    change = F.avg_pool2d((changed - x).abs().mean(1, keepdim=True), 3, 1, 1).square()
+    return change / (change + half.square())
 
 
 def _draw(parts: Sequence[Part], x: Tensor) -> Tensor:
@@ -84,7 +90,7 @@ def _draw(parts: Sequence[Part], x: Tensor) -> Tensor:
 
 def _blob(x: Tensor) -> Tensor:
     """An ellipse with a rough outline, with a sharp or a soft rim: pits, chips, stains."""
-    along, across = _axes(x)
+    along, across = _axes(x, _on_part(x))
     length = _log_uniform(x, 1.5, 0.35 * x.shape[-1])
     width = (length * _log_uniform(x, 0.15, 1)).clamp_min(0.7)
     reach = ((along / length).square() + (across / width).square()).sqrt()
@@ -95,7 +101,7 @@ def _blob(x: Tensor) -> Tensor:
 
 def _scratch(x: Tensor) -> Tensor:
     """A line, straight or bent a little."""
-    along, across = _axes(x)
+    along, across = _axes(x, _on_part(x))
     length = _log_uniform(x, 4, max(5, 0.5 * x.shape[-1]))
     width = _log_uniform(x, 0.4, 2.5)
     bend = 0.3 * torch.randn_like(length) / length
@@ -111,7 +117,7 @@ def _crack(x: Tensor) -> Tensor:
     slope = F.pad(slope.sqrt(), (0, 1, 0, 1), mode="replicate").clamp_min(1e-3)
     level = 0.7 * torch.randn_like(_uniform(x))
     line = torch.sigmoid(4 * (_log_uniform(x, 0.4, 2) - (noise - level).abs() / slope))
-    along, across = _axes(x)
+    along, across = _axes(x, _on_part(x))
     radius = _log_uniform(x, 6, max(7, 0.5 * x.shape[-1]))
     return line * torch.sigmoid(radius - (along.square() + across.square()).sqrt())
 
@@ -160,6 +166,18 @@ def _grain(x: Tensor) -> Tensor:
     return _smooth_noise(x, 1) * _uniform(x, 0, 0.5) + _uniform(x, -1, 1, x.shape[1])
 
 
+def _warped(x: Tensor) -> Tensor:
+    """The surface pushed aside by a few pixels: dents, bent lines."""
+    height, width = x.shape[-2:]
+    reach = _log_uniform(x, 1, 6)
+    rows = torch.arange(height, device=x.device).view(1, 1, -1, 1) + reach * _smooth_noise(x, 6)
+    columns = torch.arange(width, device=x.device).view(1, 1, 1, -1) + reach * _smooth_noise(x, 6)
+    where = torch.cat([(2 * columns + 1) / width - 1, (2 * rows + 1) / height - 1], 1)
+    return F.grid_sample(
+        x, where.permute(0, 2, 3, 1), padding_mode="reflection", align_corners=False
+    )
+
+
 SHAPES: tuple[Part, ...] = (_blob, _blob, _scratch, _crack)
 CONTENTS: tuple[Part, ...] = (
     _foreign,
@@ -171,6 +189,8 @@ CONTENTS: tuple[Part, ...] = (
     _smeared,
     _hole,
     _grain,
+    _warped,
+    _warped,
 )
 
 
@@ -184,14 +204,30 @@ def _mostly_darker(x: Tensor) -> Tensor:
     return torch.where(_choose(x, 0.7), -1.0, 1.0)
 
 
-def _axes(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Pixels from a random place, along a random direction and across it, [N, 1, H, W] each."""
+def _axes(x: Tensor, place: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Pixels from a place along a random direction, and across it, [N, 1, H, W] each."""
     height, width = x.shape[-2:]
-    rows = torch.arange(height, device=x.device).view(1, 1, -1, 1) - _uniform(x, 0, height)
-    columns = torch.arange(width, device=x.device).view(1, 1, 1, -1) - _uniform(x, 0, width)
+    rows = torch.arange(height, device=x.device).view(1, 1, -1, 1) - place[0]
+    columns = torch.arange(width, device=x.device).view(1, 1, 1, -1) - place[1]
     turn = _uniform(x, 0, 2 * math.pi)
     cosine, sine = turn.cos(), turn.sin()
     return columns * cosine + rows * sine, rows * cosine - columns * sine
+
+
+def _anywhere(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Row and column [N, 1, 1, 1] of a random place in each view."""
+    return _uniform(x, 0, x.shape[-2]), _uniform(x, 0, x.shape[-1])
+
+
+def _on_part(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Likewise, likelier where the view is lively: parts have edges and grain, background less."""
+    variance = F.avg_pool2d(x.square(), CELL) - F.avg_pool2d(x, CELL).square()
+    lively = variance.mean(1).clamp_min(0).sqrt()
+    columns, lively = lively.shape[-1], lively.flatten(1)
+    lively = torch.minimum(lively, lively.quantile(0.9, 1, keepdim=True))
+    cell = torch.multinomial(lively + 0.1 * lively.mean(1, keepdim=True) + 1e-4, 1)
+    row, column = (place.view(-1, 1, 1, 1) * CELL for place in (cell // columns, cell % columns))
+    return row + _uniform(x, 0, CELL), column + _uniform(x, 0, CELL)
 
 
 def _smooth_noise(x: Tensor, finest: float = 3) -> Tensor:
@@ -202,7 +238,7 @@ def _smooth_noise(x: Tensor, finest: float = 3) -> Tensor:
     """
     size = x.shape[-1]
     along, across = (
-        part / _log_uniform(x, finest, max(finest + 1, size / 2)) for part in _axes(x)
+        part / _log_uniform(x, finest, max(finest + 1, size / 2)) for part in _axes(x, _anywhere(x))
     )
     plane = torch.randn(len(x), 1, size, size, device=x.device)
     where = torch.cat([along, across], 1).permute(0, 2, 3, 1) * (2 / size)
@@ -214,12 +250,6 @@ def _smooth_noise(x: Tensor, finest: float = 3) -> Tensor:
 
 def _local_mean(x: Tensor) -> Tensor:
     return F.interpolate(F.avg_pool2d(x, CELL), scale_factor=CELL, mode="bilinear")
-
-
-def _local_deviation(x: Tensor) -> Tensor:
-    """Of the surroundings of each pixel, over all channels, [N, 1, H, W]."""
-    variance = _local_mean(x.square()) - _local_mean(x).square()
-    return variance.mean(1, keepdim=True).clamp_min(0).sqrt()
 
 
 def _uniform(x: Tensor, low: float = 0, high: float = 1, channels: int = 1) -> Tensor:

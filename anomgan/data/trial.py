@@ -18,7 +18,9 @@ from anomgan.errors import InputError, SettingsError
 
 FAINTEST = 8.0
 """Grey levels by which a defect changes the surface at least, on the mean over its mask."""
-TRIES = 20
+ON_PART = 0.7
+"""How lively the surface under a defect is at least, as a share of what lively places are like."""
+TRIES = 40
 
 
 def paint(
@@ -39,14 +41,22 @@ def paint(
     """
     if kind not in KINDS:
         raise SettingsError(f"unknown trial defect {kind}; choose {', '.join(KINDS)}")
+    lively = _lively(image)
+    least = ON_PART * np.square(lively).sum() / lively.sum()
+    best, painted, mask = -1.0, image, np.zeros(image.shape[:2], np.uint8)
     for _ in range(TRIES):
-        painted, mask = KINDS[kind](image, rng)
-        change = np.abs(painted.astype(np.float32) - image)
+        tried, where = KINDS[kind](image, rng)
+        if not where.any():
+            continue
+        change = np.abs(tried.astype(np.float32) - image)
         if change.ndim == 3:
             change = change.mean(2)
-        if mask.any() and change[mask > 0].mean() >= FAINTEST:
-            return painted, mask
-    # A place where nothing is seen, such as one that is black already: what was painted last.
+        # A defect beside the part, or where the part is black, would be no test.
+        good = min(change[where > 0].mean() / FAINTEST, lively[where > 0].mean() / least)
+        if good > best:
+            best, painted, mask = good, tried, where
+        if good >= 1:
+            break
     return painted, mask
 
 
@@ -155,9 +165,31 @@ def _scuff(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.
     return _multiplied(image, 1 + rng.uniform(0.1, 0.3) * area * pattern), _mask(area)
 
 
+def _dent(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A place where the surface is pushed aside: its lines are bent, its colours are the same."""
+    x, y, side = _place(image, rng)
+    radius = side * rng.uniform(0.02, 0.06)
+    across, along = _turned(image, x, y, rng)
+    reach = (across / radius) ** 2 + (along / (radius * rng.uniform(0.5, 1.0))) ** 2
+    push = np.exp(-(reach**2))
+    shift = radius * rng.uniform(0.3, 0.6) * push
+    turn = rng.uniform(0, 2 * np.pi)
+    rows, columns = np.indices(image.shape[:2], np.float32)
+    source = np.float32([columns + shift * np.cos(turn), rows + shift * np.sin(turn)])
+    bent = cv2.remap(image, *source, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    return bent, _mask(3 * push)
+
+
 KINDS: dict[
     str, Callable[[np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
-] = {"pit": _pit, "crack": _crack, "chip": _chip, "stain": _stain, "scuff": _scuff}
+] = {
+    "pit": _pit,
+    "crack": _crack,
+    "chip": _chip,
+    "stain": _stain,
+    "scuff": _scuff,
+    "dent": _dent,
+}
 """What can be painted, by name."""
 
 
@@ -167,15 +199,19 @@ def _place(image: np.ndarray, rng: np.random.Generator) -> tuple[float, float, f
     The livelier the surroundings, the likelier a place: parts have edges and grain, a background
     has less of both.
     """
+    lively = _lively(image)
+    chances = np.cumsum(lively, dtype=np.float64)
+    y, x = divmod(int(np.searchsorted(chances, rng.random() * chances[-1])), lively.shape[1])
+    return float(x), float(y), float(min(lively.shape))
+
+
+def _lively(image: np.ndarray) -> np.ndarray:
+    """Deviation [H, W] of the surroundings of each pixel; all of the liveliest tenth are alike."""
     grey = image.astype(np.float32) if image.ndim == 2 else image.mean(2, dtype=np.float32)
-    side = float(min(grey.shape))
-    width = 0.02 * side
+    width = 0.02 * min(grey.shape)
     mean, square = (cv2.GaussianBlur(values, (0, 0), width) for values in (grey, grey * grey))
     lively = np.sqrt(np.maximum(square - mean * mean, 0))
-    lively = np.minimum(lively, np.quantile(lively, 0.9)).ravel() + 1e-3
-    chances = np.cumsum(lively, dtype=np.float64)
-    y, x = divmod(int(np.searchsorted(chances, rng.random() * chances[-1])), grey.shape[1])
-    return float(x), float(y), side
+    return np.minimum(lively, np.quantile(lively, 0.9)) + 1e-3
 
 
 def _turned(

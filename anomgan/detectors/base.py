@@ -100,6 +100,8 @@ class Detector(ABC):
     """Multiple that sides of an input must be; None if only a view's size will do."""
     searches: ClassVar[bool] = False
     """Whether it searches with gradients for each image, which no exported graph can."""
+    logits: ClassVar[frozenset[str]] = frozenset()
+    """Evidence that is a logit, which is standardised as such."""
     networks: nn.ModuleDict
 
     def __init__(self, *, device: str = "auto", **values: Any) -> None:

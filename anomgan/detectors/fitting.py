@@ -197,7 +197,7 @@ def _measure(detector: "Detector", parts: Parts) -> Statistics:
     # Statistics come from training images, so that held-out and new images meet the very same
     # detector: this keeps the conformal guarantee.
     some = parts.training[:: max(1, len(parts.training) // STATISTICS_IMAGES)]
-    return Statistics.measure(_evidence(detector, store, some), one_size)
+    return Statistics.measure(_evidence(detector, store, some), one_size, detector.logits)
 
 
 def _calibrate(

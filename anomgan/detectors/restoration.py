@@ -28,7 +28,7 @@ from anomgan.config import (
     ViewSettings,
     Weights,
 )
-from anomgan.data.damage import damage, draw_shapes, least_visible, visible_change
+from anomgan.data.damage import damage, draw_shapes, half_seen, how_seen
 from anomgan.data.views import Maps
 from anomgan.detectors.base import Detector, Profile
 from anomgan.errors import SettingsError
@@ -73,10 +73,12 @@ class RestorationSettings(Settings):
     detector: Literal["restoration"] = "restoration"
     image: ImageSettings = ImageSettings(max_side=384, lighting="keep")
     view: ViewSettings = ViewSettings(size=128, scales=2, flip=True, flip_vertical=True)
-    training: TrainingSettings = TrainingSettings(steps=10000, batch_size=8, decay_from=0.5)
+    training: TrainingSettings = TrainingSettings(
+        steps=10000, batch_size=8, decay_from=0.5, precision="auto"
+    )
     network: NetworkSettings = NetworkSettings()
     loss: LossSettings = LossSettings()
-    score: ScoreSettings = ScoreSettings(standardise=False, top_share=0.005)
+    score: ScoreSettings = ScoreSettings(top_share=[0.0005, 0.002, 0.005, 0.02, 0.05])
     weights: RestorationWeights = RestorationWeights(fake=1.0)
     heatmap_weights: RestorationWeights = RestorationWeights(fake=1.0)
 
@@ -109,7 +111,7 @@ class RestorationRecipe(Recipe):
 
         filled = filled.detach()
         damaged, mask = damage(torch.cat([filled, x[len(some) :]]))
-        seen = visible_change(some, filled, hole, least_visible(some))
+        seen = how_seen(some, filled, half_seen(some))
         mask[: len(some)] = torch.maximum(mask[: len(some)], seen)
         loss = F.binary_cross_entropy_with_logits(discriminator(damaged), mask)
         yield Update("discriminator", loss, {"discriminator": loss})
@@ -151,6 +153,7 @@ class Restoration(Detector):
     )
     settings_type = RestorationSettings
     settings: RestorationSettings
+    logits = frozenset({"fake"})
 
     def build(self, channels: int) -> nn.ModuleDict:
         features, size = self.settings.network.features, self.settings.view.size

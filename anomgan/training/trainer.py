@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn, optim
 
 from anomgan.config import TrainingSettings
+from anomgan.device import has_bfloat16
 from anomgan.errors import Interrupted, TrainingError
 from anomgan.training.batch_norm import share_batch_norms
 from anomgan.training.checkpoint import (
@@ -254,7 +255,8 @@ class Trainer:
         torch.manual_seed(self.seed * 1_000_003 + step + rank() * RANK_APART)
 
     def _precision(self) -> torch.autocast:
-        mixed = self.settings.precision == "bfloat16"
+        precision = self.settings.precision
+        mixed = precision == "bfloat16" or (precision == "auto" and has_bfloat16(self.device))
         return torch.autocast(self.device.type, torch.bfloat16, enabled=mixed)
 
     def _learns(self, update: Update) -> bool:
