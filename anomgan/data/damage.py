@@ -3,7 +3,8 @@
 After the anomaly simulation of DRAEM (Zavrtanik et al., ICCV 2021, section 3.3), on the views
 alone: shapes are drawn, one by one, at any place, size and direction; content comes from other
 views of the batch, from the view itself or from noise, so that neither a second data set nor a
-photograph of a defect is needed. What counts is variety, not likeness to a certain defect.
+photograph of a defect is needed. What counts is variety, not likeness to a certain defect. As with
+Schlüter et al. (ECCV 2022), what is asked for says how strong the damage is.
 """
 
 import math
@@ -90,7 +91,7 @@ def _draw(parts: Sequence[Part], x: Tensor) -> Tensor:
 
 def _blob(x: Tensor) -> Tensor:
     """An ellipse with a rough outline, with a sharp or a soft rim: pits, chips, stains."""
-    along, across = _axes(x, _on_part(x))
+    along, across = _axes(x)
     length = _log_uniform(x, 1.5, 0.35 * x.shape[-1])
     width = (length * _log_uniform(x, 0.15, 1)).clamp_min(0.7)
     reach = ((along / length).square() + (across / width).square()).sqrt()
@@ -101,7 +102,7 @@ def _blob(x: Tensor) -> Tensor:
 
 def _scratch(x: Tensor) -> Tensor:
     """A line, straight or bent a little."""
-    along, across = _axes(x, _on_part(x))
+    along, across = _axes(x)
     length = _log_uniform(x, 4, max(5, 0.5 * x.shape[-1]))
     width = _log_uniform(x, 0.4, 2.5)
     bend = 0.3 * torch.randn_like(length) / length
@@ -117,7 +118,7 @@ def _crack(x: Tensor) -> Tensor:
     slope = F.pad(slope.sqrt(), (0, 1, 0, 1), mode="replicate").clamp_min(1e-3)
     level = 0.7 * torch.randn_like(_uniform(x))
     line = torch.sigmoid(4 * (_log_uniform(x, 0.4, 2) - (noise - level).abs() / slope))
-    along, across = _axes(x, _on_part(x))
+    along, across = _axes(x)
     radius = _log_uniform(x, 6, max(7, 0.5 * x.shape[-1]))
     return line * torch.sigmoid(radius - (along.square() + across.square()).sqrt())
 
@@ -166,18 +167,6 @@ def _grain(x: Tensor) -> Tensor:
     return _smooth_noise(x, 1) * _uniform(x, 0, 0.5) + _uniform(x, -1, 1, x.shape[1])
 
 
-def _warped(x: Tensor) -> Tensor:
-    """The surface pushed aside by a few pixels: dents, bent lines."""
-    height, width = x.shape[-2:]
-    reach = _log_uniform(x, 1, 6)
-    rows = torch.arange(height, device=x.device).view(1, 1, -1, 1) + reach * _smooth_noise(x, 6)
-    columns = torch.arange(width, device=x.device).view(1, 1, 1, -1) + reach * _smooth_noise(x, 6)
-    where = torch.cat([(2 * columns + 1) / width - 1, (2 * rows + 1) / height - 1], 1)
-    return F.grid_sample(
-        x, where.permute(0, 2, 3, 1), padding_mode="reflection", align_corners=False
-    )
-
-
 SHAPES: tuple[Part, ...] = (_blob, _blob, _scratch, _crack)
 CONTENTS: tuple[Part, ...] = (
     _foreign,
@@ -189,8 +178,6 @@ CONTENTS: tuple[Part, ...] = (
     _smeared,
     _hole,
     _grain,
-    _warped,
-    _warped,
 )
 
 
@@ -204,30 +191,14 @@ def _mostly_darker(x: Tensor) -> Tensor:
     return torch.where(_choose(x, 0.7), -1.0, 1.0)
 
 
-def _axes(x: Tensor, place: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """Pixels from a place along a random direction, and across it, [N, 1, H, W] each."""
+def _axes(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Pixels from a random place, along a random direction and across it, [N, 1, H, W] each."""
     height, width = x.shape[-2:]
-    rows = torch.arange(height, device=x.device).view(1, 1, -1, 1) - place[0]
-    columns = torch.arange(width, device=x.device).view(1, 1, 1, -1) - place[1]
+    rows = torch.arange(height, device=x.device).view(1, 1, -1, 1) - _uniform(x, 0, height)
+    columns = torch.arange(width, device=x.device).view(1, 1, 1, -1) - _uniform(x, 0, width)
     turn = _uniform(x, 0, 2 * math.pi)
     cosine, sine = turn.cos(), turn.sin()
     return columns * cosine + rows * sine, rows * cosine - columns * sine
-
-
-def _anywhere(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Row and column [N, 1, 1, 1] of a random place in each view."""
-    return _uniform(x, 0, x.shape[-2]), _uniform(x, 0, x.shape[-1])
-
-
-def _on_part(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Likewise, likelier where the view is lively: parts have edges and grain, background less."""
-    variance = F.avg_pool2d(x.square(), CELL) - F.avg_pool2d(x, CELL).square()
-    lively = variance.mean(1).clamp_min(0).sqrt()
-    columns, lively = lively.shape[-1], lively.flatten(1)
-    lively = torch.minimum(lively, lively.quantile(0.9, 1, keepdim=True))
-    cell = torch.multinomial(lively + 0.1 * lively.mean(1, keepdim=True) + 1e-4, 1)
-    row, column = (place.view(-1, 1, 1, 1) * CELL for place in (cell // columns, cell % columns))
-    return row + _uniform(x, 0, CELL), column + _uniform(x, 0, CELL)
 
 
 def _smooth_noise(x: Tensor, finest: float = 3) -> Tensor:
@@ -238,7 +209,7 @@ def _smooth_noise(x: Tensor, finest: float = 3) -> Tensor:
     """
     size = x.shape[-1]
     along, across = (
-        part / _log_uniform(x, finest, max(finest + 1, size / 2)) for part in _axes(x, _anywhere(x))
+        part / _log_uniform(x, finest, max(finest + 1, size / 2)) for part in _axes(x)
     )
     plane = torch.randn(len(x), 1, size, size, device=x.device)
     where = torch.cat([along, across], 1).permute(0, 2, 3, 1) * (2 / size)
