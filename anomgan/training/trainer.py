@@ -115,6 +115,8 @@ class Trainer:
         self.show = show
         self.show_every = show_every if rank() == 0 else 0
         self.state = Checkpoint(step=0, seconds=0.0, facts=facts or {})
+        precision = settings.precision
+        self.mixed = precision == "bfloat16" or (precision == "auto" and has_bfloat16(device))
         check_batch_size(settings.batch_size)
         # Convolutions of few feature maps are a quarter faster this way, on a CPU too.
         recipe.networks.to(device, memory_format=torch.channels_last).train()
@@ -255,9 +257,7 @@ class Trainer:
         torch.manual_seed(self.seed * 1_000_003 + step + rank() * RANK_APART)
 
     def _precision(self) -> torch.autocast:
-        precision = self.settings.precision
-        mixed = precision == "bfloat16" or (precision == "auto" and has_bfloat16(self.device))
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=mixed)
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed)
 
     def _learns(self, update: Update) -> bool:
         """Whether the loss, over all processes, is above the player's floor; it must be finite."""
