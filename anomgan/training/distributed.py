@@ -49,6 +49,7 @@ def process_group() -> Iterator[None]:
     except BaseException:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends by itself, and is to say why
         raise
+    dist.barrier()  # a process that lets go of one at work may crash
     dist.destroy_process_group()
     signal.signal(signal.SIGTERM, previous)
 
