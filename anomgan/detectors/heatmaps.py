@@ -197,6 +197,8 @@ def pool(heatmap: np.ndarray, settings: ScoreSettings) -> float:
 def find_regions(heatmap: np.ndarray, threshold: float) -> list[Region]:
     """Connected parts of `heatmap` above `threshold`, hottest first."""
     above = (heatmap > threshold).astype(np.uint8)
+    if not above.any():
+        return []  # of most good parts, and sooner than OpenCV would say it
     count, labels, boxes, _ = cv2.connectedComponentsWithStats(above, connectivity=8)
     regions = []
     for label in range(1, count):

@@ -74,7 +74,7 @@ class RestorationSettings(Settings):
     image: ImageSettings = ImageSettings(max_side=384, lighting="keep")
     view: ViewSettings = ViewSettings(size=128, scales=2, flip=True, flip_vertical=True)
     training: TrainingSettings = TrainingSettings(
-        steps=10000, batch_size=8, decay_from=0.5, precision="auto"
+        steps=8000, batch_size=16, decay_from=0.5, precision="auto"
     )
     network: NetworkSettings = NetworkSettings()
     loss: LossSettings = LossSettings()
