@@ -33,6 +33,8 @@ RESULTS = HERE.parent / "results" / "peers.jsonl"
 DATA = Path(os.environ.get("ANOMGAN_DATA", HERE.parents[2] / "shared" / "data"))
 PEER = "anomalib==2.7.0"
 PLACE = HERE.parent / "models" / PEER
+EXPORTED = "exported_"
+"""What figures of our exported file begin with; the peer is as it is for those."""
 Round = dict[str, dict[str, float]]
 """The figures of each side, by name."""
 FIGURES = {
@@ -41,6 +43,9 @@ FIGURES = {
     "files": ("scoring PNG files", 1, 2.0),
     "frames": ("scoring from memory", 1, 2.0),
     "frames_one_by_one": ("scoring from memory, one by one", 1, 2.0),
+    "exported_files": ("scoring PNG files, exported to ONNX", 1, 2.0),
+    "exported_frames": ("scoring from memory, exported to ONNX", 1, 2.0),
+    "exported_frames_one_by_one": ("scoring from memory, one by one, exported to ONNX", 1, 2.0),
     "score_networks": ("scoring, the networks alone", 1, 2.0),
     "train_megabytes": ("peak memory of training, MB", 1, 0.7),
     "score_megabytes": ("peak memory of scoring, MB", 1, 0.7),
@@ -133,7 +138,10 @@ def summary(rounds: list[Round], precision: str, peak: float) -> list[dict[str, 
                 figures[f"{job}_share"] = speed / peak
     lines = []
     for name, (figure, unit, bar) in FIGURES.items():
-        ours, theirs = ([sides[side][name] for sides in rounds] for side in ("ours", "theirs"))
+        if name not in rounds[0]["ours"]:
+            continue
+        ours = [sides["ours"][name] for sides in rounds]
+        theirs = [sides["theirs"][name.removeprefix(EXPORTED)] for sides in rounds]
         ratios = [one / other for one, other in zip(ours, theirs, strict=True)]
         lines.append(
             {

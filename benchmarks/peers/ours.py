@@ -11,6 +11,7 @@ from anomgan import GANomaly, Inspector
 from anomgan.config import read_toml
 from anomgan.data.decode import read_image
 from anomgan.detectors import load
+from anomgan.inspection.export import export_model
 from anomgan.inspection.scorer import Pictures, Scorer
 from anomgan.training.trainer import Trainer
 
@@ -60,20 +61,11 @@ def train_networks(steps: int, precision: str) -> task.Figures:
 
 
 def score(place: Path, steps: int, precision: str) -> task.Figures:
-    files = sorted((place / "parts").iterdir())
-    scorer = Scorer(place / "ours", "cpu", Pictures(place / "pictures"))
-    scorer.images_at_once = task.BATCH
-    figures = {"files": task.per_second(lambda: list(scorer.rows(files, Path)), len(files))}
-    figures["score_megabytes"] = task.peak_megabytes()
-    frames = [read_image(path) for path in files]
-    with Inspector.load(place / "ours", "cpu") as inspector:
-
-        def inspect(size: int, count: int) -> None:
-            for first in range(0, count, size):
-                inspector.inspect_batch(frames[first : first + size])
-
-        figures["frames"] = task.per_second(lambda: inspect(task.BATCH, len(frames)), len(frames))
-        figures["frames_one_by_one"] = task.per_second(lambda: inspect(1, 64), 64)
+    figures = score_with(place / "ours", place)
+    if precision == "float32":  # which is what a graph computes in
+        export_model(place / "ours", place / "ours.onnx")
+        exported = score_with(place / "ours.onnx", place)
+        figures |= {f"exported_{name}": value for name, value in exported.items()}
     judge, x = load(place / "ours", "cpu"), task.views()
     with (
         torch.no_grad(),
@@ -83,6 +75,25 @@ def score(place: Path, steps: int, precision: str) -> task.Figures:
         figures["score_networks"] = task.per_second(
             lambda: [judge.infer(x) for _ in range(steps)], steps * task.BATCH
         )
+    return figures
+
+
+def score_with(model: Path, place: Path) -> task.Figures:
+    """End to end, with a model folder or an exported file."""
+    files = sorted((place / "parts").iterdir())
+    scorer = Scorer(model, "cpu", Pictures(place / "pictures"))
+    scorer.images_at_once = task.BATCH
+    figures = {"files": task.per_second(lambda: list(scorer.rows(files, Path)), len(files))}
+    figures["score_megabytes"] = task.peak_megabytes()
+    frames = [read_image(path) for path in files]
+    with Inspector.load(model, "cpu") as inspector:
+
+        def inspect(size: int, count: int) -> None:
+            for first in range(0, count, size):
+                inspector.inspect_batch(frames[first : first + size])
+
+        figures["frames"] = task.per_second(lambda: inspect(task.BATCH, len(frames)), len(frames))
+        figures["frames_one_by_one"] = task.per_second(lambda: inspect(1, 64), 64)
     return figures
 
 
