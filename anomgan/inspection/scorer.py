@@ -1,13 +1,14 @@
 """From image files to rows of results, and the pictures that go with them."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from anomgan.data.decode import read_image, to_uint8
 from anomgan.detectors import load
@@ -20,6 +21,9 @@ from anomgan.inspection.results_table import Row
 from anomgan.model_files import model_id
 from anomgan.networks.folding import fold_batch_norms
 from anomgan.pictures import save_overlay
+
+SIDE_BY_SIDE = 4
+"""Batches that are scored at once at most; each takes memory."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +83,8 @@ class Scorer:
         Raises:
             InputError: a picture cannot be written.
         """
-        for some, prepared in self._read_ahead(paths):
-            good = [image for image in prepared if isinstance(image, Prepared)]
-            results = iter(self._detector.score_prepared(good))
-            for path, image in zip(some, prepared, strict=True):
-                result = next(results) if isinstance(image, Prepared) else image
+        for some, results in self._results(paths):
+            for path, result in zip(some, results, strict=True):
                 yield self._row(path, name(path), result)
 
     def spread_rows(
@@ -110,20 +111,36 @@ class Scorer:
             for path, _ in named
         ]
 
-    def _read_ahead(
+    def _results(
         self, paths: Sequence[Path]
-    ) -> Iterator[tuple[Sequence[Path], list[Prepared | InputError]]]:
-        """Images as many as are scored at once; the next ones are read meanwhile."""
-        size = self.images_at_once
-        batches = [paths[first : first + size] for first in range(0, len(paths), size)]
-        with ThreadPoolExecutor(1) as reader:
-            coming = reader.submit(self._read, [])
-            for some, following in pairwise([[], *batches, []]):
-                prepared, coming = coming.result(), reader.submit(self._read, following)
-                yield some, prepared
+    ) -> Iterator[tuple[Sequence[Path], list[Result | InputError]]]:
+        """Batches and their results, in order; a few are read and scored side by side.
 
-    def _read(self, paths: Sequence[Path]) -> list[Prepared | InputError]:
-        return [self._prepare(path) for path in paths]
+        Torch shares out the threads of one batch less well: small convolutions wait for each other.
+        """
+        size, threads = self.images_at_once, torch.get_num_threads()
+        batches = [paths[first : first + size] for first in range(0, len(paths), size)]
+        at_once = max(1, min(len(batches), SIDE_BY_SIDE, threads))
+        coming: deque[tuple[Sequence[Path], Future[list[Result | InputError]]]] = deque()
+        with ThreadPoolExecutor(at_once) as pool:
+            try:
+                for batch in batches:
+                    coming.append((batch, pool.submit(self._score, batch, threads // at_once)))
+                    if len(coming) > at_once:  # one is in wait, so that no thread is
+                        some, scored = coming.popleft()
+                        yield some, scored.result()
+                for some, scored in coming:
+                    yield some, scored.result()
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+                torch.set_num_threads(threads)  # or threads to come would have as many as ours
+
+    def _score(self, paths: Sequence[Path], threads: int) -> list[Result | InputError]:
+        torch.set_num_threads(threads)
+        prepared = [self._prepare(path) for path in paths]
+        good = [image for image in prepared if isinstance(image, Prepared)]
+        results = iter(self._detector.score_prepared(good))
+        return [next(results) if isinstance(image, Prepared) else image for image in prepared]
 
     def _prepare(self, path: Path) -> Prepared | InputError:
         try:
