@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
-    data = DataSet("folder", _trial(options.parts), "trial defects")
+    data = DataSet("folder", trial_folder(options.parts), "trial defects")
     chosen = [
         contender
         for change in options.changes or [""]
@@ -43,7 +43,7 @@ def main() -> None:
     run_benchmark(cells, RESULTS / "trial.jsonl", workers=options.workers, device=options.device)
 
 
-def _trial(parts: str) -> Path:
+def trial_folder(parts: str) -> Path:
     """The folder of the trial, written the first time."""
     folder = MODELS / "trial" / parts
     if not folder.exists():
