@@ -158,6 +158,8 @@ def _read_onnx(data: bytes, path: Path, device: str) -> tuple[str, Graph]:
         ) from None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
+    # Threads that spin while they wait take the cores from torch's, and halve the speed.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers = _providers(onnxruntime.get_available_providers(), device)
     try:
         session = onnxruntime.InferenceSession(data, options, providers=providers)
