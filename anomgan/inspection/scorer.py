@@ -122,18 +122,18 @@ class Scorer:
         batches = [paths[first : first + size] for first in range(0, len(paths), size)]
         at_once = max(1, min(len(batches), SIDE_BY_SIDE, threads))
         coming: deque[tuple[Sequence[Path], Future[list[Result | InputError]]]] = deque()
-        with ThreadPoolExecutor(at_once) as pool:
-            try:
-                for batch in batches:
-                    coming.append((batch, pool.submit(self._score, batch, threads // at_once)))
-                    if len(coming) > at_once:  # one is in wait, so that no thread is
-                        some, scored = coming.popleft()
-                        yield some, scored.result()
-                for some, scored in coming:
+        pool = ThreadPoolExecutor(at_once)
+        try:
+            for batch in batches:
+                coming.append((batch, pool.submit(self._score, batch, threads // at_once)))
+                if len(coming) > at_once:  # one is in wait, so that no thread is
+                    some, scored = coming.popleft()
                     yield some, scored.result()
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
-                torch.set_num_threads(threads)  # or threads to come would have as many as ours
+            for some, scored in coming:
+                yield some, scored.result()
+        finally:
+            pool.shutdown(cancel_futures=True)  # waits for what is being scored
+            torch.set_num_threads(threads)  # or threads to come would have as many as ours
 
     def _score(self, paths: Sequence[Path], threads: int) -> list[Result | InputError]:
         torch.set_num_threads(threads)
