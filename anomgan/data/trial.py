@@ -21,11 +21,13 @@ FAINTEST = 8.0
 ON_PART = 0.7
 """How lively the surface under a defect is at least, as a share of what lively places are like."""
 TRIES = 40
+Place = tuple[float, float, float]
+"""Where a defect goes, (x, y), and the shorter side of the image, in pixels."""
+Painted = tuple[np.ndarray, np.ndarray]
+"""An image with a defect, and a mask uint8 [H, W], 255 where it was changed."""
 
 
-def paint(
-    image: np.ndarray, kind: str, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def paint(image: np.ndarray, kind: str, rng: np.random.Generator) -> Painted:
     """A good photograph with a defect on it.
 
     Args:
@@ -45,7 +47,7 @@ def paint(
     least = ON_PART * np.square(lively).sum() / lively.sum()
     best, painted, mask = -1.0, image, np.zeros(image.shape[:2], np.uint8)
     for _ in range(TRIES):
-        tried, where = KINDS[kind](image, rng)
+        tried, where = KINDS[kind](image, _place(lively, rng), rng)
         if not where.any():
             continue
         change = np.abs(tried.astype(np.float32) - image)
@@ -92,9 +94,9 @@ def write_trial(
                 write_png(folder / "ground_truth" / kind / f"{name}_mask.png", mask)
 
 
-def _pit(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _pit(image: np.ndarray, place: Place, rng: np.random.Generator) -> Painted:
     """A small hole: dark in the middle, with a lit rim on one side."""
-    x, y, side = _place(image, rng)
+    x, y, side = place
     radius = side * rng.uniform(0.008, 0.03)
     across, along = _turned(image, x, y, rng)
     distance = np.hypot(across, along * rng.uniform(0.6, 1.0)) / radius
@@ -104,9 +106,9 @@ def _pit(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.nd
     return _multiplied(image, factor), _mask(np.maximum(hole, 0.6 * rim))
 
 
-def _crack(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _crack(image: np.ndarray, place: Place, rng: np.random.Generator) -> Painted:
     """A thin dark line that wanders, and may branch."""
-    x, y, side = _place(image, rng)
+    x, y, side = place
     heading, step = rng.uniform(0, 2 * np.pi), side * 0.01
     line = np.zeros(image.shape[:2], np.float32)
     thick = max(1, round(side * rng.uniform(0.003, 0.008)))
@@ -121,9 +123,9 @@ def _crack(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.
     return _multiplied(image, 1 - rng.uniform(0.2, 0.6) * line), _mask(line)
 
 
-def _chip(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _chip(image: np.ndarray, place: Place, rng: np.random.Generator) -> Painted:
     """A broken-out area with straight rims, flatter than the surface, darker or lighter."""
-    x, y, side = _place(image, rng)
+    x, y, side = place
     count = int(rng.integers(5, 10))
     angles = np.sort(rng.uniform(0, 2 * np.pi, count))
     reach = side * rng.uniform(0.02, 0.08) * rng.uniform(0.5, 1.2, count)
@@ -138,9 +140,9 @@ def _chip(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.n
     return _blended(image, flat, area), _mask(area)
 
 
-def _stain(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _stain(image: np.ndarray, place: Place, rng: np.random.Generator) -> Painted:
     """A large area, a little darker or lighter, with a soft outline."""
-    x, y, side = _place(image, rng)
+    x, y, side = place
     radius = side * rng.uniform(0.06, 0.2)
     across, along = _turned(image, x, y, rng)
     around = np.arctan2(along, across)
@@ -153,9 +155,9 @@ def _stain(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.
     return _multiplied(image, 1 + strength * area), _mask(area)
 
 
-def _scuff(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _scuff(image: np.ndarray, place: Place, rng: np.random.Generator) -> Painted:
     """A bundle of fine parallel scratches, some lighter and some darker."""
-    x, y, side = _place(image, rng)
+    x, y, side = place
     length, width = side * rng.uniform(0.08, 0.25), side * rng.uniform(0.02, 0.06)
     across, along = _turned(image, x, y, rng)
     area = _soft(1 - np.abs(across) / length, 0.3) * _soft(1 - np.abs(along) / width, 0.3)
@@ -165,9 +167,9 @@ def _scuff(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.
     return _multiplied(image, 1 + rng.uniform(0.1, 0.3) * area * pattern), _mask(area)
 
 
-def _dent(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _dent(image: np.ndarray, place: Place, rng: np.random.Generator) -> Painted:
     """A place where the surface is pushed aside: its lines are bent, its colours are the same."""
-    x, y, side = _place(image, rng)
+    x, y, side = place
     radius = side * rng.uniform(0.02, 0.06)
     across, along = _turned(image, x, y, rng)
     reach = (across / radius) ** 2 + (along / (radius * rng.uniform(0.5, 1.0))) ** 2
@@ -180,9 +182,7 @@ def _dent(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.n
     return bent, _mask(3 * push)
 
 
-KINDS: dict[
-    str, Callable[[np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
-] = {
+KINDS: dict[str, Callable[[np.ndarray, Place, np.random.Generator], Painted]] = {
     "pit": _pit,
     "crack": _crack,
     "chip": _chip,
@@ -193,13 +193,11 @@ KINDS: dict[
 """What can be painted, by name."""
 
 
-def _place(image: np.ndarray, rng: np.random.Generator) -> tuple[float, float, float]:
-    """A place (x, y), and the shorter side of the image.
+def _place(lively: np.ndarray, rng: np.random.Generator) -> Place:
+    """The livelier the surroundings, the likelier a place.
 
-    The livelier the surroundings, the likelier a place: parts have edges and grain, a background
-    has less of both.
+    Parts have edges and grain, a background has less of both.
     """
-    lively = _lively(image)
     chances = np.cumsum(lively, dtype=np.float64)
     y, x = divmod(int(np.searchsorted(chances, rng.random() * chances[-1])), lively.shape[1])
     return float(x), float(y), float(min(lively.shape))
