@@ -8,10 +8,10 @@ The first row is the default. What scores alone depend on is learnt anew all the
 
 import argparse
 
-from study import RESULTS
+from study import RESULTS, with_changes
 from trial import FOLDERS, trial_folder
 
-from anomgan.benchmark.runner import contenders, plan, run_benchmark
+from anomgan.benchmark.runner import plan, run_benchmark
 from anomgan.benchmark.sets import DataSet
 
 SHORT = "training.steps=1500"
@@ -33,11 +33,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
     data = DataSet("folder", trial_folder(options.parts), "trial defects", options.limit)
-    chosen = [
-        contender
-        for change in CHANGES
-        for contender in contenders(["restoration"], [], [SHORT, *change.split()], {})
-    ]
+    chosen = with_changes(["restoration"], [f"{SHORT} {change}" for change in CHANGES])
     cells = plan("ablation", data, chosen, [0])
     run_benchmark(
         cells, RESULTS / "ablation.jsonl", workers=options.workers, device=options.device

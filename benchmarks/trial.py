@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from generator_study import MODELS
-from study import DATA, RESULTS, contenders
+from study import DATA, RESULTS, with_changes
 from tiles import by_lighting
 
 from anomgan.benchmark.runner import plan, run_benchmark
@@ -34,11 +34,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
     data = DataSet("folder", trial_folder(options.parts), "trial defects")
-    chosen = [
-        contender
-        for change in options.changes or [""]
-        for contender in contenders(options.detectors, [], change.split(), {})
-    ]
+    chosen = with_changes(options.detectors, options.changes or [""])
     cells = plan("trial", data, chosen, options.seeds)
     run_benchmark(cells, RESULTS / "trial.jsonl", workers=options.workers, device=options.device)
 
