@@ -38,6 +38,5 @@ class Fitted:
     def image_size(self) -> tuple[int, int]:
         """Height and width of the normal images, if they all had one; else of a view."""
         size, scale = self.preparation.size, self.preparation.scale
-        shapes = [tensor.shape for tensor in self.statistics.tensors.values() if tensor.ndim]
-        height, width = shapes[0] if shapes else (size, size)
+        height, width = self.statistics.image_shape or (size, size)
         return math.ceil(height / scale), math.ceil(width / scale)

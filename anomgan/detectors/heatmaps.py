@@ -99,6 +99,12 @@ class Statistics:
             )
         return cls(tensors)
 
+    @property
+    def image_shape(self) -> tuple[int, int] | None:
+        """Height and width of the normal images, if there are statistics per pixel."""
+        means = (one for name, one in self.tensors.items() if name.endswith(".mean") and one.ndim)
+        return next((tuple(mean.shape) for mean in means), None)
+
     def measured(self, name: str) -> bool:
         """Whether there is all that `standardise` needs of an evidence."""
         if f"{name}.doubt" in self.tensors:

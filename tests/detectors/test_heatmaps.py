@@ -34,6 +34,7 @@ def test_statistics_per_pixel_know_where_normal_images_are_restless(rng):
     assert abs(standard[:, :20]).max() < 1.5
     assert standard[:, 40:].min() > 5
     assert statistics.standardise("residual", np.zeros((30, 90)), IMAGE).shape == (30, 90)
+    assert statistics.image_shape == (60, 60)
 
 
 def test_logits_count_less_where_good_parts_raise_alarms(rng):
@@ -50,6 +51,7 @@ def test_logits_count_less_where_good_parts_raise_alarms(rng):
     larger = np.zeros((128, 40), np.float32)
     assert statistics.standardise("fake", larger, IMAGE)[4, 2] == pytest.approx(-np.log(odds), abs=1e-3)
     assert statistics.measured("fake") and not statistics.measured("residual")
+    assert statistics.image_shape is None, "the grid of places says nothing of the images"
 
 
 def test_only_what_is_asked_of_the_difference_is_worked_out(rng):

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from anomgan import AnomganError, Inspector, load
+from anomgan import AnomganError, Inspector, Restoration, load
 from anomgan.detectors import METHODS
 from anomgan.errors import InputError, ModelError, SettingsError, TimeLimitError
+from conftest import TINY
 
 
 @pytest.fixture
@@ -28,6 +29,16 @@ def test_an_inspector_says_what_the_model_says(models, images, name):
         assert one.score == pytest.approx(other.score, rel=1e-3)
         assert one.p_value == pytest.approx(other.p_value, abs=0.1)
         np.testing.assert_allclose(one.heatmap, other.heatmap, rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize("size", [32, 96])
+def test_patches_may_have_any_size(line, tmp_path, size):
+    short = {"training": {"steps": 2, "batch_size": 8}, "network": {"features": 4}}
+    settings = TINY | short | {"view": {"size": size}}
+    Restoration(device="cpu", **settings).fit(line / "train" / "good").save(tmp_path / "model")
+    frame = np.zeros((96, 96), np.uint8)
+    with Inspector.load(tmp_path / "model", "cpu") as inspector:
+        assert inspector.inspect(frame).heatmap.shape == frame.shape
 
 
 @pytest.mark.parametrize("name", ["anogan", "restoration"])
