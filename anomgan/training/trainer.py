@@ -7,6 +7,7 @@ import copy
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,6 +128,8 @@ class Trainer:
         trained = dict.fromkeys(name for names in recipe.players.values() for name in names)
         self.optimizers = {name: self._optimizer(name) for name in trained}
         self.recent: list[dict[str, Tensor]] = []
+        self.reader: ThreadPoolExecutor | None = None
+        self.read_ahead: dict[int, Future[Sequence[Tensor]]] = {}
 
     def run(self, title: str = "training", resume: bool = False) -> TrainingSummary:
         """Train until the budget is used up.
@@ -139,7 +142,11 @@ class Trainer:
         self._begin(resume)
         began = time.monotonic() - self.state.seconds
         saved = time.monotonic()
-        with stop_signal() as stop, progress_bar(title, self.settings.steps) as report:
+        with (
+            stop_signal() as stop,
+            progress_bar(title, self.settings.steps) as report,
+            self._reading_ahead(),
+        ):
             while self.state.step < self.settings.steps and not self._out_of_time():
                 self._step()
                 # All processes stop after the same step, or some would wait for the others.
@@ -308,8 +315,23 @@ class Trainer:
                 for _ in self.recipe.step(*self._batch(step)):
                     pass
 
+    @contextmanager
+    def _reading_ahead(self) -> Iterator[None]:
+        """Read each batch while the one before is learnt from, which a GPU would wait for."""
+        with ThreadPoolExecutor(1) as self.reader:
+            try:
+                yield
+            finally:
+                self.reader = None
+                self.read_ahead.clear()
+
     def _batch(self, step: int) -> list[Tensor]:
-        batch = share(self.batches(step), self.recipe.batches_per_step)
+        ready = self.read_ahead.pop(step, None)
+        if self.reader is not None:
+            self.read_ahead = {step + 1: self.reader.submit(self.batches, step + 1)}
+        batch = share(
+            self.batches(step) if ready is None else ready.result(), self.recipe.batches_per_step
+        )
         views, *labels = (part.to(self.device) for part in batch)
         return [views.float() / 127.5 - 1, *labels]
 
