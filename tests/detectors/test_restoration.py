@@ -59,7 +59,8 @@ def test_a_hole_is_filled_without_a_look_at_what_was_there(made):
 
 
 def test_defects_on_parts_are_found_where_they_are(tmp_path):
-    write_line(tmp_path, 40, 8, 4, size=96)
+    # Of fewer test images, the AUROC moves by more than 0.1 from seed to seed.
+    write_line(tmp_path, 40, 60, 20, size=96)
     made = Restoration(
         device="cpu",
         view={"size": 32},
