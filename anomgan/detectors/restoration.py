@@ -39,6 +39,10 @@ FILLED = 0.25
 """Share of the views that the generator fills a hole of; two at least, for batch norm."""
 EXPOSURE = 0.2
 """Up to which views are exposed longer or shorter: logarithm of the gain."""
+CONTRAST = 0.25
+"""Up to which their contrast, and their gamma, is higher or lower: logarithms of the factors."""
+OFFSET = 0.15
+"""Up to which they are lighter or darker all over, on the scale [-1, 1]."""
 RIM = 4
 """Pixels around what is not believed that are cut out, too."""
 
@@ -118,13 +122,19 @@ class RestorationRecipe(Recipe):
 
 
 def expose(x: Tensor) -> Tensor:
-    """Views [N, C, H, W] in [-1, 1], each a little brighter or darker: a lamp that has aged.
+    """Views [N, C, H, W] in [-1, 1], each as under another lamp and another camera setting.
 
-    Otherwise good parts under a light that varies less in training than later on would be called
-    anomalous as a whole.
+    Gain, offset, contrast and gamma vary. Otherwise good parts that are photographed a little
+    otherwise than those of training would be called anomalous as a whole.
     """
-    gain = torch.empty(len(x), 1, 1, 1, device=x.device).uniform_(-EXPOSURE, EXPOSURE).exp()
-    return ((x + 1) * gain - 1).clamp(-1, 1)
+
+    def uniform(limit: float) -> Tensor:
+        return torch.empty(len(x), 1, 1, 1, device=x.device).uniform_(-limit, limit)
+
+    x = ((x + 1) / 2).clamp_min(1e-6) ** uniform(CONTRAST).exp() * 2 - 1
+    mean = x.mean((1, 2, 3), keepdim=True)
+    x = (x - mean) * uniform(CONTRAST).exp() + mean + uniform(OFFSET)
+    return ((x + 1) * uniform(EXPOSURE).exp() - 1).clamp(-1, 1)
 
 
 def fill(generator: nn.Module, x: Tensor, hole: Tensor) -> Tensor:
