@@ -39,9 +39,9 @@ FILLED = 0.25
 """Share of the views that the generator fills a hole of; two at least, for batch norm."""
 EXPOSURE = 0.2
 """Up to which views are exposed longer or shorter: logarithm of the gain."""
-CONTRAST = 0.25
+CONTRAST = 0.12
 """Up to which their contrast, and their gamma, is higher or lower: logarithms of the factors."""
-OFFSET = 0.15
+OFFSET = 0.07
 """Up to which they are lighter or darker all over, on the scale [-1, 1]."""
 RIM = 4
 """Pixels around what is not believed that are cut out, too."""
