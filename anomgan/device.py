@@ -6,6 +6,9 @@ import torch
 
 from anomgan.errors import SettingsError
 
+BFLOAT16_UNITS = ("avx512_bf16", "amx_bf16")
+"""What torch calls processor units for bfloat16."""
+
 
 def choose_device(name: str) -> torch.device:
     """The device called `name`; "auto" takes CUDA, then Apple's MPS, then the CPU.
@@ -39,6 +42,6 @@ def has_bfloat16(device: torch.device) -> bool:
     """Whether a device has units for bfloat16, with which mixed precision is faster."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    return device.type == "cpu" and (
-        torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    )
+    # An older torch does not say what its processor has; float32 is right everywhere.
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return device.type == "cpu" and any(capabilities.get(unit) for unit in BFLOAT16_UNITS)
