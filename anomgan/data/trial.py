@@ -62,8 +62,30 @@ def paint(image: np.ndarray, kind: str, rng: np.random.Generator) -> Painted:
     return painted, mask
 
 
+def relight(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A photograph as under another lamp, by another camera setting.
+
+    Its gamma differs by up to 15%, its contrast and its gain by up to 10%, its offset by up to 10
+    grey levels.
+
+    Args:
+        image: uint8 [H, W] or [H, W, 3].
+        rng: decides how much.
+    """
+    x = (image / 255) ** np.exp(rng.uniform(-0.15, 0.15))
+    mean = x.mean()
+    x = (x - mean) * np.exp(rng.uniform(-0.1, 0.1)) + mean + rng.uniform(-0.04, 0.04)
+    return np.clip(np.rint(255 * x * np.exp(rng.uniform(-0.1, 0.1))), 0, 255).astype(np.uint8)
+
+
 def write_trial(
-    folder: Path, images: Sequence[Path], test: Sequence[Path], *, seed: int = 0, each: int = 1
+    folder: Path,
+    images: Sequence[Path],
+    test: Sequence[Path],
+    *,
+    seed: int = 0,
+    each: int = 1,
+    relit: bool = False,
 ) -> None:
     """Write a data set in MVTec AD layout: images to learn from, good ones, and painted ones.
 
@@ -73,6 +95,7 @@ def write_trial(
         test: other good photographs: `test/good`, and the ground of every defect.
         seed: of everything random.
         each: defects of each kind that are painted on each of `test`, on an image each.
+        relit: each image that is tested on is under a lamp of its own, good or not.
 
     Raises:
         InputError: the folder exists, or an image cannot be read.
@@ -83,12 +106,17 @@ def write_trial(
         (folder / place).mkdir(parents=True)
         for number, path in enumerate(paths):
             (folder / place / f"{number:05d}{path.suffix}").symlink_to(path.resolve())
+    for number, path in enumerate(sorted((folder / "test" / "good").iterdir()) if relit else ()):
+        image = relight(to_uint8(read_image(path), 16), np.random.default_rng((seed, number)))
+        path.unlink()
+        write_png(path.with_suffix(".png"), image)
     for kind_number, kind in enumerate(KINDS):
         for number, path in enumerate(test):
             image = to_uint8(read_image(path), 16)
             for turn in range(each):
                 rng = np.random.default_rng((seed, kind_number, number, turn))
                 painted, mask = paint(image, kind, rng)
+                painted = relight(painted, rng) if relit else painted
                 name = f"{number:05d}_{turn}"
                 write_png(folder / "test" / kind / f"{name}.png", painted)
                 write_png(folder / "ground_truth" / kind / f"{name}_mask.png", mask)

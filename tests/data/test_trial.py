@@ -5,7 +5,7 @@ from PIL import Image
 from anomgan.data.decode import read_image
 from anomgan.data.part_sets import read_folder, read_mask
 from anomgan.data.parts import render_part
-from anomgan.data.trial import FAINTEST, KINDS, paint, write_trial
+from anomgan.data.trial import FAINTEST, KINDS, paint, relight, write_trial
 from anomgan.errors import InputError, SettingsError
 
 EVERY = pytest.mark.parametrize("kind", sorted(KINDS))
@@ -45,6 +45,33 @@ def test_defects_are_put_on_the_part_rather_than_beside_it():
         rows, columns = np.nonzero(mask)
         inside += 55 < rows.mean() < 145 and 55 < columns.mean() < 145
     assert inside > 25, "of 40; by area it would be 8"
+
+
+def test_another_lamp_moves_every_level_and_changes_no_order(part):
+    rng, means = np.random.default_rng(0), []
+    for _ in range(40):
+        seen = relight(part, rng)
+        assert seen.dtype == np.uint8 and seen.shape == part.shape
+        levels = [seen[part == level].mean() for level in np.unique(part)]
+        assert (np.diff(levels) >= 0).all(), "what is lighter stays lighter"
+        means.append(seen.mean() - part.mean())
+    assert min(means) < -5 and max(means) > 5 and abs(np.mean(means)) < 5
+
+
+def test_relit_trials_differ_in_light_alone(tmp_path):
+    good = tmp_path / "good.png"
+    Image.fromarray(render_part(0, size=96)[0]).save(good)
+    for name, relit in (("plain", False), ("relit", True)):
+        write_trial(tmp_path / name, [good], [good], relit=relit)
+    for kind in ("good", "pit"):
+        folders = (tmp_path / name / "test" / kind for name in ("plain", "relit"))
+        plain, relit = (read_image(next(folder.iterdir())) for folder in folders)
+        assert not np.array_equal(plain, relit)
+        assert np.corrcoef(plain.ravel(), relit.ravel())[0, 1] > 0.98
+    masks = [read_image(path) for path in sorted(tmp_path.glob("*/ground_truth/pit/*.png"))]
+    assert len(masks) == 2 and np.array_equal(*masks)
+    learnt = [read_image(path) for path in sorted(tmp_path.glob("*/train/good/*"))]
+    assert len(learnt) == 2 and np.array_equal(*learnt)
 
 
 def test_a_trial_is_a_data_set_like_any_other(part, tmp_path):
