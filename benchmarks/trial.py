@@ -35,7 +35,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
-    protocol = "trial defects" + ", each under a lamp of its own" * options.relit
+    protocol = "trial defects"
+    if options.relit:
+        protocol += ", each under a lamp of its own"
     data = DataSet("folder", trial_folder(options.parts, options.relit), protocol)
     chosen = with_changes(options.detectors, options.changes or [""])
     cells = plan("trial", data, chosen, options.seeds)
@@ -44,7 +46,7 @@ def main() -> None:
 
 def trial_folder(parts: str, relit: bool = False) -> Path:
     """The folder of the trial, written the first time."""
-    folder = MODELS / "trial" / (parts + "-relit" * relit)
+    folder = MODELS / "trial" / (f"{parts}-relit" if relit else parts)
     if not folder.exists():
         if parts == "tiles":
             images = [path for paths in by_lighting("train").values() for path in paths]

@@ -75,7 +75,7 @@ def relight(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     x = (image / 255) ** np.exp(rng.uniform(-0.15, 0.15))
     mean = x.mean()
     x = (x - mean) * np.exp(rng.uniform(-0.1, 0.1)) + mean + rng.uniform(-0.04, 0.04)
-    return np.clip(np.rint(255 * x * np.exp(rng.uniform(-0.1, 0.1))), 0, 255).astype(np.uint8)
+    return _to_pixels(255 * x * np.exp(rng.uniform(-0.1, 0.1)))
 
 
 def write_trial(
@@ -102,14 +102,14 @@ def write_trial(
     """
     if folder.exists():
         raise InputError(f"{folder} exists already; choose another folder for the trial")
-    for place, paths in (("train/good", images), ("test/good", test)):
-        (folder / place).mkdir(parents=True)
-        for number, path in enumerate(paths):
-            (folder / place / f"{number:05d}{path.suffix}").symlink_to(path.resolve())
-    for number, path in enumerate(sorted((folder / "test" / "good").iterdir()) if relit else ()):
-        image = relight(to_uint8(read_image(path), 16), np.random.default_rng((seed, number)))
-        path.unlink()
-        write_png(path.with_suffix(".png"), image)
+    _link(images, folder / "train" / "good")
+    if relit:
+        for number, path in enumerate(test):
+            rng = np.random.default_rng((seed, number))
+            image = relight(to_uint8(read_image(path), 16), rng)
+            write_png(folder / "test" / "good" / f"{number:05d}.png", image)
+    else:
+        _link(test, folder / "test" / "good")
     for kind_number, kind in enumerate(KINDS):
         for number, path in enumerate(test):
             image = to_uint8(read_image(path), 16)
@@ -120,6 +120,12 @@ def write_trial(
                 name = f"{number:05d}_{turn}"
                 write_png(folder / "test" / kind / f"{name}.png", painted)
                 write_png(folder / "ground_truth" / kind / f"{name}_mask.png", mask)
+
+
+def _link(paths: Sequence[Path], folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for number, path in enumerate(paths):
+        (folder / f"{number:05d}{path.suffix}").symlink_to(path.resolve())
 
 
 def _pit(image: np.ndarray, place: Place, rng: np.random.Generator) -> Painted:
@@ -258,12 +264,16 @@ def _soft(inside: np.ndarray, width: float) -> np.ndarray:
 
 def _multiplied(image: np.ndarray, factor: np.ndarray) -> np.ndarray:
     scale = factor if image.ndim == 2 else factor[:, :, None]
-    return np.clip(np.rint(image * scale), 0, 255).astype(np.uint8)
+    return _to_pixels(image * scale)
 
 
 def _blended(image: np.ndarray, other: np.ndarray, share: np.ndarray) -> np.ndarray:
     part = share if image.ndim == 2 else share[:, :, None]
-    return np.clip(np.rint(image + part * (other - image)), 0, 255).astype(np.uint8)
+    return _to_pixels(image + part * (other - image))
+
+
+def _to_pixels(values: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
 def _mask(share: np.ndarray) -> np.ndarray:
