@@ -331,16 +331,16 @@ class Detector(ABC):
         evidence |= compare(prepared, rebuilt, self.settings.score.smooth, names)
         return Look(squeezed(prepared), squeezed(to_pixels(reconstruction)[0]), evidence)
 
-    def judge(self, seen: Look, statistics: Statistics) -> tuple[float, np.ndarray]:
-        """Image score and heatmap [h, w] of one image."""
+    def judge(self, evidence: Evidence, statistics: Statistics) -> tuple[float, np.ndarray]:
+        """Image score and heatmap [h, w] from the evidence of one image."""
         settings = self.settings
-        used = statistics if settings.score.standardise else None
-        total = combine(seen.evidence, settings.weights.as_dict(), used, seen.prepared)
+        standardise = settings.score.standardise
+        total = combine(evidence, settings.weights.as_dict(), statistics, standardise)
         score = pool(total, settings.score)
         if settings.heatmap_weights == settings.weights:
             return score, total
         weights = settings.heatmap_weights.as_dict()
-        return score, combine(seen.evidence, weights, used, seen.prepared)
+        return score, combine(evidence, weights, statistics, standardise)
 
     @property
     def bits(self) -> int:
@@ -356,7 +356,7 @@ class Detector(ABC):
 
     def _result(self, source: Source, shape: tuple[int, ...], seen: Look) -> Result:
         fitted = self._require_fitted()
-        score, heat = self.judge(seen, fitted.statistics)
+        score, heat = self.judge(seen.evidence, fitted.statistics)
         calibration = fitted.calibration
         return Result(
             image=None if isinstance(source, np.ndarray) else str(source),

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from anomgan.config import CalibrationSettings, Settings
@@ -214,7 +213,7 @@ def _calibrate(
     looks = detector.look(store[index] for index in held)
     with progress_bar("calibrating", len(held)) as report:
         for done, seen in enumerate(looks, start=1):
-            score, heatmap = detector.judge(seen, statistics)
+            score, heatmap = detector.judge(seen.evidence, statistics)
             scores.append(score)
             heat.append(pool(heatmap, detector.settings.score))
             if len(samples) < SAMPLES:
@@ -223,11 +222,9 @@ def _calibrate(
     return Calibration.from_scores(scores, heat, rate, groups), samples
 
 
-def _evidence(
-    detector: "Detector", store: ImageStore, some: Sequence[int]
-) -> Iterator[tuple[np.ndarray, Evidence]]:
+def _evidence(detector: "Detector", store: ImageStore, some: Sequence[int]) -> Iterator[Evidence]:
     looks = detector.look(store[index] for index in some)
     with progress_bar("measuring normal residuals", len(some)) as report:
         for done, seen in enumerate(looks, start=1):
-            yield seen.prepared, seen.evidence
+            yield seen.evidence
             report(done)

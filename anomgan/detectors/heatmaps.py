@@ -1,6 +1,5 @@
 """From a detector's evidence to one heatmap, one score and the regions that stand out."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
@@ -11,7 +10,6 @@ from scipy.special import expit
 from torch import Tensor
 
 from anomgan.config import ScoreSettings
-from anomgan.detectors.texture import OCTAVES, expected, regress, texture
 
 Evidence = dict[str, np.ndarray]
 """Named maps [h, w] of one prepared image, higher is more anomalous."""
@@ -42,8 +40,7 @@ class Statistics:
 
     Mean and deviation are taken position by position where all normal images have one size
     (`per_pixel`), so that an edge that is never quite rebuilt does not count as a defect; they are
-    one number for the whole map otherwise. Alarms are counted in relative positions, and in images
-    of each texture.
+    one number for the whole map otherwise. Alarms are counted in relative positions.
     """
 
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
@@ -51,26 +48,17 @@ class Statistics:
 
     @classmethod
     def measure(
-        cls,
-        images: Iterable[tuple[np.ndarray, Evidence]],
-        per_pixel: bool,
-        logits: Set[str] = frozenset(),
+        cls, images: Iterable[Evidence], per_pixel: bool, logits: Set[str] = frozenset()
     ) -> "Statistics":
-        """Accumulate over normal images, uint8, and their evidence, one at a time.
-
-        `logits` names the evidence that is a logit.
-        """
-        alarms: dict[str, list[np.ndarray]] = defaultdict(list)
-        textures: list[np.ndarray] = []
+        """Accumulate over the evidence of normal images, one at a time; `logits` names logits."""
+        alarms: dict[str, np.ndarray] = {}
         count: dict[str, float] = {}
         first: dict[str, np.ndarray] = {}
         second: dict[str, np.ndarray] = {}
-        for image, evidence in images:
-            if evidence.keys() & logits:
-                textures.append(texture(image))
+        for evidence in images:
             for name, values in evidence.items():
                 if name in logits:
-                    alarms[name].append(_on_grid(expit(values)))
+                    alarms[name] = alarms.get(name, 0) + _on_grid(expit(values))
                     continue
                 exact = values.astype(np.float64)
                 once = exact if per_pixel else np.asarray(exact.mean())
@@ -78,11 +66,7 @@ class Statistics:
                 count[name] = count.get(name, 0) + 1
                 first[name] = first.get(name, 0) + once
                 second[name] = second.get(name, 0) + twice
-        tensors: dict[str, Tensor] = {}
-        for name, shares in alarms.items():
-            tensors[f"{name}.doubt"] = _doubt(np.sum(shares, axis=0))
-            often = np.log(np.mean(shares, axis=(1, 2)) + 1e-12)
-            tensors[f"{name}.texture"] = regress(np.stack(textures), often)
+        tensors = {f"{name}.doubt": _doubt(shares) for name, shares in alarms.items()}
         for name, n in count.items():
             mean = first[name] / n
             if per_pixel:
@@ -108,24 +92,18 @@ class Statistics:
     def measured(self, name: str) -> bool:
         """Whether there is all that `standardise` needs of an evidence."""
         if f"{name}.doubt" in self.tensors:
-            doubt, line = self.tensors[f"{name}.doubt"], self.tensors.get(f"{name}.texture")
-            if line is None or (doubt.shape, line.shape) != ((CELLS, CELLS), (4, OCTAVES)):
-                return False
-            return bool(torch.isfinite(doubt).all() and torch.isfinite(line).all())
+            doubt = self.tensors[f"{name}.doubt"]
+            return doubt.shape == (CELLS, CELLS) and bool(torch.isfinite(doubt).all())
         mean, deviation = (self.tensors.get(f"{name}.{what}") for what in ("mean", "deviation"))
         if mean is None or deviation is None or mean.shape != deviation.shape:
             return False
         return mean.ndim in (0, 2) and mean.numel() > 0 and bool((deviation > 0).all())
 
-    def standardise(self, name: str, values: np.ndarray, image: np.ndarray) -> np.ndarray:
-        """(values - mean) / deviation, for a map [h, w] of an image of any size.
-
-        A logit is lowered by the doubt of its place, and by what is expected of the image's
-        texture.
-        """
+    def standardise(self, name: str, values: np.ndarray) -> np.ndarray:
+        """(values - mean) / deviation, for a map [h, w] of any size; logits - doubt."""
         if f"{name}.doubt" in self.tensors:
-            doubt = cv2.resize(self.tensors[f"{name}.doubt"].numpy(), values.shape[::-1])
-            return values - doubt - expected(texture(image), self.tensors[f"{name}.texture"])
+            doubt = self.tensors[f"{name}.doubt"].numpy()
+            return values - cv2.resize(doubt, values.shape[::-1])
         mean = self.tensors[f"{name}.mean"].numpy()
         deviation = self.tensors[f"{name}.deviation"].numpy()
         if mean.ndim and mean.shape != values.shape:
@@ -199,18 +177,11 @@ def blur(values: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def combine(
-    evidence: Evidence,
-    weights: Mapping[str, float],
-    statistics: Statistics | None,
-    image: np.ndarray,
+    evidence: Evidence, weights: Mapping[str, float], statistics: Statistics, standardise: bool
 ) -> np.ndarray:
-    """The weighted sum of evidence as one map [h, w] float32, standardised if there are statistics.
-
-    `image` is what the evidence was found in, uint8 [h, w] or [h, w, C].
-    """
+    """The weighted sum of (standardised) evidence as one map [h, w] float32."""
     parts = [
-        weight
-        * (statistics.standardise(name, evidence[name], image) if statistics else evidence[name])
+        weight * (statistics.standardise(name, evidence[name]) if standardise else evidence[name])
         for name, weight in weights.items()
         if weight
     ]

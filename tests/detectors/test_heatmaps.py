@@ -12,14 +12,12 @@ from anomgan.detectors.heatmaps import (
     residual_map,
 )
 
-IMAGE = np.full((40, 40), 128, np.uint8)
-
 
 def test_statistics_of_maps_of_any_size_are_those_of_all_pixels(rng):
     maps = [rng.normal(3, 2, (40, 40)) for _ in range(20)]
-    statistics = Statistics.measure([(IMAGE, {"residual": m}) for m in maps], per_pixel=False)
+    statistics = Statistics.measure([{"residual": m} for m in maps], per_pixel=False)
     everything = np.stack(maps)
-    standard = statistics.standardise("residual", everything[0], IMAGE)
+    standard = statistics.standardise("residual", everything[0])
     expected = (everything[0] - everything.mean()) / everything.std()
     assert np.allclose(standard, expected, atol=1e-4)
 
@@ -28,12 +26,12 @@ def test_statistics_per_pixel_know_where_normal_images_are_restless(rng):
     maps = [rng.normal(1, 0.1, (60, 60)).astype(np.float32) for _ in range(50)]
     for m in maps:
         m[:, :30] *= 10
-    statistics = Statistics.measure([(IMAGE, {"residual": m}) for m in maps], per_pixel=True)
+    statistics = Statistics.measure([{"residual": m} for m in maps], per_pixel=True)
     same = np.full((60, 60), 10.0)
-    standard = statistics.standardise("residual", same, IMAGE)
+    standard = statistics.standardise("residual", same)
     assert abs(standard[:, :20]).max() < 1.5
     assert standard[:, 40:].min() > 5
-    assert statistics.standardise("residual", np.zeros((30, 90)), IMAGE).shape == (30, 90)
+    assert statistics.standardise("residual", np.zeros((30, 90))).shape == (30, 90)
     assert statistics.image_shape == (60, 60)
 
 
@@ -43,13 +41,13 @@ def test_logits_count_less_where_good_parts_raise_alarms(rng):
         values[:16, :24] = 0  # a corner that is half believed, in relative positions
         return values
 
-    statistics = Statistics.measure([(IMAGE, {"fake": logits()})] * 5, True, logits={"fake"})
-    lowered = logits() - statistics.standardise("fake", logits(), IMAGE)
+    statistics = Statistics.measure([{"fake": logits()}] * 5, True, logits={"fake"})
+    lowered = logits() - statistics.standardise("fake", logits())
     odds = (1 / (1 + np.exp(0))) / (1 / (1 + np.exp(4)))
     assert lowered[4, 4] == pytest.approx(np.log(odds), abs=1e-3)
     assert abs(lowered[32:, 48:]).max() < 1e-3, "elsewhere they count as they are"
     larger = np.zeros((128, 40), np.float32)
-    assert statistics.standardise("fake", larger, IMAGE)[4, 2] == pytest.approx(-np.log(odds), abs=1e-3)
+    assert statistics.standardise("fake", larger)[4, 2] == pytest.approx(-np.log(odds), abs=1e-3)
     assert statistics.measured("fake") and not statistics.measured("residual")
     assert statistics.image_shape is None, "the grid of places says nothing of the images"
 
@@ -65,15 +63,16 @@ def test_only_what_is_asked_of_the_difference_is_worked_out(rng):
 
 
 def test_a_pixel_that_never_moves_does_not_divide_by_zero():
-    statistics = Statistics.measure([(IMAGE, {"latent": np.ones((8, 8))})] * 3, per_pixel=True)
-    assert np.isfinite(statistics.standardise("latent", np.zeros((8, 8)), IMAGE)).all()
+    statistics = Statistics.measure([{"latent": np.ones((8, 8))}] * 3, per_pixel=True)
+    assert np.isfinite(statistics.standardise("latent", np.zeros((8, 8)))).all()
 
 
 def test_evidence_is_weighted_and_summed():
     evidence = {"latent": np.full((2, 2), 3.0), "residual": np.full((2, 2), 5.0)}
+    statistics = Statistics({})
     weights = {"latent": 0.5, "residual": 2.0}
-    assert (combine(evidence, weights, None, IMAGE) == 11.5).all()
-    assert (combine(evidence, {"latent": 1.0, "residual": 0.0}, None, IMAGE) == 3).all()
+    assert (combine(evidence, weights, statistics, False) == 11.5).all()
+    assert (combine(evidence, {"latent": 1.0, "residual": 0.0}, statistics, False) == 3).all()
 
 
 @pytest.mark.parametrize(("share", "expected"), [(1e-9 + 0.001, 99), (0.1, 94.5), (1.0, 49.5)])
