@@ -12,7 +12,7 @@ from anomgan.benchmark.tables import fill_tables, markdown, study_table
 README = ROOT / "README.md"
 NAMES = (
     *("fault", "detector", "photographs", "generator", "config", "space", "restarts", "figure"),
-    *("precision", "seed"),
+    *("precision", "seed", "kind"),
 )
 """What tells the records of one study apart; of several alike the last one counts."""
 COLUMNS = {
@@ -89,6 +89,14 @@ COLUMNS = {
         "auroc_nearest_made": ("made", ".3f"),
         "auroc_autoencoder_learnt": ("of autoencoder: real", ".3f"),
         "auroc_autoencoder_made": ("made", ".3f"),
+    },
+    "trial_pairs": {
+        "photographs": ("parts", ""),
+        "kind": ("defect", ""),
+        "image_auroc": ("AUROC", ".3f"),
+        "above_own": ("above its own image", ".1%"),
+        "rise": ("rise", ".2f"),
+        "deviation_good": ("deviation of good images", ".2f"),
     },
     "line_faults": {
         "fault": ("fault", ""),
