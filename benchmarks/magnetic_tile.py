@@ -2,14 +2,15 @@
 
     python benchmarks/magnetic_tile.py
 
-Every detector with its parts settings, and the baselines.
+Every detector with its parts settings, the baselines, and what the default learns in 10 minutes.
 """
 
-from study import BASELINES, DATA, FAST, contenders, run, with_settings
+from study import BASELINES, DATA, FAST, ROOT, contenders, run, with_settings
 
 from anomgan.benchmark.sets import DataSet
 
 TILES = DATA / "magnetic_tile"
+DEFAULT = ROOT / "configs" / "restoration_parts.toml"
 
 if __name__ == "__main__":
     run(
@@ -18,6 +19,7 @@ if __name__ == "__main__":
         (
             DataSet("folder", TILES, "split by folder", groups=TILES / "tiles.csv"),
             with_settings("parts", ["restoration", *FAST, "anogan"])
-            + contenders(BASELINES, [], [], {}),
+            + contenders(BASELINES, [], [], {})
+            + contenders([], [DEFAULT], ["training.minutes=10"], {}),
         ),
     )
