@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import torch
@@ -206,9 +207,18 @@ def _died(cell: Cell) -> Record:
 
 
 def _settle_in(threads: int) -> None:
+    Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     # The progress bars of several processes would overwrite each other on one terminal.
     sys.stderr = open(os.devnull, "w")
+
+
+def _end_with_parent() -> None:
+    """When the command is killed, do not go on with a cell whose record nobody would write."""
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)
 
 
 def run_cell(cell: Cell, out: Path, device: str) -> Record:

@@ -76,6 +76,19 @@ def test_several_processes_give_the_figures_of_one(line, tmp_path):
     assert figures(out) == figures(tmp_path / "one.jsonl")
 
 
+def test_a_run_that_is_killed_leaves_no_process_at_work(line, tmp_path):
+    settings = ["--detectors", "mean-image,ganomaly", "--set", "training.minutes=60"]
+    settings += ["--set", "calibration.minimum=6"]
+    command = [sys.executable, "-m", "anomgan", "benchmark", "folder", "--data", line, *settings]
+    run = subprocess.Popen(
+        [*command, "--workers", "2", "--device", "cpu", "--out", tmp_path / "results.jsonl"],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert "mean-image" in run.stdout.readline()  # and the other cell is still at work
+    run.kill()
+    run.communicate(timeout=60)  # what it says has an end once all its processes have ended
+
+
 def test_a_cluster_gives_the_figures_of_one_process(line, tmp_path):
     pytest.importorskip("ray", reason='ray is not installed: pip install "anomgan[ray]"')
     todo = cells(line, ["mean-image", "pca", "nearest"])
