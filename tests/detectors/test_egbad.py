@@ -59,13 +59,14 @@ def test_both_scores_are_those_of_the_paper(made):
     assert torch.allclose(maps["feature"].flatten(), (features - other).abs().mean(1), atol=1e-6)
 
 
-@pytest.mark.parametrize("reconstruction", [0.0, 10.0], ids=["paper", "parts"])
-def test_digits_that_were_never_seen_are_told_apart(reconstruction):
+# After 300 steps of the paper's losses, the encoder of one seed in six has not learnt to invert.
+@pytest.mark.parametrize(("reconstruction", "steps"), [(0, 600), (10, 300)], ids=["paper", "parts"])
+def test_digits_that_were_never_seen_are_told_apart(reconstruction, steps):
     made = EGBAD(
         device="cpu",
         network={"latent_dim": 8, "features": 16},
         loss={"reconstruction": reconstruction},
-        training={"steps": 300, "batch_size": 32, "learning_rate": 5e-4},
+        training={"steps": steps, "batch_size": 32, "learning_rate": 5e-4},
         **WHOLE,
     )
     assert separation(made) > 0.9

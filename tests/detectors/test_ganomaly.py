@@ -79,4 +79,6 @@ def test_digits_that_were_never_seen_are_told_apart(values):
         "training": {"steps": 250, "batch_size": 32, "learning_rate": 1e-3},
         "network": {"features": 16, "latent_dim": 8},
     }
-    assert separation(GANomaly(device="cpu", **(common | values))) > 0.93
+    # Seeds differ by 0.03, as do versions of torch.
+    seeds = [separation(GANomaly(device="cpu", seed=n, **(common | values))) for n in range(3)]
+    assert sum(seeds) / 3 > 0.93
