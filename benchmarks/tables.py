@@ -7,6 +7,7 @@ import json
 
 from study import RESULTS, ROOT
 
+from anomgan.benchmark.records import read_records
 from anomgan.benchmark.tables import fill_tables, markdown, study_table
 
 README = ROOT / "README.md"
@@ -121,6 +122,8 @@ def main() -> None:
 
 def table(study: str, figure: str | None) -> str:
     """The table of a study; studies of other things than detection have columns of their own."""
+    if study == "choice":
+        return _choice()
     results = RESULTS / f"{study}.jsonl"
     if study not in COLUMNS:
         return study_table(results, figure)
@@ -133,6 +136,27 @@ def table(study: str, figure: str | None) -> str:
         if sum(line.get(name) is not None for name in columns) > 1
     ]
     return markdown([head for head, _ in columns.values()], rows)
+
+
+def _choice() -> str:
+    """What the default is chosen by: each detector on both trials, and what it costs on tiles."""
+    trials, tiles, memory = (
+        read_records(RESULTS / f"{study}.jsonl")
+        for study in ("trial", "magnetic_tile", "detector_memory")
+    )
+    rows = []
+    for peaks in memory:
+        name = peaks["detector"]
+        config = f"{name.replace('-', '_')}_parts.toml"
+        cost = next(r for r in tiles if r["config"] == config)
+        auroc = {r["category"]: r["image_auroc"] for r in trials if r["detector"] == name}
+        mean = (auroc["tiles"] + auroc["screw"]) / 2
+        figures = [f"{value:.3f}" for value in (auroc["tiles"], auroc["screw"], mean)]
+        figures += [f"{cost['fit_seconds'] / 60:.1f}", f"{cost['score_ms_per_image']:.0f}"]
+        figures += [f"{peaks[f'{job}_megabytes']:.0f}" for job in ("fit", "score")]
+        rows.append((mean, [name, *figures]))
+    heads = ["detector", "tiles", "screws", "mean", "fit, min", "score, ms", "fit, MB", "score, MB"]
+    return markdown(heads, [row for _, row in sorted(rows, reverse=True)])
 
 
 def _cell(value: str | float | None, form: str) -> str:

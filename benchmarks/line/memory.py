@@ -9,13 +9,17 @@ benchmarks/results/line_memory.jsonl.
 
 import argparse
 import json
-import os
-import subprocess
 import tempfile
-import time
 from pathlib import Path
 
-from small_line import ANOMGAN, RESULTS, fit_digits, link_digits, write_digits
+from small_line import (
+    ANOMGAN,
+    fit_digits,
+    link_digits,
+    measure,
+    write_digits,
+    write_records,
+)
 
 
 def main() -> None:
@@ -32,11 +36,10 @@ def main() -> None:
             link_digits(place / "digits", folder, images)
             command = [*ANOMGAN, "score", "--device", "cpu", "--model", place / "model"]
             command += ["--dir", folder, "--out", table, "--resume"]
-            first, again = _measure(command), _measure(command)
+            first, again = measure(command), measure(command)
             rows = [json.loads(line)["image"] for line in table.read_text().splitlines()]
             measured.append(
                 {
-                    "study": "line_memory",
                     "images": images,
                     "rows": len(rows),
                     "distinct_rows": len(set(rows)),
@@ -46,28 +49,7 @@ def main() -> None:
                 }
             )
             print(json.dumps(measured[-1]), flush=True)
-    _record(measured)
-
-
-def _measure(command: list[str | Path]) -> dict[str, float]:
-    """Time and peak resident memory of a command."""
-    began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"{command} ended with {os.waitstatus_to_exitcode(status)}")
-    seconds = time.perf_counter() - began
-    return {"seconds": round(seconds, 1), "peak_megabytes": round(usage.ru_maxrss / 1024, 1)}
-
-
-def _record(measured: list[dict[str, float]]) -> None:
-    import torch  # not before all is measured, see small_line
-
-    from anomgan.benchmark.records import environment
-
-    about = environment(torch.device("cpu"))
-    lines = [json.dumps(record | about) + "\n" for record in measured]
-    (RESULTS / "line_memory.jsonl").write_text("".join(lines))
+    write_records("line_memory", measured)
 
 
 if __name__ == "__main__":

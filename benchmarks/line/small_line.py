@@ -1,14 +1,18 @@
-"""What the studies of the line share: a tiny model of digits, and folders full of them.
+"""What the studies of the line share: a tiny model of digits, folders full of them, a meter.
 
 Nothing here imports torch: what `wait4` says of a child is never less than its parent had when it
 began.
 """
 
+import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -42,3 +46,25 @@ def link_digits(digits: Path, folder: Path, count: int) -> None:
     folder.mkdir()
     for number, source in enumerate(islice(cycle(sorted(digits.iterdir())), count)):
         os.link(source, folder / f"{number:06}.png")
+
+
+def measure(command: Sequence[str | Path]) -> dict[str, float]:
+    """Time and peak resident memory of a command. Needs Linux."""
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{command} ended with {os.waitstatus_to_exitcode(status)}")
+    seconds = time.perf_counter() - began
+    return {"seconds": round(seconds, 1), "peak_megabytes": round(usage.ru_maxrss / 1024, 1)}
+
+
+def write_records(study: str, measured: Sequence[dict[str, Any]]) -> None:
+    """The records of a study, in the place of earlier ones."""
+    import torch  # not before all is measured, see above
+
+    from anomgan.benchmark.records import environment
+
+    about = {"study": study, **environment(torch.device("cpu"))}
+    lines = [json.dumps({**about, **record}) + "\n" for record in measured]
+    (RESULTS / f"{study}.jsonl").write_text("".join(lines))

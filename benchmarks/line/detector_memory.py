@@ -1,0 +1,49 @@
+"""Peak memory of each detector with its default settings: of `anomgan fit`, and of `anomgan score`.
+
+    python benchmarks/line/detector_memory.py
+
+Learns 100 good magnetic tiles for 30 steps, and scores 32 others: more steps take no more memory,
+more images up to 512 MB. Needs Linux. Leaves benchmarks/results/detector_memory.jsonl.
+"""
+
+import argparse
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from small_line import ANOMGAN, measure, write_records
+
+DATA = Path(os.environ.get("ANOMGAN_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DETECTORS = ("restoration", "ganomaly", "egbad", "f-anogan", "anogan")
+LEARNT, SCORED = 100, 32
+
+
+def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+    tiles = sorted((DATA / "magnetic_tile" / "train" / "good").iterdir())
+    measured = []
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        _link(tiles[:LEARNT], place / "ok")
+        _link(tiles[-SCORED:], place / "new")
+        for detector in DETECTORS:
+            model = place / detector
+            fit = [*ANOMGAN, "fit", "--normal-dir", place / "ok", "--out", model]
+            fit += ["--detector", detector, "--steps", "30", "--device", "cpu"]
+            score = [*ANOMGAN, "score", "--model", model, "--dir", place / "new"]
+            score += ["--out", place / f"{detector}.jsonl", "--device", "cpu"]
+            peaks = {f"{job[3]}_megabytes": measure(job)["peak_megabytes"] for job in (fit, score)}
+            measured.append({"detector": detector, **peaks})
+            print(json.dumps(measured[-1]), flush=True)
+    write_records("detector_memory", measured)
+
+
+def _link(images: list[Path], folder: Path) -> None:
+    folder.mkdir()
+    for path in images:
+        (folder / path.name).symlink_to(path.resolve())
+
+
+if __name__ == "__main__":
+    main()
