@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from itertools import cycle, product
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -42,14 +43,15 @@ def save_roc(
 ) -> None:
     """ROC curves: (false-positive rate, true-positive rate, AUROC) by name."""
     figure, axis = plot(title, "false alarms among good parts", "defects found")
-    figure.set_size_inches(5.5, 5.5)
+    figure.set_size_inches(5.5, 5.5 + 0.25 * len(curves))
     styles = cycle(product(("-", "--"), COLOURS))
     for (name, (false_alarms, found, area)), style in zip(curves.items(), styles, strict=False):
-        label = plain(f"{name}: AUROC {area:.3f}")
+        label = fill(plain(f"{name}: AUROC {area:.3f}"), 60)
         axis.plot(false_alarms, found, linestyle=style[0], color=style[1], lw=2, label=label)
     axis.plot([0, 1], [0, 1], color="0.6", linestyle=":", label="chance")
     axis.set_aspect("equal")
-    axis.legend(frameon=False, loc="lower right")
+    # Inside, a long legend would lie on the curves.
+    figure.legend(frameon=False, loc="outside lower center")
     save(figure, path)
 
 
