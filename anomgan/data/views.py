@@ -126,7 +126,10 @@ class ViewSampler:
             return to_square(self.store[index], self.size)
         height, width, _ = self.store.shape(index)
         zoom = 2 ** rng.uniform(0, self.scales - 1)
-        side = round(min(zoom * self.size, max(self.size, min(height, width))))
+        # Half of a crop may lie past a narrow image, as when that is scanned at a coarser scale
+        # (3 pixels less, for the overlap of a crop is rounded down).
+        largest = max(self.size, 2 * min(height, width) - 3)
+        side = round(min(zoom * self.size, largest))
         top, above, below = _span(height, side, rng)
         left, before, after = _span(width, side, rng)
         crop = self.store.crop(index, top, left, side - above - below, side - before - after)
