@@ -12,14 +12,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from small_line import (
-    ANOMGAN,
-    fit_digits,
-    link_digits,
-    measure,
-    write_digits,
-    write_records,
-)
+from small_line import ANOMGAN, fit_digits, link_digits, measure, write_digits, write_records
 
 
 def main() -> None:

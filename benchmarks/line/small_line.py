@@ -65,6 +65,6 @@ def write_records(study: str, measured: Sequence[dict[str, Any]]) -> None:
 
     from anomgan.benchmark.records import environment
 
-    about = {"study": study, **environment(torch.device("cpu"))}
-    lines = [json.dumps({**about, **record}) + "\n" for record in measured]
+    about = {"study": study} | environment(torch.device("cpu"))
+    lines = [json.dumps(about | record) + "\n" for record in measured]
     (RESULTS / f"{study}.jsonl").write_text("".join(lines))
