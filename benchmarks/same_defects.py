@@ -7,6 +7,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
+import numpy as np
 from study import RESULTS, make
 
 from anomgan.data.decode import read_image
@@ -27,22 +28,22 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         parts = Path(folder)
         write_line(parts, 150, 1, 1, size=SIZE)
-        paths = [list_images(parts / "test" / defect)[0] for defect in DEFECTS]
+        good, *paths = (list_images(parts / "test" / kind)[0] for kind in ("good", *DEFECTS))
         rows = [[read_image(path)] for path in paths]
         for name in DETECTORS:
             budget = {"training": {"minutes": MINUTES}}
             detector = make(f"{name}_parts.toml", 0, options.device, budget)
             detector.fit(parts / "train" / "good")
+            usual = np.median(detector.score(good).heatmap)
             for row, path in zip(rows, paths, strict=True):
-                # In units of the threshold: all detectors on one scale.
+                # Above what is usual, in units of the threshold: all detectors on one scale.
                 result = detector.score(path)
-                row.append((result.heatmap / result.heat_threshold).clip(0, 2))
+                row.append((result.heatmap - usual) / (result.heat_threshold - usual))
             print(name, flush=True)
         labels = [name.replace("_", "-") for name in DETECTORS]
-        save_grid(
-            RESULTS / "same_defects.png", rows, ("part", *labels), DEFECTS,
-            "The same defects, seen by each detector (white: twice its threshold)",
-        )
+        title = "The same defects, seen by each detector (brightest: twice its threshold)"
+        columns = ("part", *labels)
+        save_grid(RESULTS / "same_defects.png", rows, columns, DEFECTS, title, limits=(0, 2))
 
 
 if __name__ == "__main__":

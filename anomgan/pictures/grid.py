@@ -15,17 +15,23 @@ def save_grid(
     columns: Sequence[str],
     row_labels: Sequence[str] = (),
     title: str = "",
+    *,
+    limits: tuple[float, float] | None = None,
 ) -> None:
-    """A contact sheet; cells are uint8 images or float maps [H, W], on one scale per column."""
+    """A contact sheet; cells are uint8 images or float maps [H, W].
+
+    Maps are drawn on the scale `limits`, from the darkest value to the brightest; without it, each
+    column has a scale of its own.
+    """
     figure = Figure(figsize=(2.2 * len(columns) + 0.6, 2.2 * len(rows) + 0.5), dpi=DPI)
     figure.set_layout_engine("constrained")
     grid = figure.subplots(len(rows), len(columns), squeeze=False)
     for c, name in enumerate(columns):
         maps = [row[c] for row in rows if row[c].dtype != np.uint8]
-        scale = (min(m.min() for m in maps), max(m.max() for m in maps)) if maps else (0, 255)
+        own = (min(m.min() for m in maps), max(m.max() for m in maps)) if maps else (0, 255)
         grid[0, c].set_title(plain(name), fontsize=10)
         for r, row in enumerate(rows):
-            show(grid[r, c], row[c], *scale)
+            show(grid[r, c], row[c], *(limits or own))
             if c == 0 and row_labels:
                 grid[r, c].set_ylabel(plain(row_labels[r]), fontsize=9)
     if title:

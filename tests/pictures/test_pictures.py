@@ -162,6 +162,14 @@ def test_a_grid_shows_photographs_as_they_are_and_maps_on_one_scale(tmp_path, rn
     assert {tuple(c) for c in photograph.reshape(-1, 3)} <= colours
 
 
+def test_a_grid_with_limits_draws_equal_values_alike_in_all_columns(tmp_path):
+    cold, hot = (np.full((20, 30), value, np.float32) for value in (0.0, 1.0))
+    save_grid(tmp_path / "g.png", [[cold, hot]], ("a", "b"), limits=(0, 2))
+    sheet = pixels(tmp_path / "g.png")
+    for colour in ((0, 0, 3), (188, 55, 84)):  # the first and the middle one of inferno
+        assert (np.abs(sheet - colour).max(axis=2) <= 1).sum() > 1000
+
+
 def test_a_failing_write_leaves_the_old_picture(tmp_path):
     resource = pytest.importorskip("resource", reason="file size limits are a matter of Unix")
     curve = {"a": (np.array([0, 1]), np.array([0, 1]), 0.5)}
