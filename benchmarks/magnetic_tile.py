@@ -10,6 +10,7 @@ from study import BASELINES, DATA, FAST, ROOT, contenders, run, with_settings
 from anomgan.benchmark.sets import DataSet
 
 TILES = DATA / "magnetic_tile"
+TEST = DataSet("folder", TILES, "split by folder", groups=TILES / "tiles.csv")
 DEFAULT = ROOT / "configs" / "restoration_parts.toml"
 
 if __name__ == "__main__":
@@ -17,7 +18,7 @@ if __name__ == "__main__":
         __doc__,
         "magnetic_tile",
         (
-            DataSet("folder", TILES, "split by folder", groups=TILES / "tiles.csv"),
+            TEST,
             with_settings("parts", ["restoration", *FAST, "anogan"])
             + contenders(BASELINES, [], [], {})
             + contenders([], [DEFAULT], ["training.minutes=10"], {}),
