@@ -4,7 +4,10 @@
 """
 
 import json
+from collections import defaultdict
+from statistics import fmean
 
+from scipy.stats import spearmanr
 from study import RESULTS, ROOT
 
 from anomgan.benchmark.records import read_records
@@ -114,6 +117,12 @@ COLUMNS = {
     },
 }
 """Of each study: figures in their order, with heading and format."""
+RANKED = (
+    ("detectors and baselines", "tiles", "trial", "magnetic_tile"),
+    ("detectors and baselines", "screw", "trial", "screw"),
+    ("changes of the default", "tiles", "ablation", "ablation_test"),
+)
+"""What is ranked, on which parts; its study on trial defects, and the one on real defects."""
 
 
 def main() -> None:
@@ -124,6 +133,8 @@ def table(study: str, figure: str | None) -> str:
     """The table of a study; studies of other things than detection have columns of their own."""
     if study == "choice":
         return _choice()
+    if study == "ranks":
+        return _ranks()
     results = RESULTS / f"{study}.jsonl"
     if study not in COLUMNS:
         return study_table(results, figure)
@@ -157,6 +168,28 @@ def _choice() -> str:
         rows.append((mean, [name, *figures]))
     heads = ["detector", "tiles", "screws", "mean", "fit, min", "score, ms", "fit, MB", "score, MB"]
     return markdown(heads, [row for _, row in sorted(rows, reverse=True)])
+
+
+def _ranks() -> str:
+    """Whether trial defects rank as real ones do."""
+    rows = []
+    for what, parts, trial, test in RANKED:
+        tried, tested = _areas(trial, parts), _areas(test)
+        both = [name for name in tried if name in tested]
+        rank = spearmanr([tried[name] for name in both], [tested[name] for name in both])
+        rows.append([what, parts, str(len(both)), f"{rank.statistic:.2f}"])
+    return markdown(["ranked", "parts", "how many", "Spearman's rank correlation"], rows)
+
+
+def _areas(study: str, category: str | None = None) -> dict[tuple[str, str], float]:
+    """Image AUROC of each detector and its settings, the mean over seeds."""
+    found = defaultdict(list)
+    for record in read_records(RESULTS / f"{study}.jsonl"):
+        if category in (None, record["category"]):
+            detector, config = record["detector"], record["config"]
+            config = "default" if config.endswith("_parts.toml") else config
+            found[detector, config].append(record["image_auroc"])
+    return {name: fmean(areas) for name, areas in found.items()}
 
 
 def _cell(value: str | float | None, form: str) -> str:
