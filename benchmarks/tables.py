@@ -151,18 +151,18 @@ def table(study: str, figure: str | None) -> str:
 
 def _choice() -> str:
     """What the default is chosen by: each detector on both trials, and what it costs on tiles."""
-    trials, tiles, memory = (
-        read_records(RESULTS / f"{study}.jsonl")
-        for study in ("trial", "magnetic_tile", "detector_memory")
+    tiles, memory = (
+        read_records(RESULTS / f"{study}.jsonl") for study in ("magnetic_tile", "detector_memory")
     )
+    trials = [_areas("trial", parts) for parts in ("tiles", "screw")]
     rows = []
     for peaks in memory:
         name = peaks["detector"]
         config = f"{name.replace('-', '_')}_parts.toml"
         cost = next(r for r in tiles if r["config"] == config)
-        auroc = {r["category"]: r["image_auroc"] for r in trials if r["detector"] == name}
-        mean = (auroc["tiles"] + auroc["screw"]) / 2
-        figures = [f"{value:.3f}" for value in (auroc["tiles"], auroc["screw"], mean)]
+        areas = [trial[name, "default"] for trial in trials]
+        mean = fmean(areas)
+        figures = [f"{value:.3f}" for value in (*areas, mean)]
         figures += [f"{cost['fit_seconds'] / 60:.1f}", f"{cost['score_ms_per_image']:.0f}"]
         figures += [f"{peaks[f'{job}_megabytes']:.0f}" for job in ("fit", "score")]
         rows.append((mean, [name, *figures]))
