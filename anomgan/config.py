@@ -7,7 +7,7 @@ module with the settings of its networks and losses; its defaults are the parts 
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -75,6 +75,50 @@ class ViewSettings(Section):
     )
 
 
+class BackboneSettings(Section):
+    """The pretrained network whose feature map a detector sees (space = "features")."""
+
+    name: str = Field(
+        "lite0",
+        min_length=1,
+        description="of anomgan backbones, or any that timm knows; several with commas between",
+    )
+    weights: str | None = Field(
+        None, description="file of its weights (safetensors); null: its package, or timm's hub"
+    )
+    long_side: int | None = Field(
+        None,
+        ge=16,
+        le=4096,
+        description="pixels; the longer side of every image is scaled to this (null: what suits "
+        "the network)",
+    )
+    stages: list[int] | None = Field(
+        None, min_length=1, description="its stages that are joined (null: what suits it)"
+    )
+    stride: int | None = Field(
+        None,
+        ge=1,
+        le=64,
+        description="pixels from one cell of the map to the next (null: what suits it)",
+    )
+    directions: int = Field(
+        128, ge=2, le=4096, description="whitened directions of a feature vector that are kept"
+    )
+    align: Literal["auto", "none"] = Field(
+        "auto",
+        description="auto: what the normal images explain of the whole map (eigenmaps) is taken "
+        "out of it where that is much, so that a missing part shows; none: never",
+    )
+    components: int = Field(100, ge=1, le=1024, description="eigenmaps that are kept")
+    vectors: int = Field(
+        200_000,
+        ge=1000,
+        le=20_000_000,
+        description="feature vectors to learn from, drawn fairly over the images",
+    )
+
+
 class TrainingSettings(Section):
     """How long and how fast to train; what the shared loop needs."""
 
@@ -100,6 +144,13 @@ class TrainingSettings(Section):
     )
     accumulate: int = Field(
         1, ge=1, le=256, description="batches whose gradients are added up before weights change"
+    )
+    hard_share: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="feature space: share of each batch that is taken from the worst rebuilt of "
+        "four times as many vectors, so that rare normals are learnt too",
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "float32",
@@ -153,6 +204,9 @@ class Weights(Section):
     contrast: float = Field(
         0.0, ge=0, description="residual in proportion to that of its surroundings"
     )
+    magnitude: float = Field(
+        0.0, ge=0, description="feature space: mean square of the feature vector itself"
+    )
 
     @model_validator(mode="after")
     def _something_counts(self) -> "Weights":
@@ -174,14 +228,49 @@ class LearningSettings(Section):
     training: TrainingSettings = TrainingSettings()
 
 
+EVIDENCE_IN_FEATURES = {"squared": 1.0, "magnitude": 1.0, "residual": 0.0, "contrast": 0.0}
+IN_FEATURES = {
+    "image": {"lighting": "keep"},
+    "training": {
+        "batch_size": 256,
+        "learning_rate": 5e-4,
+        "decay_from": 0.5,
+        "hard_share": 0.5,
+    },
+    "score": {"top_share": 0.01},
+    "weights": EVIDENCE_IN_FEATURES,
+    "heatmap_weights": EVIDENCE_IN_FEATURES,
+}
+"""Defaults that all detectors share in feature space; each adds its own."""
+
+
 class Settings(LearningSettings):
     """Everything that decides what a detector learns."""
 
+    in_features: ClassVar[Mapping[str, Any] | None] = None
+    """Defaults that change in feature space; None for a method that knows pixels alone."""
+
     detector: str
+    space: Literal["pixels", "features"] = Field(
+        "pixels",
+        description="what the detector sees: the image itself, or the feature map of a pretrained "
+        "network",
+    )
+    backbone: BackboneSettings = BackboneSettings()
     calibration: CalibrationSettings = CalibrationSettings()
     score: ScoreSettings = ScoreSettings()
     weights: Weights
     heatmap_weights: Weights
+
+    @model_validator(mode="after")
+    def _evidence_is_there(self) -> "Settings":
+        unknown = "magnitude" if self.space == "pixels" else "contrast"
+        for section in ("weights", "heatmap_weights"):
+            if getattr(getattr(self, section), unknown):
+                raise ValueError(
+                    f"{section}.{unknown} is no evidence where space = {self.space}; set it to 0"
+                )
+        return self
 
 
 AnySettings = TypeVar("AnySettings", bound=LearningSettings)
@@ -249,10 +338,19 @@ def build_settings(
         SettingsError: names every wrong key with what is allowed there.
     """
     try:
-        return kind.model_validate(merge(kind().model_dump(), values))
+        return kind.model_validate(merge(_defaults(kind, values), values))
     except ValidationError as error:
         lines = [_explain(kind, detail) for detail in error.errors()]
         raise SettingsError(f"{source}: " + "; ".join(lines)) from error
+
+
+def _defaults(kind: type[LearningSettings], values: Mapping[str, Any]) -> dict[str, Any]:
+    defaults = kind().model_dump()
+    if not issubclass(kind, Settings) or values.get("space") != "features":
+        return defaults
+    if kind.in_features is None:
+        raise SettingsError(f"{defaults['detector']} knows pixels alone; leave out space=features")
+    return merge(defaults, IN_FEATURES, kind.in_features)
 
 
 def _explain(kind: type[LearningSettings], detail: Any) -> str:

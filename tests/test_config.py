@@ -46,7 +46,7 @@ def test_later_layers_win_and_sections_may_be_partial():
         ({"training": 3}, ["training = 3"]),
         (
             {"weights": {"latent": 0.0, "residual": 0.0, "contrast": 0.0}},
-            ["residual, squared, contrast, latent", "above 0"],
+            ["residual, squared, contrast, magnitude, latent", "above 0"],
         ),
         ({"weights": {"colour": 1.0}}, ["unknown key weights.colour", "residual, squared"]),
     ],

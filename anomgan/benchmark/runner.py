@@ -66,6 +66,7 @@ class Cell:
     def key(self) -> Record:
         """What tells it from other cells."""
         values = json.dumps(self.contender.values, sort_keys=True)
+        in_features = self.contender.values["space"] == "features"
         return {
             "study": self.study,
             "dataset": self.data.name,
@@ -73,6 +74,8 @@ class Cell:
             "protocol": self.data.protocol,
             "limit": self.data.limit,
             "detector": self.contender.detector,
+            "space": self.contender.values["space"],
+            "backbone": self.contender.values["backbone"]["name"] if in_features else None,
             "config": self.contender.config,
             "settings": hashlib.sha256(values.encode()).hexdigest()[:12],
             "seed": self.seed,
@@ -238,6 +241,7 @@ def run_cell(cell: Cell, out: Path, device: str) -> Record:
         save_scores(scores_path(out, record), evaluation.labels, evaluation.scores, groups)
         facts = detector.fitted.facts if detector.fitted else {}
         return record | {
+            "long_side": detector.feature_space.long_side if detector.feature_space else None,
             "n_train": facts["training_images"],
             "n_calibration": facts["calibration_images"],
             **evaluation.figures(),

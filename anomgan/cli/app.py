@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from anomgan.cli.backbones import backbones
 from anomgan.cli.benchmark import app as benchmark
 from anomgan.cli.demo import demo
 from anomgan.cli.detectors import detectors
@@ -28,7 +29,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for verb in (fit, score, watch, recalibrate, export, evaluate, info, detectors, demo):
+for verb in (fit, score, watch, recalibrate, export, evaluate, info, detectors, backbones, demo):
     app.command()(verb)
 app.add_typer(benchmark, name="benchmark")
 app.add_typer(generator, name="generator")

@@ -13,7 +13,29 @@ def fit(
     detector: Annotated[
         str | None,
         typer.Option(
-            help="Method; see: anomgan detectors. Default: the settings file's, or restoration."
+            help="Method; see: anomgan detectors. Default: the settings file's, or ganomaly in "
+            "feature space."
+        ),
+    ] = None,
+    space: Annotated[
+        str | None,
+        typer.Option(
+            help="What it sees: pixels, or features of a pretrained network. Default: the settings "
+            "file's; features without --detector and --config; otherwise pixels."
+        ),
+    ] = None,
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            help="Pretrained network of feature space, or several with commas between; see: "
+            "anomgan backbones. Default: lite0."
+        ),
+    ] = None,
+    align: Annotated[
+        str | None,
+        typer.Option(
+            help="auto: make use of the place of things where parts lie still; none: never. "
+            "Default: auto."
         ),
     ] = None,
     config: Annotated[
@@ -49,6 +71,9 @@ def fit(
 
     options = {
         "seed": seed,
+        "space": space,
+        "backbone.name": backbone,
+        "backbone.align": align,
         "calibration.false_alarm_rate": false_alarm_rate,
         "training.steps": steps,
         "training.minutes": minutes,

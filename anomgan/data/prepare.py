@@ -24,8 +24,8 @@ class Preparation:
     Attributes:
         channels: 1 (grey) or 3 (RGB).
         bits: significant bits of 16-bit images.
-        view: "whole" or "patch".
-        size: pixels; side of a view.
+        view: "whole", "patch", or "features" for the input of a pretrained network.
+        size: pixels; side of a view, or longer side of a network's input.
         scale: factor by which images are scaled (patch view).
         lighting: "keep" or "flatten".
         lighting_radius: Gaussian deviation for the local mean, as a share of the height.
@@ -33,8 +33,8 @@ class Preparation:
 
     channels: Literal[1, 3]
     bits: Annotated[int, Field(ge=8, le=16)]
-    view: Literal["whole", "patch"]
-    size: Annotated[int, Field(ge=8, le=1024)]
+    view: Literal["whole", "patch", "features"]
+    size: Annotated[int, Field(ge=8, le=4096)]
     scale: Annotated[float, Field(gt=0, le=512)]
     lighting: Literal["keep", "flatten"]
     lighting_radius: Annotated[float, Field(ge=0, le=1)]
@@ -48,11 +48,13 @@ class Preparation:
         all_grey: bool,
         bits: int,
         shapes: Sequence[tuple[int, ...]],
+        long_side: int | None = None,
     ) -> "Preparation":
         """Choose channels and scale from what the normal images are like.
 
         In the patch view the longer side becomes `image.max_side`, or stays if it is shorter than
-        that; but the shorter one becomes half a patch at least.
+        that; but the shorter one becomes half a patch at least. `long_side` is what a pretrained
+        network wants, if one sees the images.
         """
         grey = all_grey if image.channels == "auto" else image.channels == "grey"
         longest = float(np.median([max(shape[:2]) for shape in shapes]))
@@ -60,8 +62,8 @@ class Preparation:
         return cls(
             channels=1 if grey else 3,
             bits=bits,
-            view=view.kind,
-            size=view.size,
+            view=view.kind if long_side is None else "features",
+            size=view.size if long_side is None else long_side,
             scale=max(min(1.0, image.max_side / longest), view.size / 2 / shortest),
             lighting=image.lighting,
             lighting_radius=image.lighting_radius,
@@ -87,15 +89,15 @@ class Preparation:
     def __call__(self, image: np.ndarray, name: str = "image") -> np.ndarray:
         """Prepare a decoded image [H, W] or [H, W, 3] as uint8 [h, w, channels].
 
-        In the whole view the longer side becomes `size`; in the patch view both sides are scaled
-        by `scale`. The aspect ratio is kept in both.
+        In the patch view both sides are scaled by `scale`; otherwise the longer side becomes
+        `size`. The aspect ratio is kept in both.
 
         Raises:
             InputError: the image is smaller than half a patch, or too large when scaled.
         """
         x = with_channels(to_uint8(image, self.bits), self.channels)
         height, width = x.shape[:2]
-        scale = self.size / max(height, width) if self.view == "whole" else self.scale
+        scale = self.scale if self.view == "patch" else self.size / max(height, width)
         new_height, new_width = max(1, round(height * scale)), max(1, round(width * scale))
         # Up to half a patch can be filled up by reflection.
         if self.view == "patch" and 2 * min(new_height, new_width) < self.size:

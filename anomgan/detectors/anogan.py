@@ -14,6 +14,7 @@ from anomgan.data.views import Maps
 from anomgan.detectors.base import Profile
 from anomgan.detectors.f_anogan import (
     EncoderSettings,
+    FAnoGANSettings,
     GANFirst,
     GANFirstSettings,
     GANFirstWeights,
@@ -31,6 +32,12 @@ class AnoGANWeights(GANFirstWeights):
 
 class AnoGANSettings(GANFirstSettings):
     """Settings of AnoGAN; the defaults are for photographs of parts."""
+
+    in_features = {
+        **FAnoGANSettings.in_features,
+        "generator": "wgan_gp",
+        "search": {"steps": 20, "patience": 0, "learning_rate": 0.02, "chunk": 4096},
+    }
 
     detector: Literal["anogan"] = "anogan"
     generator: GeneratorName = "dcgan"

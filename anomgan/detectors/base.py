@@ -2,8 +2,9 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar, overload
@@ -27,9 +28,16 @@ from anomgan.data.views import (
     to_pixels,
     to_square,
 )
+from anomgan.detectors.feature_space import (
+    FeatureSpace,
+    Grid,
+    as_maps,
+    as_vectors,
+    feature_evidence,
+)
 from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.fitting import FitOptions, fit_detector, recalibrate_detector
-from anomgan.detectors.heatmaps import Evidence, Statistics, combine, compare, pool
+from anomgan.detectors.heatmaps import Evidence, Statistics, combine, compare, pool, soften
 from anomgan.detectors.model_folder import StoredModel, write_model
 from anomgan.detectors.result import Result
 from anomgan.device import choose_device
@@ -64,13 +72,13 @@ class Look:
 
     Attributes:
         prepared: uint8 [h, w] or [h, w, 3], the image as the networks see it.
-        reconstruction: uint8, likewise.
-        evidence: maps [h, w] by name: of "residual", "squared", "contrast" and the method's own,
-            those that have a weight.
+        reconstruction: uint8, likewise; None in feature space.
+        evidence: maps by name: of "residual", "squared", "contrast" and the method's own, those
+            that have a weight; [h, w], or a value for each cell of the features.
     """
 
     prepared: np.ndarray
-    reconstruction: np.ndarray
+    reconstruction: np.ndarray | None
     evidence: Evidence
 
 
@@ -103,6 +111,8 @@ class Detector(ABC):
     logits: ClassVar[frozenset[str]] = frozenset()
     """Evidence that is a logit, which is standardised as such."""
     networks: nn.ModuleDict
+    feature_space: FeatureSpace | None = None
+    """What sees the images in feature space; None in pixel space."""
 
     def __init__(self, *, device: str = "auto", **values: Any) -> None:
         self.settings = build_settings(self.settings_type, values)
@@ -111,7 +121,11 @@ class Detector(ABC):
 
     @abstractmethod
     def build(self, channels: int) -> nn.ModuleDict:
-        """Its networks, freshly initialised, for images of 1 or 3 channels."""
+        """Its networks, freshly initialised.
+
+        Args:
+            channels: of an image, 1 or 3; in feature space, the length of a feature vector.
+        """
 
     @abstractmethod
     def phases(self) -> dict[str, Phase]:
@@ -126,7 +140,7 @@ class Detector(ABC):
 
     @abstractmethod
     def infer(self, x: Tensor) -> Maps:
-        """Maps of views x [N, C, H, W] in [-1, 1].
+        """Maps of views x [N, C, H, W] in [-1, 1], or of feature vectors x [N, D, 1, 1].
 
         Returns:
             "reconstruction" like x, and the method's own evidence: maps [N, 1, H, W], or one
@@ -254,7 +268,10 @@ class Detector(ABC):
             InputError: the folder cannot be written to, or holds something else.
             ModelError: the detector is not fitted yet.
         """
-        write_model(Path(folder), self.settings, self._require_fitted(), self.networks)
+        modules = nn.ModuleDict({"networks": self.networks})
+        if self.feature_space is not None:
+            modules["space"] = self.feature_space
+        write_model(Path(folder), self.settings, self._require_fitted(), modules)
 
     @classmethod
     def from_model(cls, model: StoredModel, device: str = "auto") -> Self:
@@ -265,22 +282,27 @@ class Detector(ABC):
             ModelError: weights or statistics do not fit the settings.
         """
         detector = cls(device=device, **model.settings)
-        detector.networks = model.networks(lambda: detector.build(model.preparation.channels))
-        detector.networks.to(detector.device, memory_format=torch.channels_last).eval()
+        channels = model.preparation.channels
+        if detector.settings.space == "features":
+            backbone, place = detector.settings.backbone, model.facts.get("place")
+            channels = backbone.directions
+            space = model.module("space", lambda: FeatureSpace(backbone, place))
+            detector.feature_space = space.to(detector.device).eval()
+        networks = model.module("networks", lambda: detector.build(channels))
+        detector.networks = networks.to(detector.device, memory_format=torch.channels_last).eval()
         detector.fitted = model.fitted
         detector._check_statistics(detector.fitted.statistics, model.folder)
         return detector
 
     def _check_statistics(self, statistics: Statistics, folder: Path) -> None:
-        settings = self.settings
-        weights = (settings.weights.as_dict(), settings.heatmap_weights.as_dict())
-        counted = {name for some in weights for name, weight in some.items() if weight}
-        missing = sorted(name for name in counted if not statistics.measured(name))
-        if settings.score.standardise and missing:
+        missing = sorted(name for name in self._counted if not statistics.measured(name))
+        if self.settings.score.standardise and missing:
             raise ModelError(f"{folder} holds no usable statistics of {', '.join(missing)}")
 
     def look(self, images: Iterable[np.ndarray]) -> Iterator[Look]:
         """Pass prepared images [h, w, C] of any size through the networks, view by view."""
+        if self.grid is not None:
+            return (self._look_at_features(image) for image in images)
         if self.settings.view.kind == "whole":
             return self._look_at_wholes(images)
         return (self._evidence(image, self._scan(image)) for image in images)
@@ -289,13 +311,30 @@ class Detector(ABC):
         size = self.settings.view.size
         for some in _batches(images, VIEWS_AT_ONCE):
             squares = np.stack([to_square(image, size) for image in some])
-            found = self._infer(to_network(squares))
+            found = self._see(to_network(squares))
             for index, image in enumerate(some):
                 maps = {
                     name: from_square(m[index : index + 1], *image.shape[:2])
                     for name, m in found.items()
                 }
                 yield self._evidence(image, maps)
+
+    def _look_at_features(self, image: np.ndarray) -> Look:
+        assert self.grid is not None
+        padded = self.grid.surround(image)
+        maps = self._see(to_network(padded[None]))
+        cut = partial(self.grid.crop, padded=padded.shape, shape=image.shape)
+        evidence = self._softened({name: cut(m) for name, m in maps.items()})
+        return Look(squeezed(image), None, evidence)
+
+    def evidence_of(self, features: Tensor) -> Evidence:
+        """The evidence of a map [D, h, w] in feature space, cell by cell."""
+        return self._softened(self._compute(self.see_features, features[None].float()))
+
+    def _softened(self, maps: Maps) -> Evidence:
+        """Of maps [1, 1, h, w] those that have a weight, smoothed."""
+        names, smooth = self._counted, self.settings.score.smooth
+        return {n: soften(m[0, 0].numpy(), smooth) for n, m in maps.items() if n in names}
 
     def _scan(self, prepared: np.ndarray) -> Maps:
         """Maps of a whole image; of the scales that it is seen at, the hottest."""
@@ -319,14 +358,13 @@ class Detector(ABC):
             tile, stride, batch = LARGEST_TILE, self.stride, 1
         margin = overlap(size)
         return scan(
-            prepared, self._infer, tile=tile, stride=stride, margin=margin, batch_size=batch
+            prepared, self._see, tile=tile, stride=stride, margin=margin, batch_size=batch
         )
 
     def _evidence(self, prepared: np.ndarray, maps: Maps) -> Look:
         reconstruction = maps.pop("reconstruction")
         rebuilt = reconstruction[0].permute(1, 2, 0).numpy()
-        weights = (self.settings.weights, self.settings.heatmap_weights)
-        names = {name for some in weights for name, weight in some.as_dict().items() if weight}
+        names = self._counted
         evidence = {name: values[0, 0].numpy() for name, values in maps.items() if name in names}
         evidence |= compare(prepared, rebuilt, self.settings.score.smooth, names)
         return Look(squeezed(prepared), squeezed(to_pixels(reconstruction)[0]), evidence)
@@ -343,16 +381,69 @@ class Detector(ABC):
         return score, combine(evidence, weights, statistics, standardise)
 
     @property
+    def grid(self) -> Grid | None:
+        """How the cells of feature space lie on an image; None in pixel space."""
+        return self.feature_space.grid if self.feature_space is not None else None
+
+    def load_backbone(self) -> list[dict[str, Any]]:
+        """Load the pretrained network of feature space, before any image is read.
+
+        Returns:
+            Where its weights are from; nothing in pixel space.
+
+        Raises:
+            SettingsError: the backbone is unknown.
+            InputError: its weights cannot be had, or do not fit.
+        """
+        if self.settings.space == "pixels":
+            return []
+        backbone = self.settings.backbone
+        self.feature_space = FeatureSpace(backbone).to(self.device).eval()
+        file = Path(backbone.weights) if backbone.weights else None
+        return self.feature_space.extractor.load_weights(file)
+
+    @property
     def bits(self) -> int:
         """Significant bits of 16-bit images, as found in the normal images."""
         return self._require_fitted().preparation.bits
 
-    def _infer(self, x: Tensor) -> Maps:
+    @property
+    def _counted(self) -> set[str]:
+        """Evidence that has a weight, in the score or in the heatmap."""
+        weights = (self.settings.weights, self.settings.heatmap_weights)
+        return {name for some in weights for name, weight in some.as_dict().items() if weight}
+
+    def see(self, x: Tensor) -> Maps:
+        """What `infer` makes of images x [N, C, H, W] in [-1, 1], in the space of the detector.
+
+        Returns:
+            In pixel space as `infer`; in feature space as `see_features`.
+        """
+        if self.feature_space is None:
+            return self.infer(x)
+        return self.see_features(self.feature_space(x))
+
+    def see_features(self, features: Tensor) -> Maps:
+        """What `infer` makes of every place of features [N, D, h, w].
+
+        Returns:
+            Maps [N, 1, h, w]: the evidence that all methods share, and the method's own.
+        """
+        x = as_vectors(features)
+        maps = self.infer(x)
+        maps |= feature_evidence(x, maps.pop("reconstruction"))
+        return {name: as_maps(values, features) for name, values in maps.items()}
+
+    def _see(self, x: Tensor) -> Maps:
+        maps = self._compute(self.see, x)
+        if self.grid is not None:
+            return maps
+        return {name: m.expand(-1, -1, *x.shape[-2:]) for name, m in maps.items()}
+
+    def _compute(self, see: Callable[[Tensor], Maps], x: Tensor) -> Maps:
         mixed = self.settings.score.precision == "bfloat16"
         with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
-            maps = self.infer(x.to(self.device))
-        size = x.shape[-2:]
-        return {name: m.float().cpu().expand(-1, -1, *size) for name, m in maps.items()}
+            return {name: m.float().cpu() for name, m in see(x.to(self.device)).items()}
 
     def _result(self, source: Source, shape: tuple[int, ...], seen: Look) -> Result:
         fitted = self._require_fitted()
@@ -366,6 +457,7 @@ class Detector(ABC):
             false_alarm_rate=calibration.false_alarm_rate,
             size=(shape[0], shape[1]),
             heat=heat,
+            cell=self.grid.stride if self.grid else 1,
             heat_threshold=calibration.heat_threshold,
             prepared=seen.prepared,
             reconstruction=seen.reconstruction,

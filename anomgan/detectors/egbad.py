@@ -16,9 +16,16 @@ from torch import Tensor, nn
 from anomgan.config import Section, Settings, TrainingSettings, Weights
 from anomgan.data.views import Maps
 from anomgan.detectors.base import Detector, Profile
-from anomgan.losses import discriminator_minimax, generator_non_saturating
+from anomgan.losses import (
+    critic_wasserstein,
+    discriminator_minimax,
+    generator_non_saturating,
+    generator_wasserstein,
+    gradient_penalty,
+)
 from anomgan.networks.bigan import JointDiscriminator
 from anomgan.networks.dcgan import Decoder, Encoder
+from anomgan.networks.pointwise import PointwiseJointDiscriminator, PointwiseNetwork
 from anomgan.training.recipe import Adam, Phase, Recipe, Update
 
 
@@ -26,7 +33,12 @@ class NetworkSettings(Section):
     """Sizes of the networks."""
 
     latent_dim: int = Field(64, ge=1, le=4096, description="length of a latent vector")
-    features: int = Field(16, ge=1, le=1024, description="feature maps after the first layer")
+    features: int = Field(
+        16,
+        ge=1,
+        le=1024,
+        description="feature maps after the first layer; in feature space, units of hidden layers",
+    )
     joint: int = Field(256, ge=1, le=8192, description="units of the joint layer")
 
 
@@ -34,6 +46,14 @@ class LossSettings(Section):
     """Weights of the losses of encoder and generator."""
 
     adversarial: float = Field(1.0, ge=0, description="pairs that fool the discriminator")
+    critic: Literal["minimax", "wasserstein"] = Field(
+        "minimax",
+        description="minimax: the paper's discriminator of pairs; wasserstein: a critic of pairs "
+        "with a gradient penalty, which covers the normals better in feature space",
+    )
+    gradient_penalty: float = Field(
+        10.0, ge=0, description="weight of the penalty of the wasserstein critic"
+    )
     reconstruction: float = Field(
         10.0,
         ge=0,
@@ -54,6 +74,14 @@ class EGBADWeights(Weights):
 class EGBADSettings(Settings):
     """Settings of EGBAD; the defaults are for photographs of parts."""
 
+    in_features = {
+        "training": {"steps": 2500, "beta1": 0.0, "beta2": 0.9},
+        "network": {"features": 512, "latent_dim": 64, "joint": 512},
+        "loss": {"critic": "wasserstein", "reconstruction": 30.0},
+        "weights": {"feature": 0.0},
+        "heatmap_weights": {"feature": 0.0},
+    }
+
     detector: Literal["egbad"] = "egbad"
     training: TrainingSettings = TrainingSettings(learning_rate=5e-4)
     network: NetworkSettings = NetworkSettings()
@@ -73,20 +101,24 @@ class EGBADRecipe(Recipe):
         self.latent_dim = latent_dim
         self.loss = loss
 
+    def difficulty(self, x: Tensor) -> Tensor:
+        net = self.networks
+        z = net["encoder"](x).flatten(1)[:, :, None, None]
+        return (x - net["generator"](z)).square().flatten(1).mean(1)
+
     def step(self, x: Tensor) -> Iterator[Update]:
         """Yield the discriminator's update, then that of encoder and generator."""
         net = self.networks
         z = torch.randn(len(x), self.latent_dim, device=x.device)
         z_of_x = net["encoder"](x).flatten(1)
         x_of_z = net["generator"](z[:, :, None, None])
-        discriminator = discriminator_minimax(
-            net["discriminator"](x, z_of_x.detach())[0], net["discriminator"](x_of_z.detach(), z)[0]
-        )
-        yield Update("discriminator", discriminator, {"discriminator": discriminator})
+        yield self._discriminate((x, z_of_x.detach()), (x_of_z.detach(), z))
 
         # Labels swapped: the encoder wants its pair to look generated, the generator a real one.
-        encoder = generator_non_saturating(-net["discriminator"](x, z_of_x)[0])
-        generator = generator_non_saturating(net["discriminator"](x_of_z, z)[0])
+        wasserstein = self.loss.critic == "wasserstein"
+        fool = generator_wasserstein if wasserstein else generator_non_saturating
+        encoder = fool(-net["discriminator"](x, z_of_x)[0])
+        generator = fool(net["discriminator"](x_of_z, z)[0])
         loss = self.loss.adversarial * (encoder + generator)
         terms = {"encoder": encoder, "generator": generator}
         if self.loss.reconstruction:
@@ -94,6 +126,27 @@ class EGBADRecipe(Recipe):
             terms["reconstruction"] = F.l1_loss(rebuilt, x)
             loss = loss + self.loss.reconstruction * terms["reconstruction"]
         yield Update("generator", loss, terms)
+
+    def _discriminate(
+        self, encoded: tuple[Tensor, Tensor], generated: tuple[Tensor, Tensor]
+    ) -> Update:
+        """The update of the discriminator on pairs (x, E(x)) and (G(z), z)."""
+        net = self.networks["discriminator"]
+        real, fake = net(*encoded)[0], net(*generated)[0]
+        if self.loss.critic == "minimax":
+            loss = discriminator_minimax(real, fake)
+            return Update("discriminator", loss, {"discriminator": loss})
+        estimate = critic_wasserstein(real, fake)
+        split = encoded[0].shape[1]
+        pairs = (torch.cat([x.flatten(1), z], 1)[:, :, None, None] for x, z in (encoded, generated))
+        penalty = gradient_penalty(
+            lambda pair: net(pair[:, :split], pair[:, split:, 0, 0])[0], *pairs
+        )
+        return Update(
+            "discriminator",
+            estimate + self.loss.gradient_penalty * penalty,
+            {"wasserstein": -estimate, "penalty": penalty},
+        )
 
 
 class EGBAD(Detector):
@@ -115,6 +168,17 @@ class EGBAD(Detector):
 
     def build(self, channels: int) -> nn.ModuleDict:
         network, size = self.settings.network, self.settings.view.size
+        if self.settings.space == "features":
+            latent_dim, width = network.latent_dim, network.features
+            return nn.ModuleDict(
+                {
+                    "encoder": PointwiseNetwork(channels, latent_dim, width),
+                    "generator": PointwiseNetwork(latent_dim, channels, width),
+                    "discriminator": PointwiseJointDiscriminator(
+                        channels, latent_dim, width, network.joint
+                    ),
+                }
+            )
         shape = (size, channels, network.latent_dim, network.features)
         return nn.ModuleDict(
             {

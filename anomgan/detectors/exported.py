@@ -13,6 +13,7 @@ import json
 import warnings
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,6 +27,7 @@ from torch import Tensor, nn
 from anomgan.config import Settings
 from anomgan.data.views import Maps, to_pixels
 from anomgan.detectors.base import Detector
+from anomgan.detectors.feature_space import Grid
 from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.model_folder import StoredModel
 from anomgan.device import choose_device
@@ -53,8 +55,11 @@ class Exported(Detector):
         model: what the file holds beside the graph.
         maps: names of the graph's outputs.
         stride: multiple that sides of an input must be; None if only a view's size will do.
+        grid: stride and multiple of `Grid`; None in pixel space.
         graph: the networks.
     """
+
+    grid: Grid | None = None
 
     def __init__(
         self,
@@ -62,6 +67,7 @@ class Exported(Detector):
         model: StoredModel,
         maps: list[str],
         stride: int | None,
+        grid: dict[str, int] | None,
         graph: Graph,
     ) -> None:
         self.settings = settings
@@ -69,11 +75,12 @@ class Exported(Detector):
         self.networks = nn.ModuleDict()
         self.fitted = model.fitted
         self.stride = stride
+        self.grid = Grid(**grid) if grid else None
         self._file = model.folder
         self._maps = maps
         self._graph = graph
 
-    def infer(self, x: Tensor) -> Maps:
+    def see(self, x: Tensor) -> Maps:
         return dict(zip(self._maps, self._graph(to_pixels(x)), strict=True))
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
@@ -81,7 +88,7 @@ class Exported(Detector):
             f"{self._file} only scores; fit or recalibrate its model folder, and export that again"
         )
 
-    build = phases = fit = recalibrate = save = _refuse
+    build = phases = infer = fit = recalibrate = save = _refuse
 
 
 def is_exported(model: Path) -> bool:
@@ -89,7 +96,13 @@ def is_exported(model: Path) -> bool:
     return model.suffix in FORMATS.values() and not model.is_dir()
 
 
-def describe(card: Mapping[str, Any], fitted: Fitted, maps: list[str], stride: int | None) -> str:
+def describe(
+    card: Mapping[str, Any],
+    fitted: Fitted,
+    maps: list[str],
+    stride: int | None,
+    grid: Grid | None,
+) -> str:
     """The text that goes beside a graph: JSON of all that a model folder holds but the networks.
 
     Thresholds are added for those who read it without anomgan.
@@ -99,12 +112,13 @@ def describe(card: Mapping[str, Any], fitted: Fitted, maps: list[str], stride: i
         fitted: what the detector in it has learnt.
         maps: names of the graph's outputs.
         stride: as `Detector.stride`.
+        grid: as `Detector.grid`.
     """
     statistics = to_bytes(fitted.statistics.tensors)
     return json.dumps(
         {
             **{name: value for name, value in card.items() if name != CHECKSUM},
-            "graph": {"maps": maps, "stride": stride},
+            "graph": {"maps": maps, "stride": stride, "grid": grid and asdict(grid)},
             "threshold": fitted.calibration.threshold,
             "heat_threshold": fitted.calibration.heat_threshold,
             "statistics": b64encode(statistics).decode(),
@@ -139,7 +153,8 @@ def read_exported(path: Path, device: str = "auto") -> tuple[StoredModel, dict[s
     card = parse_card(text, path)
     try:
         tensors = prefixed("statistics", load_tensors(b64decode(card["statistics"])))
-        about = {"maps": card["graph"]["maps"], "stride": card["graph"]["stride"], "graph": graph}
+        about = {name: card["graph"][name] for name in ("maps", "stride")}
+        about |= {"grid": card["graph"].get("grid"), "graph": graph}
     except (KeyError, TypeError, ValueError, SafetensorError) as error:
         raise ModelError(f"{path} is damaged: {error}") from error
     return StoredModel.from_card(card, tensors, path), about

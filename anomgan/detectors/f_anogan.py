@@ -19,6 +19,7 @@ from anomgan.detectors.base import Detector, Profile
 from anomgan.generators import GENERATORS, GANSettings, GeneratorName, LatentGAN
 from anomgan.losses import feature_matching
 from anomgan.networks.dcgan import Encoder
+from anomgan.networks.pointwise import PointwiseNetwork
 from anomgan.training.recipe import Adam, Phase, Recipe, Update
 
 Mode = Literal["ziz", "izi", "izi_f"]
@@ -59,6 +60,14 @@ class GANFirstSettings(Settings):
 class FAnoGANSettings(GANFirstSettings):
     """Settings of f-AnoGAN; the defaults are for photographs of parts."""
 
+    in_features = {
+        "training": {"steps": 2500, "beta1": 0.0, "beta2": 0.9},
+        "network": {"features": 512, "latent_dim": 64, "critic_steps": 2},
+        "encoder": {"features": 512, "steps": 3000, "learning_rate": 5e-4},
+        "weights": {"feature": 1.0},
+        "heatmap_weights": {"feature": 1.0},
+    }
+
     detector: Literal["f-anogan"] = "f-anogan"
     generator: GeneratorName = "wgan_gp"
     training: TrainingSettings = TrainingSettings(steps=400, batch_size=16, learning_rate=5e-4)
@@ -84,6 +93,11 @@ class EncoderRecipe(Recipe):
         self.networks = nn.ModuleDict({"encoder": encoder})
         self.gan = gan
         self.settings = settings
+
+    def difficulty(self, x: Tensor) -> Tensor:
+        self.gan.networks.eval()
+        rebuilt = self.gan.decode(encode(self.networks["encoder"], x))
+        return (x - rebuilt).square().flatten(1).mean(1)
 
     def step(self, x: Tensor) -> Iterator[Update]:
         """Yield the encoder's update."""
@@ -125,12 +139,17 @@ class GANFirst(Detector):
         return True
 
     def build(self, channels: int) -> nn.ModuleDict:
-        settings, size = self.settings, self.settings.view.size
-        self.gan = GENERATORS[settings.generator](size, channels, settings.network)
+        settings, in_features = self.settings, self.settings.space == "features"
+        size, latent_dim = settings.view.size, settings.network.latent_dim
+        method = GENERATORS[settings.generator]
+        self.gan = method(1 if in_features else size, channels, settings.network)
         networks = nn.ModuleDict({**self.gan.networks})
         if self.uses_encoder:
-            networks["encoder"] = Encoder(
-                size, channels, settings.network.latent_dim, settings.encoder.features
+            width = settings.encoder.features
+            networks["encoder"] = (
+                PointwiseNetwork(channels, latent_dim, width)
+                if in_features
+                else Encoder(size, channels, latent_dim, width)
             )
         return networks
 

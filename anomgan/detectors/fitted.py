@@ -10,8 +10,8 @@ from anomgan.data.prepare import Preparation
 from anomgan.detectors.calibration import Calibration
 from anomgan.detectors.heatmaps import Statistics
 
-Sample = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""An image as prepared, its reconstruction, and its heatmap."""
+Sample = tuple[np.ndarray, np.ndarray | None, np.ndarray]
+"""An image as prepared, its reconstruction (None in feature space), and its heatmap."""
 
 
 @dataclass

@@ -16,12 +16,14 @@ from anomgan.data.prepare import Preparation
 from anomgan.data.store import ImageStore
 from anomgan.data.views import to_network, to_square
 from anomgan.detectors.calibration import Calibration, hold_out
+from anomgan.detectors.feature_space import LearntSpace, MapFiles, learn_space
 from anomgan.detectors.fitted import Fitted, Sample
 from anomgan.detectors.heatmaps import Evidence, Statistics, pool
 from anomgan.errors import InputError
-from anomgan.training.phases import train_phase
+from anomgan.training.phases import train_phase, vector_batches, view_batches
 from anomgan.training.progress import progress_bar
-from anomgan.training.trainer import TrainingSummary
+from anomgan.training.recipe import Phase
+from anomgan.training.trainer import Batches, TrainingSummary
 
 if TYPE_CHECKING:
     from anomgan.detectors.base import Detector
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 FEWEST_TRAINING_IMAGES = 10
 STATISTICS_IMAGES = 200
 """Training images that the statistics of the evidence are measured on."""
+CELLS_OF_PLAY = 1.0
+"""Cells of a feature map by which the place of a part varies."""
 SAMPLES = 6
 """Held-out images shown in samples.png."""
 
@@ -45,11 +49,12 @@ class FitOptions:
 
 @dataclass
 class Parts:
-    """Prepared normal images and which of them to learn from."""
+    """Prepared normal images, and which of them to learn from, with the group of each of those."""
 
     store: ImageStore
     preparation: Preparation
     training: list[int]
+    groups: list[str]
     fingerprint: str
 
 
@@ -58,6 +63,7 @@ def fit_detector(
 ) -> Fitted:
     """Train `detector.networks` and calibrate; see `Detector.fit`."""
     settings = detector.settings
+    backbones = detector.load_backbone()
     with tempfile.TemporaryDirectory(prefix="anomgan-") as scratch:
         folder = options.work_folder or Path(scratch)
         minimum = settings.calibration.minimum
@@ -73,12 +79,19 @@ def fit_detector(
         training, held = _divide(groups or read.names, settings)
         shapes = read.shapes()
         preparation = Preparation.decide(
-            settings.image, settings.view, all_grey=read.all_grey, bits=read.bits, shapes=shapes
+            settings.image,
+            settings.view,
+            all_grey=read.all_grey,
+            bits=read.bits,
+            shapes=shapes,
+            long_side=detector.feature_space.long_side if detector.feature_space else None,
         )
         with read.prepared(preparation, folder) as store:
-            parts = Parts(store, preparation, training, read.fingerprint)
-            summaries = _train(detector, parts, options)
-            statistics = _measure(detector, parts)
+            names = [(groups or read.names)[index] for index in training]
+            parts = Parts(store, preparation, training, names, read.fingerprint)
+            learnt = _learn_space(detector, parts, options)
+            summaries = _train(detector, parts, learnt, options)
+            statistics = _measure(detector, parts, learnt)
             held_groups = [groups[index] for index in held] if groups else None
             rate = settings.calibration.false_alarm_rate
             calibration, samples = _calibrate(
@@ -97,6 +110,9 @@ def fit_detector(
         "device": str(detector.device),
         "data_fingerprint": read.fingerprint,
     }
+    if learnt is not None:
+        facts = {"place": learnt.place, "explained": learnt.explained}
+        fitted.facts |= {"backbones": backbones} | facts
     return fitted
 
 
@@ -166,16 +182,42 @@ def _divide(groups: Sequence[str], settings: Settings) -> tuple[list[int], list[
     return training, held
 
 
-def _train(detector: "Detector", parts: Parts, options: FitOptions) -> list[TrainingSummary]:
+def _learn_space(
+    detector: "Detector", parts: Parts, options: FitOptions
+) -> LearntSpace | None:
+    """What there is to learn from in feature space; None in pixel space."""
+    if detector.feature_space is None:
+        return None
+    settings, seed = detector.settings.backbone, detector.settings.seed
+    facts = {
+        "backbone": settings.model_dump(mode="json"),
+        "images": parts.fingerprint,
+        "seed": seed,
+    }
+    work = MapFiles(options.work_folder, facts, options.resume)
+    return learn_space(
+        detector.feature_space, parts.store, parts.training, parts.groups, settings, work, seed
+    )
+
+
+def _train(
+    detector: "Detector", parts: Parts, learnt: LearntSpace | None, options: FitOptions
+) -> list[TrainingSummary]:
     settings = detector.settings
+
+    def batches_of(phase: Phase) -> Batches:
+        if learnt is not None:
+            return vector_batches(phase, learnt.vectors, settings.seed)
+        return view_batches(phase, parts.store, parts.training, settings)
+
     torch.manual_seed(settings.seed)
-    detector.networks = detector.build(parts.preparation.channels)
+    in_pixels = parts.preparation.channels
+    detector.networks = detector.build(settings.backbone.directions if learnt else in_pixels)
     summaries = [
         train_phase(
             name,
             phase,
-            parts.store,
-            parts.training,
+            batches_of(phase),
             settings,
             fingerprint=parts.fingerprint,
             device=detector.device,
@@ -184,15 +226,22 @@ def _train(detector: "Detector", parts: Parts, options: FitOptions) -> list[Trai
         )
         for name, phase in detector.phases().items()
     ]
-    size = settings.view.size
-    images = (parts.store[index] for index in parts.training)
-    detector.learn(to_network(to_square(image, size)[None]) for image in images)
+    if learnt is not None:
+        detector.learn(one[None].float() for one in learnt.maps)
+    else:
+        images = (parts.store[index] for index in parts.training)
+        size = settings.view.size
+        detector.learn(to_network(to_square(image, size)[None]) for image in images)
     detector.networks.eval()
     return summaries
 
 
-def _measure(detector: "Detector", parts: Parts) -> Statistics:
+def _measure(detector: "Detector", parts: Parts, learnt: LearntSpace | None) -> Statistics:
     store = parts.store
+    if learnt is not None:
+        some = learnt.maps[:: max(1, len(learnt.maps) // STATISTICS_IMAGES)]
+        seen, aligned = map(detector.evidence_of, some), learnt.place is not None
+        return Statistics.measure(seen, aligned, play=CELLS_OF_PLAY)
     one_size = len({store.shape(index) for index in range(len(store))}) == 1
     # Statistics come from training images, so that held-out and new images meet the very same
     # detector: this keeps the conformal guarantee.

@@ -18,13 +18,19 @@ from anomgan.data.views import Maps
 from anomgan.detectors.base import Detector, Profile
 from anomgan.losses import discriminator_minimax, feature_matching
 from anomgan.networks.dcgan import Bottleneck, Decoder, Discriminator, Encoder
+from anomgan.networks.pointwise import PointwiseDiscriminator, PointwiseNetwork
 from anomgan.training.recipe import Phase, Recipe, Update
 
 
 class NetworkSettings(Section):
     """Sizes of the networks."""
 
-    features: int = Field(16, ge=1, le=1024, description="feature maps after the first layer")
+    features: int = Field(
+        16,
+        ge=1,
+        le=1024,
+        description="feature maps after the first layer; in feature space, units of hidden layers",
+    )
     latent_dim: int = Field(32, ge=1, le=4096, description="length of a latent vector")
     bottleneck: Bottleneck = Field(
         "map",
@@ -60,6 +66,14 @@ class GANomalyWeights(Weights):
 class GANomalySettings(Settings):
     """Settings of GANomaly; the defaults are for photographs of parts."""
 
+    in_features = {
+        "training": {"steps": 2000},
+        "network": {"features": 512, "latent_dim": 64},
+        "loss": {"discriminator_floor": 0.0},
+        "weights": {"latent": 0.0},
+        "heatmap_weights": {"latent": 0.0},
+    }
+
     detector: Literal["ganomaly"] = "ganomaly"
     network: NetworkSettings = NetworkSettings()
     loss: LossSettings = LossSettings()
@@ -78,6 +92,10 @@ class GANomalyRecipe(Recipe):
     def __init__(self, networks: nn.ModuleDict, loss: LossSettings) -> None:
         self.networks = networks
         self.loss = loss
+
+    def difficulty(self, x: Tensor) -> Tensor:
+        net = self.networks
+        return (x - net["decoder"](net["encoder"](x))).square().flatten(1).mean(1)
 
     def step(self, x: Tensor) -> Iterator[Update]:
         """Yield the generator's update, then the discriminator's, as the authors do."""
@@ -129,6 +147,16 @@ class GANomaly(Detector):
 
     def build(self, channels: int) -> nn.ModuleDict:
         network, size = self.settings.network, self.settings.view.size
+        if self.settings.space == "features":
+            latent_dim, width = network.latent_dim, network.features
+            return nn.ModuleDict(
+                {
+                    "encoder": PointwiseNetwork(channels, latent_dim, width),
+                    "decoder": PointwiseNetwork(latent_dim, channels, width),
+                    "second_encoder": PointwiseNetwork(channels, latent_dim, width),
+                    "discriminator": PointwiseDiscriminator(channels, width),
+                }
+            )
         shape = (size, channels, network.latent_dim, network.features, network.bottleneck)
         return nn.ModuleDict(
             {

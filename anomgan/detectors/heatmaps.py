@@ -48,9 +48,20 @@ class Statistics:
 
     @classmethod
     def measure(
-        cls, images: Iterable[Evidence], per_pixel: bool, logits: Set[str] = frozenset()
+        cls,
+        images: Iterable[Evidence],
+        per_pixel: bool,
+        logits: Set[str] = frozenset(),
+        play: float = PLAY,
     ) -> "Statistics":
-        """Accumulate over the evidence of normal images, one at a time; `logits` names logits."""
+        """Accumulate over the evidence of normal images, one at a time.
+
+        Args:
+            images: the evidence of each.
+            per_pixel: position by position; all must have one size.
+            logits: names of the evidence that is a logit.
+            play: pixels, or cells of a feature map, by which the place of a part varies.
+        """
         alarms: dict[str, np.ndarray] = {}
         count: dict[str, float] = {}
         first: dict[str, np.ndarray] = {}
@@ -71,7 +82,7 @@ class Statistics:
             mean = first[name] / n
             if per_pixel:
                 # A part does not lie still to the pixel.
-                mean, power = blur(mean, PLAY), blur(second[name] / n, PLAY)
+                mean, power = blur(mean, play), blur(second[name] / n, play)
             else:
                 power = second[name] / n
             deviation = np.sqrt(np.maximum(power - mean**2, 0))
@@ -174,6 +185,11 @@ def contrast_map(residual: np.ndarray) -> np.ndarray:
 def blur(values: np.ndarray, sigma: float) -> np.ndarray:
     """Gaussian blur of `sigma` pixels."""
     return cv2.GaussianBlur(values, (0, 0), sigma)
+
+
+def soften(values: np.ndarray, sigma: float) -> np.ndarray:
+    """A map smoothed by a Gaussian of `sigma` of its cells; 0 leaves it as it is."""
+    return blur(values, sigma) if sigma else values
 
 
 def combine(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
@@ -16,6 +16,9 @@ from anomgan.errors import ModelError
 from anomgan.model_files import check_weights, read_folder, write_folder
 from anomgan.pictures import save_grid, save_histogram
 from anomgan.training.checkpoint import prefixed, unprefixed
+
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 @dataclass
@@ -31,7 +34,8 @@ class StoredModel:
         preparation: how photographs become network input.
         calibration: of scores on held-out images.
         facts: training facts.
-        tensors: "networks/..." and "statistics/..."; no networks in an exported file.
+        tensors: "networks/...", "statistics/..." and, in feature space, "space/..."; of an
+            exported file the statistics alone.
     """
 
     folder: Path
@@ -75,21 +79,27 @@ class StoredModel:
         facts = {"created": self.created} | self.facts
         return Fitted(self.preparation, statistics, self.calibration, facts)
 
-    def networks(self, build: Callable[[], nn.ModuleDict]) -> nn.ModuleDict:
-        """What `build` makes of the settings, with the stored weights.
+    def module(self, name: str, build: Callable[[], Module]) -> Module:
+        """What `build` makes of the settings, with the weights that are stored under `name`.
 
         Raises:
             ModelError: they do not fit each other.
         """
-        weights = unprefixed("networks", self.tensors)
+        weights = unprefixed(name, self.tensors)
         check_weights(build, weights, self.folder)
-        networks = build()
-        networks.load_state_dict(weights)
-        return networks
+        module = build()
+        module.load_state_dict(weights)
+        return module
 
 
-def write_model(folder: Path, settings: Settings, fitted: Fitted, networks: nn.ModuleDict) -> None:
+def write_model(folder: Path, settings: Settings, fitted: Fitted, modules: nn.ModuleDict) -> None:
     """Write a model folder; the whole of it appears at once, or the earlier one stays.
+
+    Args:
+        folder: to be written or replaced.
+        settings: of the detector.
+        fitted: what it has learnt beside weights.
+        modules: the weights, by the name that they are stored under.
 
     Raises:
         InputError: the folder cannot be written to, the disk is full, or it is not a model.
@@ -101,17 +111,23 @@ def write_model(folder: Path, settings: Settings, fitted: Fitted, networks: nn.M
         "calibration": fitted.calibration.as_dict(),
         "training": fitted.facts,
     }
-    tensors = prefixed("networks", networks.state_dict())
+    tensors = {
+        name: tensor
+        for module, part in modules.items()
+        for name, tensor in prefixed(module, part.state_dict()).items()
+    }
     tensors |= prefixed("statistics", fitted.statistics.tensors)
     write_folder(folder, card, tensors, fitted.history, lambda place: _draw(place, fitted))
 
 
 def _draw(folder: Path, fitted: Fitted) -> None:
     if fitted.samples:
+        shown = [[one for one in sample if one is not None] for sample in fitted.samples]
+        titles = ("as the networks see it", "rebuilt", "heatmap")
         save_grid(
             folder / "samples.png",
-            fitted.samples,
-            ("as the networks see it", "rebuilt", "heatmap"),
+            shown,
+            titles if len(shown[0]) == len(titles) else (titles[0], titles[-1]),
             title="Held-out good images",
         )
     save_histogram(

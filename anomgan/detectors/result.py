@@ -23,10 +23,12 @@ class Result:
         threshold: score above which an image is anomalous.
         false_alarm_rate: the rate that the threshold keeps to.
         size: height and width of the image in pixels.
-        heat: float32 [h, w], the heatmap at the resolution of `prepared`.
+        heat: float32 [h, w], the heatmap as the networks give it.
+        cell: pixels of `prepared` that a value of `heat` stands for, in each direction.
         heat_threshold: heatmap value above which a region is marked.
         prepared: uint8 [h, w] or [h, w, 3], the image as the networks saw it.
-        reconstruction: uint8 like `prepared`, what the generator made of it.
+        reconstruction: uint8 like `prepared`, what the generator made of it; None in feature
+            space, where it makes features.
         milliseconds: time from decoded image to result, without `heatmap` and `regions`.
     """
 
@@ -39,8 +41,9 @@ class Result:
     heat: np.ndarray
     heat_threshold: float
     prepared: np.ndarray
-    reconstruction: np.ndarray
+    reconstruction: np.ndarray | None
     milliseconds: float
+    cell: int = 1
 
     @property
     def is_anomalous(self) -> bool:
@@ -55,15 +58,20 @@ class Result:
     @cached_property
     def heatmap(self) -> np.ndarray:
         """float32 [H, W] at the resolution of the image, higher is more anomalous."""
+        heat = self.heat
+        if self.cell > 1:  # its last cells may reach past the image
+            rows, columns = self.prepared.shape[:2]
+            size = (heat.shape[1] * self.cell, heat.shape[0] * self.cell)
+            heat = cv2.resize(heat, size, interpolation=cv2.INTER_CUBIC)[:rows, :columns]
         height, width = self.size
-        if self.heat.shape == (height, width):
-            return self.heat
-        return cv2.resize(self.heat, (width, height), interpolation=cv2.INTER_LINEAR)
+        if heat.shape == (height, width):
+            return heat
+        return cv2.resize(heat, (width, height), interpolation=cv2.INTER_LINEAR)
 
     @cached_property
     def regions(self) -> list[Region]:
-        """Parts of the heatmap above `heat_threshold`, hottest first."""
-        return find_regions(self.heatmap, self.heat_threshold)
+        """Parts of the heatmap above `heat_threshold`, hottest first; none in an ok image."""
+        return find_regions(self.heatmap, self.heat_threshold) if self.is_anomalous else []
 
     def as_dict(self) -> dict[str, Any]:
         """The fields that people exchange as JSON; heatmap path and model are for the caller."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from anomgan.config import Section, TrainingSettings
 from anomgan.errors import SettingsError
 from anomgan.networks.augment import augment
+from anomgan.networks.pointwise import PointwiseDiscriminator, PointwiseNetwork
 from anomgan.training.recipe import Recipe
 
 
@@ -17,7 +18,12 @@ class LatentSettings(Section):
     """What all generators of images from latent vectors can be told."""
 
     latent_dim: int = Field(100, ge=1, le=4096, description="length of a latent vector")
-    features: int = Field(32, ge=1, le=1024, description="feature maps after the first layer")
+    features: int = Field(
+        32,
+        ge=1,
+        le=1024,
+        description="feature maps after the first layer; in feature space, units of hidden layers",
+    )
     augment: bool = Field(
         False,
         description="show the discriminator all images in randomly changed colours, places and "
@@ -52,8 +58,9 @@ class LatentGAN(Recipe):
     """A generator of images from latent vectors and its opponent, trained together.
 
     Args:
-        size: side of the images in pixels: 8, 16, 32, 64, 128, ...
-        channels: image channels, 1 or 3.
+        size: side of the images in pixels: 8, 16, 32, 64, 128, ...; 1 for feature vectors, which
+            have small networks of 1x1 convolutions instead of the method's own.
+        channels: image channels, 1 or 3; or the length of a feature vector.
         settings: sizes and training.
     """
 
@@ -64,11 +71,19 @@ class LatentGAN(Recipe):
 
     def __init__(self, size: int, channels: int, settings: GANSettings) -> None:
         self.settings = settings
-        self.networks = nn.ModuleDict(self.build(size, channels))
+        built = self.build(size, channels) if size > 1 else self._build_pointwise(channels)
+        self.networks = nn.ModuleDict(built)
 
     @abstractmethod
     def build(self, size: int, channels: int) -> dict[str, nn.Module]:
         """The networks "generator" (z to x) and "discriminator" (x to values and features)."""
+
+    def _build_pointwise(self, channels: int) -> dict[str, nn.Module]:
+        latent_dim, width = self.settings.latent_dim, self.settings.features
+        return {
+            "generator": PointwiseNetwork(latent_dim, channels, width),
+            "discriminator": PointwiseDiscriminator(channels, width),
+        }
 
     def generate(self, z: Tensor) -> Tensor:
         """Images [N, C, H, W] in [-1, 1] of latent vectors [N, latent_dim]."""

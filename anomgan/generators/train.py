@@ -23,7 +23,7 @@ from anomgan.generators.loading import build_model
 from anomgan.generators.model import SNAPSHOTS, TrainedGenerator, settings_of
 from anomgan.generators.registry import METHODS
 from anomgan.generators.translation import TrainedTranslator
-from anomgan.training.phases import train_phase
+from anomgan.training.phases import train_phase, view_batches
 from anomgan.training.progress import progress_bar
 from anomgan.training.recipe import Phase
 
@@ -86,17 +86,16 @@ def train_generator(
                 model.snapshots = folder / SNAPSHOTS
                 if not resume:
                     shutil.rmtree(model.snapshots, ignore_errors=True)  # of an earlier training
+            phase = Phase(model.method, settings.training)
             summary = train_phase(
                 generator,
-                Phase(model.method, settings.training),
-                store,
-                range(len(store)),
+                phase,
+                view_batches(phase, store, range(len(store)), settings, labelled),
                 settings,
                 fingerprint=fingerprint,
                 device=model.device,
                 work_folder=Path(work_folder) if work_folder else None,
                 resume=resume,
-                labelled=labelled,
                 show=lambda step: _snapshot(model, step),
                 show_every=samples_every if work_folder else 0,
             )

@@ -86,7 +86,7 @@ def export_model(
     assert detector.fitted is not None
     images = list_images(check_dir) if check_dir else _noise(detector.fitted)
     graph = _Graph(load(model, "cpu"))
-    text = describe(card, detector.fitted, graph.maps, detector.stride)
+    text = describe(card, detector.fitted, graph.maps, detector.stride, detector.grid)
     with atomic_path(out) as temporary:
         written = _onnx(graph, text) if format == "onnx" else _torchscript(graph, text)
         temporary.write_bytes(seal(written))
@@ -138,8 +138,9 @@ class _Graph(nn.Module):
         super().__init__()
         fold_batch_norms(detector.networks)
         self.networks = detector.networks.requires_grad_(False)
-        self.infer = detector.infer
-        self.stride = detector.stride
+        self.space = detector.feature_space
+        self.see = detector.see
+        self.stride = detector.grid.multiple if detector.grid else detector.stride
         assert detector.fitted is not None
         size, channels = detector.settings.view.size, detector.fitted.preparation.channels
         # Unlike each other, lest one be taken for the other.
@@ -149,7 +150,7 @@ class _Graph(nn.Module):
         self.eval()
 
     def _infer(self, views: Tensor) -> dict[str, Tensor]:
-        return self.infer(views.permute(0, 3, 1, 2).float() / 127.5 - 1)
+        return self.see(views.permute(0, 3, 1, 2).float() / 127.5 - 1)
 
     def forward(self, views: Tensor) -> tuple[Tensor, ...]:
         return tuple(self._infer(views).values())

@@ -10,7 +10,7 @@ from anomgan.inspection.cards import describe_promise, describe_training
 from anomgan.inspection.runs import gather_settings, take_method, work_folder
 from anomgan.training.distributed import process_group
 
-DEFAULT_DETECTOR = "restoration"
+DEFAULT_DETECTOR, DEFAULT_SPACE = "ganomaly", "features"
 
 
 def make_detector(
@@ -33,6 +33,8 @@ def make_detector(
         SettingsError: names every setting that is unknown or out of range.
     """
     values = gather_settings(config, assignments, options)
+    if name is None and "detector" not in values:
+        values.setdefault("space", DEFAULT_SPACE)
     chosen = take_method(values, "detector", name, list(METHODS), DEFAULT_DETECTOR)
     return METHODS[chosen](device=device, **values)
 

@@ -158,12 +158,13 @@ def _draw_examples(
         mask = read_mask(image, result.heatmap.shape)
         if mask is None:
             mask = np.zeros(result.heatmap.shape, bool)
-        row = (photograph, result.reconstruction, result.heatmap, mask.astype(np.uint8) * 255)
-        rows.append([_small(picture) for picture in row])
+        row = {"photograph": photograph, "rebuilt": result.reconstruction}
+        row |= {"heatmap": result.heatmap, "true mask": mask.astype(np.uint8) * 255}
+        shown = {name: _small(one) for name, one in row.items() if one is not None}
+        rows.append(list(shown.values()))
         verdict = "anomalous" if evaluation.alarms[index] else "ok"
         names.append(f"{image.kind}\n{evaluation.scores[index]:.3g}, {verdict}")
-    columns = ("photograph", "rebuilt", "heatmap", "true mask")
-    save_grid(path, rows, columns, names)
+    save_grid(path, rows, list(shown), names)
 
 
 def _small(picture: np.ndarray) -> np.ndarray:

@@ -8,9 +8,11 @@ import torch
 from anomgan.config import LearningSettings
 from anomgan.data.labels import LabelledImages
 from anomgan.data.store import ImageStore
+from anomgan.data.vectors import Vectors, VectorSampler
 from anomgan.data.views import ViewSampler
+from anomgan.training.hard import to_draw
 from anomgan.training.recipe import Phase
-from anomgan.training.trainer import Trainer, TrainingSummary
+from anomgan.training.trainer import Batches, Trainer, TrainingSummary
 
 BUDGET = {"steps", "minutes", "checkpoint_minutes"}
 """Training settings that may change on a resume; all others decide what is learnt."""
@@ -19,31 +21,27 @@ BUDGET = {"steps", "minutes", "checkpoint_minutes"}
 def train_phase(
     name: str,
     phase: Phase,
-    store: ImageStore,
-    indices: Sequence[int],
+    batches: Batches,
     settings: LearningSettings,
     *,
     fingerprint: str,
     device: torch.device,
     work_folder: Path | None = None,
     resume: bool = False,
-    labelled: LabelledImages | None = None,
     show: Callable[[int], None] = lambda step: None,
     show_every: int = 0,
 ) -> TrainingSummary:
-    """Train a phase on the views of some images; its checkpoint is `<work_folder>/<name>`.
+    """Train a phase; its checkpoint is `<work_folder>/<name>.safetensors`.
 
     Args:
         name: of the phase.
         phase: recipe and training settings.
-        store: prepared images.
-        indices: those to train on.
+        batches: what it learns from: `view_batches` or `vector_batches`.
         settings: all settings of the model; a resumed run must share them but for the budget.
         fingerprint: of the images, which a resumed run must share too.
         device: where to train.
         work_folder: where the checkpoint is kept; None keeps none.
         resume: go on from the checkpoint.
-        labelled: labels of the images; None where they have none.
         show: called every `show_every` steps, as `Trainer` does.
         show_every: 0 for never.
 
@@ -51,19 +49,6 @@ def train_phase(
         TrainingError: a loss is not finite, or the checkpoint does not fit.
         Interrupted: Ctrl-C was pressed; a checkpoint is saved.
     """
-    batches = ViewSampler(
-        store,
-        indices,
-        size=settings.view.size,
-        batch_size=phase.training.batch_size * phase.recipe.batches_per_step,
-        whole=settings.view.kind == "whole",
-        scales=settings.view.scales,
-        flip=settings.view.flip,
-        flip_vertical=settings.view.flip_vertical,
-        labelled=labelled,
-        batches=phase.recipe.batches_per_step,
-        seed=settings.seed,
-    )
     trainer = Trainer(
         phase.recipe,
         batches,
@@ -79,3 +64,33 @@ def train_phase(
         show_every=show_every,
     )
     return trainer.run(f"training {name}", resume)
+
+
+def view_batches(
+    phase: Phase,
+    store: ImageStore,
+    indices: Sequence[int],
+    settings: LearningSettings,
+    labelled: LabelledImages | None = None,
+) -> ViewSampler:
+    """Views of some images of a store, for training a phase; with their labels if there are any."""
+    return ViewSampler(
+        store,
+        indices,
+        size=settings.view.size,
+        batch_size=phase.training.batch_size * phase.recipe.batches_per_step,
+        whole=settings.view.kind == "whole",
+        scales=settings.view.scales,
+        flip=settings.view.flip,
+        flip_vertical=settings.view.flip_vertical,
+        labelled=labelled,
+        batches=phase.recipe.batches_per_step,
+        seed=settings.seed,
+    )
+
+
+def vector_batches(phase: Phase, vectors: Vectors, seed: int) -> VectorSampler:
+    """Feature vectors for training a phase, with candidates for the hard ones."""
+    training = phase.training
+    size = training.batch_size * phase.recipe.batches_per_step
+    return VectorSampler(vectors, to_draw(size, training.hard_share), seed)

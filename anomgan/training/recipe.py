@@ -78,6 +78,13 @@ class Recipe(ABC):
     steps_done: int = 0
     share_done: float = 0.0
 
+    def difficulty(self, x: Tensor) -> Tensor | None:
+        """How badly each of the vectors x [N, D, 1, 1] is learnt so far, [N]; see `hard`.
+
+        None where the method cannot say; it is then trained on vectors as they come.
+        """
+        return None
+
     @abstractmethod
     def step(self, *batch: Any, **_: Any) -> Iterator[Update]:
         """Yield the updates of one training step in the method's order.

@@ -36,6 +36,7 @@ from anomgan.training.distributed import (
     ranks,
     share,
 )
+from anomgan.training.hard import with_hardest
 from anomgan.training.progress import progress_bar
 from anomgan.training.recipe import Recipe, RMSProp, Update
 from anomgan.training.stopping import stop_signal
@@ -48,8 +49,8 @@ SETTLE_STEPS = 50
 """Batches on which the batch-norm statistics of averaged weights are measured."""
 
 Batches = Callable[[int], Sequence[Tensor]]
-"""The batch of a step: uint8 views [N, C, H, W], and labels if there are any; always the same for
-the same step."""
+"""The batch of a step, always the same for the same step: uint8 views [N, C, H, W], and labels if
+there are any; or float feature vectors [N, D, 1, 1], and the number of the image of each."""
 
 
 @dataclass
@@ -333,7 +334,10 @@ class Trainer:
             self.batches(step) if ready is None else ready.result(), self.recipe.batches_per_step
         )
         views, *labels = (part.to(self.device) for part in batch)
-        return [views.float() / 127.5 - 1, *labels]
+        if views.dtype == torch.uint8:
+            return [views.float() / 127.5 - 1, *labels]
+        size = self.settings.batch_size * self.recipe.batches_per_step // ranks()
+        return [with_hardest(self.recipe, views.float(), *labels, size)]
 
     def _log_row(self) -> None:
         if not self.recent:

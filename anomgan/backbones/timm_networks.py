@@ -1,0 +1,149 @@
+"""timm's networks behind one interface: build, measure, cut after a stage, run.
+
+The stages of an EfficientNet are the groups in its `blocks`. The stages of any other network are
+those of timm's `forward_intermediates`: the blocks of a transformer, the resolutions of a
+convolutional network.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from anomgan.errors import SettingsError
+
+PROBE_SIDE = 448
+"""Pixels; a multiple of the usual strides and patches: 14, 16 and 32."""
+
+
+class Stage(NamedTuple):
+    """The feature map that a stage gives: its channels, and the pixels per cell."""
+
+    channels: int
+    stride: int
+
+
+def build(timm_name: str) -> nn.Module:
+    """The whole network with random weights; timm has no network of that name: RuntimeError."""
+    import timm
+
+    try:
+        network = timm.create_model(timm_name, pretrained=False, dynamic_img_size=True)
+    except TypeError:  # a network that takes any image size anyway has no such argument
+        network = timm.create_model(timm_name, pretrained=False)
+    return network.eval()
+
+
+@lru_cache
+def measure(timm_name: str) -> tuple[tuple[Stage, ...], int]:
+    """All stages of a network, and the number of its weights. Computes nothing.
+
+    Raises:
+        SettingsError: the network gives no feature maps for images of any size.
+    """
+    height, width = PROBE_SIDE, 2 * PROBE_SIDE
+    try:
+        with torch.device("meta"):
+            network = build(timm_name)
+            maps = run(network, torch.zeros(1, 3, height, width), range(_count(network)))
+    except Exception as error:  # timm's networks fail in many ways, with errors of many kinds
+        raise SettingsError(
+            f"timm's {timm_name} gives no feature maps for images of any size; choose another "
+            f"backbone ({type(error).__name__}: {error})"
+        ) from error
+    stages = tuple(Stage(x.shape[1], height // x.shape[2]) for x in maps)
+    if any(x.shape[2] * s.stride != height for x, s in zip(maps, stages, strict=True)):
+        raise SettingsError(
+            f"the feature maps of timm's {timm_name} do not line up with the image; choose "
+            f"another backbone"
+        )
+    return stages, sum(weight.numel() for weight in network.parameters())
+
+
+def cut(network: nn.Module, stages: Sequence[int]) -> nn.Module:
+    """Drop, in place, what comes after the last of `stages`. The rest keeps its names."""
+    if _has_blocks(network):
+        network.blocks = network.blocks[: max(stages) + 1]
+        for head in ("conv_head", "bn2", "global_pool", "classifier"):
+            setattr(network, head, nn.Identity())
+    else:
+        network.prune_intermediate_layers(list(stages), prune_norm=True, prune_head=True)
+    return network
+
+
+def run(network: nn.Module, x: Tensor, stages: Sequence[int]) -> list[Tensor]:
+    """The feature maps [N, channels, h, w] of `stages`, in ascending order."""
+    if not _has_blocks(network):
+        return network.forward_intermediates(
+            x, indices=list(stages), stop_early=True, intermediates_only=True
+        )
+    maps = []
+    x = network.bn1(network.conv_stem(x))
+    for index, block in enumerate(network.blocks):
+        x = block(x)
+        if index in stages:
+            maps.append(x)
+    return maps
+
+
+def fold_batch_norms(network: nn.Module) -> nn.Module:
+    """Fold, in place, each batch norm of an EfficientNet into the convolution before it.
+
+    timm's batch norm applies the activation as well; the activation takes its place. Other
+    networks stay as they are, because the order of their layers is not that of their names.
+    """
+    if not _has_blocks(network):
+        return network
+    for module in list(network.modules()):
+        convolution = ""
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.Conv2d):
+                convolution = name
+            elif isinstance(child, nn.BatchNorm2d):
+                fused = fuse_conv_bn_eval(getattr(module, convolution), child)
+                setattr(module, convolution, _pad_by_constants(fused))
+                setattr(module, name, child.act)
+    return network
+
+
+def _pad_by_constants(convolution: nn.Conv2d) -> nn.Module:
+    """Replace padding that timm works out from each image's size.
+
+    For sides that are multiples of the stride it is always the same, and an exported graph stays
+    small without the arithmetic.
+    """
+    from timm.layers.conv2d_same import Conv2dSame
+
+    if not isinstance(convolution, Conv2dSame):
+        return convolution
+    across, down = (
+        ((kernel - step) // 2, (kernel - step + 1) // 2)
+        for kernel, step in zip(
+            reversed(convolution.kernel_size), reversed(convolution.stride), strict=True
+        )
+    )
+    plain = nn.Conv2d(
+        convolution.in_channels,
+        convolution.out_channels,
+        convolution.kernel_size,
+        convolution.stride,
+        groups=convolution.groups,
+    )
+    plain.weight, plain.bias = convolution.weight, convolution.bias
+    return nn.Sequential(nn.ZeroPad2d((*across, *down)), plain)
+
+
+def _has_blocks(network: nn.Module) -> bool:
+    from timm.models.efficientnet import EfficientNet
+
+    return isinstance(network, EfficientNet)
+
+
+def _count(network: nn.Module) -> int:
+    """Number of stages."""
+    if _has_blocks(network):
+        return len(network.blocks)
+    return len(network.feature_info)

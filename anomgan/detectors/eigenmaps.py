@@ -1,0 +1,101 @@
+"""Eigenmaps: what the normal images explain of a whole feature map, taken out of it.
+
+Where parts lie still, a map is mostly the mean map and a few ways in which all of it varies
+together: pose, light, the type of the part. As in Turk and Pentland, "Eigenfaces for Recognition"
+(1991), these are the principal components of the normals' maps. What is left of a new map is what
+no normal one has at that place: a missing clip shows, however innocent the background behind it.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+FOLDS = 4
+"""Training images are seen as new ones are: each by the eigenmaps of the other folds."""
+
+
+class EigenMaps(nn.Module):
+    """Whitened maps [N, D, h, w] to what normal maps do not explain, [N, D, rows, columns].
+
+    Args:
+        shape: D, rows and columns of the grid on which maps are compared.
+        count: components that are kept.
+    """
+
+    mean: Tensor
+    components: Tensor
+    scale: Tensor
+
+    def __init__(self, shape: Sequence[int], count: int) -> None:
+        super().__init__()
+        self.shape = tuple(shape)
+        self.register_buffer("mean", torch.zeros(self.shape))
+        self.register_buffer("components", torch.zeros(count, *self.shape, dtype=torch.half))
+        self.register_buffer("scale", torch.ones(()))
+
+    @classmethod
+    def fit(cls, maps: Tensor, count: int) -> "EigenMaps":
+        """The mean and the principal components of normal maps [n, D, rows, columns].
+
+        There are fewer maps than values in one, so that the components come from the products of
+        the maps with each other (Turk and Pentland, section 2).
+        """
+        fitted = cls(maps.shape[1:], min(count, len(maps) - 1))
+        fitted.mean.copy_(maps.mean(0, dtype=torch.float32))
+        centred = (maps.float() - fitted.mean).flatten(1)
+        variances, mixtures = torch.linalg.eigh((centred @ centred.T).double())
+        kept = variances.argsort(descending=True)[: len(fitted.components)]
+        lengths = variances[kept].clamp_min(1e-9 * float(variances.max()) + 1e-30).sqrt()
+        directions = (mixtures[:, kept] / lengths).float().T @ centred
+        fitted.components.copy_(directions.view_as(fitted.components))
+        return fitted
+
+    def forward(self, x: Tensor) -> Tensor:
+        different = (to_grid(x, self.shape[1:]) - self.mean).flatten(1)
+        components = self.components.flatten(1).to(different.dtype)
+        explained = (different @ components.T) @ components
+        return (different - explained).view(-1, *self.shape) / self.scale
+
+
+def to_grid(x: Tensor, grid: Sequence[int]) -> Tensor:
+    """Maps [N, D, h, w] at the size of the grid, [N, D, rows, columns]."""
+    return F.interpolate(x, size=list(grid), mode="bilinear", align_corners=False)
+
+
+def unexplained(
+    maps: Tensor, groups: Sequence[str], count: int, seed: int
+) -> tuple[Tensor, float]:
+    """Each normal map as the eigenmaps of the others leave it, and the share that is explained.
+
+    Args:
+        maps: [n, D, rows, columns], half precision.
+        groups: of each map; a group stays together, for its images explain each other too well.
+        count: components.
+        seed: of the division into folds.
+
+    Returns:
+        Maps [n, D, rows, columns] in half precision, and the share of their variance, over all
+        places together, that was explained: near 0 where parts lie in any direction.
+    """
+    left = torch.empty_like(maps)
+    for members in _folds(groups, seed):
+        others = torch.ones(len(maps), dtype=torch.bool)
+        others[members] = False
+        eigenmaps = EigenMaps.fit(maps[others], count)
+        for member in members:
+            left[member] = eigenmaps(maps[member : member + 1].float())[0].half()
+    power = sum(float(one.float().square().sum()) for one in left)
+    total = sum(float(one.float().square().sum()) for one in maps)
+    return left, 1 - power / total
+
+
+def _folds(groups: Sequence[str], seed: int) -> list[list[int]]:
+    names = np.random.default_rng((seed, 3)).permutation(sorted(set(groups)))
+    fold = {str(name): place % FOLDS for place, name in enumerate(names)}
+    return [
+        [index for index, group in enumerate(groups) if fold[group] == number]
+        for number in range(min(FOLDS, len(fold)))
+    ]

@@ -1,0 +1,292 @@
+"""Feature space: a detector's game is played on the feature map of a pretrained network.
+
+    image -> backbone -> whitening -> cells of about 16 px -> eigenmaps -> map [D, h, w]
+
+Every place of the map is a view of its own, x [1, D, 1, 1]; so the recipes do not know in which
+space they are.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import lcm
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from anomgan.backbones import FeatureExtractor, Moments, crop, surround
+from anomgan.config import BackboneSettings
+from anomgan.data.store import ImageStore
+from anomgan.data.vectors import Vectors
+from anomgan.data.views import Maps, to_network
+from anomgan.detectors.eigenmaps import EigenMaps, to_grid, unexplained
+from anomgan.errors import InputError, TrainingError
+from anomgan.training.checkpoint import Checkpoint, prefixed, unprefixed
+from anomgan.training.progress import progress_bar
+
+MEMORY = 400 * 2**20
+"""Bytes of feature maps that are learnt from; of more images, a share is drawn."""
+IMAGES_PER_FILE = 64
+"""Images whose maps are saved together while they are gathered."""
+CELL = 16
+"""Pixels from one cell to the next, at least: whitened vectors are averaged up to that, so that
+what varies within a cell counts less than what does not."""
+LEAST_EXPLAINED = 0.1
+"""Share of the normals' variance that eigenmaps must explain to be used."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How cells lie on an image.
+
+    Attributes:
+        stride: pixels from one cell to the next.
+        multiple: what the sides of an image must be multiples of.
+    """
+
+    stride: int
+    multiple: int
+
+    def surround(self, image: np.ndarray) -> np.ndarray:
+        """A prepared image [h, w, C] with the border that a backbone needs."""
+        return surround(image, self.multiple)
+
+    def crop(self, maps: Tensor, padded: tuple[int, ...], shape: tuple[int, ...]) -> Tensor:
+        """Of maps of a `padded` image the cells of the image, whose shape is `shape`."""
+        whole = to_grid(maps, [side // self.stride for side in padded[:2]])
+        return crop(whole, shape, self.stride, self.multiple)
+
+
+class FeatureSpace(nn.Module):
+    """Images [N, C, H, W] in [-1, 1] to what a detector sees of them, [N, D, h, w].
+
+    Args:
+        settings: of the backbone.
+        place: shape and number of the eigenmaps, as `describe` gives them; None for none.
+
+    Raises:
+        SettingsError: a name, stage or stride is unknown.
+    """
+
+    def __init__(self, settings: BackboneSettings, place: Mapping[str, Any] | None = None) -> None:
+        super().__init__()
+        self.extractor = FeatureExtractor(
+            settings.name, settings.stages, settings.stride, settings.directions
+        )
+        self.eigenmaps = EigenMaps(place["shape"], place["components"]) if place else None
+        self.pool = max(1, CELL // self.extractor.stride)
+        stride = self.pool * self.extractor.stride
+        self.grid = Grid(stride, lcm(stride, self.extractor.multiple))
+        self.long_side = settings.long_side or self.extractor.long_side
+
+    def describe(self) -> dict[str, Any] | None:
+        """What the constructor takes as `place`; None where place means nothing."""
+        if self.eigenmaps is None:
+            return None
+        shape = list(self.eigenmaps.shape)
+        return {"shape": shape, "components": len(self.eigenmaps.components)}
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = self.coarsen(self.extractor(x))
+        return features if self.eigenmaps is None else self.eigenmaps(features)
+
+    def coarsen(self, fine: Tensor) -> Tensor:
+        """Maps of the extractor [N, C, h, w] as cells of the grid, smoothed by a binomial."""
+        if self.pool == 1:
+            return fine
+        cells = F.pad(F.avg_pool2d(fine, self.pool), (1, 1, 1, 1), mode="replicate")
+        return F.avg_pool2d(F.avg_pool2d(cells, 2, stride=1), 2, stride=1)
+
+
+def as_vectors(features: Tensor) -> Tensor:
+    """Maps [N, D, h, w] as vectors [N * h * w, D, 1, 1]."""
+    return features.movedim(1, -1).reshape(-1, features.shape[1], 1, 1)
+
+
+def as_maps(values: Tensor, like: Tensor) -> Tensor:
+    """Values [N * h * w, c, 1, 1] of vectors as maps [N, c, h, w], for features `like` theirs."""
+    count, _, height, width = like.shape
+    return values.reshape(count, height, width, -1).movedim(-1, 1)
+
+
+def feature_evidence(x: Tensor, rebuilt: Tensor) -> Maps:
+    """What vectors [N, D, 1, 1] and their reconstructions say without any method, [N, 1, 1, 1].
+
+    Mean absolute and mean squared difference, and the mean square of the vectors themselves: how
+    far a place is from what normal maps explain.
+    """
+    difference = x - rebuilt
+    return {
+        "residual": difference.abs().mean(1, keepdim=True),
+        "squared": difference.square().mean(1, keepdim=True),
+        "magnitude": x.square().mean(1, keepdim=True),
+    }
+
+
+@dataclass(frozen=True)
+class LearntSpace:
+    """What a detector learns from in feature space.
+
+    Attributes:
+        maps: normal maps as new ones will look, each [D, h, w], half precision.
+        vectors: those that phases are trained on.
+        explained: share of the normals' variance that place explains; None if nobody asked.
+        place: shape and number of the eigenmaps, as `FeatureSpace` takes it; None where place is
+            not made use of. Where it is, all maps have one size.
+    """
+
+    maps: list[Tensor]
+    vectors: Vectors
+    explained: float | None
+    place: dict[str, Any] | None
+
+
+def learn_space(
+    space: FeatureSpace,
+    store: ImageStore,
+    indices: Sequence[int],
+    groups: Sequence[str],
+    settings: BackboneSettings,
+    work: "MapFiles",
+    seed: int,
+) -> LearntSpace:
+    """Fit whitening and eigenmaps to normal images, and draw vectors to learn from.
+
+    The images pass the backbone once. Memory does not grow with their number.
+
+    Args:
+        space: with the weights of its backbone; the rest of it is set.
+        store: prepared images.
+        indices: those to learn from.
+        groups: of each of these images.
+        settings: of the backbone.
+        work: what was gathered before, and where to keep more.
+        seed: of all draws.
+
+    Raises:
+        InputError: all images are alike in all features, or too large.
+    """
+    extractor = space.extractor
+    chosen = _share(space, store, indices, seed)
+    moments = work.moments(extractor.channels)
+    with progress_bar("computing features", len(chosen)) as report:
+        for first in range(len(work.maps), len(chosen), IMAGES_PER_FILE):
+            some = []
+            for place in range(first, min(first + IMAGES_PER_FILE, len(chosen))):
+                raw = _raw_map(space, store[indices[chosen[place]]])
+                moments.add(raw[0].flatten(1).T)
+                some.append(space.coarsen(raw)[0].half())
+                report(place + 1)
+            work.append(some, moments)
+    extractor.set_whitening(moments)
+    maps = [_whiten(extractor, raw) for raw in work.maps]
+    explained = None
+    if settings.align == "auto":
+        grid = np.median([one.shape[1:] for one in maps], axis=0).astype(int).tolist()
+        whole = torch.stack([to_grid(one[None].float(), grid)[0].half() for one in maps])
+        names = [groups[place] for place in chosen]
+        left, explained = unexplained(whole, names, settings.components, seed)
+        if explained >= LEAST_EXPLAINED:
+            space.eigenmaps = EigenMaps.fit(whole, settings.components).to(extractor.device)
+            scale = float(left.float().square().mean()) ** 0.5
+            space.eigenmaps.scale.fill_(scale)
+            maps = [one / scale for one in left]
+    vectors = _draw(maps, settings.vectors, seed)
+    return LearntSpace(maps, vectors, explained, space.describe())
+
+
+@torch.no_grad()
+def _raw_map(space: FeatureSpace, image: np.ndarray) -> Tensor:
+    """Features of a prepared image [h, w, C] and its border before whitening, [1, C, h', w']."""
+    x = to_network(space.grid.surround(image)[None])
+    return space.extractor.raw(x.to(space.extractor.device)).cpu()
+
+
+@torch.no_grad()
+def _whiten(extractor: FeatureExtractor, raw: Tensor) -> Tensor:
+    return extractor.whiten(raw[None].float().to(extractor.device))[0].half().cpu()
+
+
+def _share(
+    space: FeatureSpace, store: ImageStore, indices: Sequence[int], seed: int
+) -> list[int]:
+    """Places in `indices` of all images, or of as many, drawn at random, as fit in memory."""
+    sides = np.array([store.shape(index)[:2] for index in indices])
+    cells = np.ceil(sides / space.grid.stride).prod(1).mean()
+    most = int(MEMORY / (2 * space.extractor.channels * cells))
+    if len(indices) <= most:
+        return list(range(len(indices)))
+    if most < 2:
+        raise InputError("the images are too large; choose a smaller backbone.long_side")
+    drawn = np.random.default_rng((seed, 2)).permutation(len(indices))[:most]
+    return sorted(drawn.tolist())
+
+
+def _draw(maps: Sequence[Tensor], count: int, seed: int) -> Vectors:
+    """At most `count` vectors, as many from each map."""
+    each = max(1, count // len(maps))
+    values, images = [], []
+    for number, one in enumerate(maps):
+        vectors = one.flatten(1).T
+        chosen = np.random.default_rng((seed, number)).permutation(len(vectors))[:each]
+        values.append(vectors[torch.from_numpy(chosen)])
+        images.append(torch.full((len(chosen),), number))
+    return Vectors(torch.cat(values), torch.cat(images))
+
+
+class MapFiles:
+    """Raw maps gathered so far, a file for every `IMAGES_PER_FILE` images.
+
+    Args:
+        folder: where they are kept; None keeps none.
+        facts: JSON-able description of images and settings, which a resumed run must share.
+        resume: go on with what is there.
+
+    Attributes:
+        maps: those gathered so far, each [C, h, w] in half precision.
+
+    Raises:
+        TrainingError: what is there is damaged, or of other images or settings.
+    """
+
+    def __init__(self, folder: Path | None, facts: dict[str, Any], resume: bool) -> None:
+        self.folder = folder
+        self.facts = facts
+        self.maps: list[Tensor] = []
+        self._files = 0
+        self._moments: dict[str, Tensor] = {}
+        if folder is not None and resume:
+            self._read(folder)
+
+    def moments(self, channels: int) -> Moments:
+        """Those of the vectors of all maps so far."""
+        return Moments.from_tensors(self._moments) if self._moments else Moments(channels)
+
+    def append(self, maps: list[Tensor], moments: Moments) -> None:
+        """Add the maps of some images, and the moments of all images up to them."""
+        self.maps += maps
+        if self.folder is None:
+            return
+        tensors = {f"map/{number:03d}": one for number, one in enumerate(maps)}
+        tensors |= prefixed("moments", moments.tensors())
+        Checkpoint(len(self.maps), 0.0, self.facts, tensors=tensors).save(self._path(self.folder))
+        self._files += 1
+
+    def _read(self, folder: Path) -> None:
+        while (path := self._path(folder)).exists():
+            state = Checkpoint.load(path)
+            if state.facts != self.facts:
+                raise TrainingError(
+                    f"cannot resume from {path}: it was made with other images or backbone "
+                    f"settings; use the same, or fit without --resume to start anew"
+                )
+            maps = unprefixed("map", state.tensors)
+            self.maps += [maps[name] for name in sorted(maps)]
+            self._moments = unprefixed("moments", state.tensors)
+            self._files += 1
+
+    def _path(self, folder: Path) -> Path:
+        return folder / f"features-{self._files:05d}.safetensors"
