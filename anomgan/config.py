@@ -346,10 +346,13 @@ def build_settings(
 
 def _defaults(kind: type[LearningSettings], values: Mapping[str, Any]) -> dict[str, Any]:
     defaults = kind().model_dump()
-    if not issubclass(kind, Settings) or values.get("space") != "features":
+    if not issubclass(kind, Settings) or values.get("space") in (None, defaults["space"]):
         return defaults
     if kind.in_features is None:
-        raise SettingsError(f"{defaults['detector']} knows pixels alone; leave out space=features")
+        raise SettingsError(
+            f"{defaults['detector']} knows {defaults['space']} alone; leave out "
+            f"space={values['space']}"
+        )
     return merge(defaults, IN_FEATURES, kind.in_features)
 
 

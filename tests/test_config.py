@@ -89,3 +89,18 @@ def test_unreadable_settings_files_are_refused(tmp_path):
     (tmp_path / "bad.toml").write_text("steps = = 3")
     with pytest.raises(SettingsError, match="not a TOML"):
         read_toml(tmp_path / "bad.toml")
+
+
+@pytest.mark.parametrize("name", ["anogan", "egbad", "f-anogan", "ganomaly"])
+def test_the_features_file_of_a_detector_has_its_defaults_there(name):
+    kind = DETECTORS[name].settings_type
+    values = read_toml(ROOT / "configs" / f"{name.replace('-', '_')}_features.toml")
+    assert values["backbone"].pop("long_side") == 512, "what suits the backbone, spelled out"
+    assert build_settings(kind, values) == build_settings(kind, {"space": "features"})
+
+
+def test_evidence_of_the_other_space_is_refused():
+    with pytest.raises(SettingsError, match="weights.magnitude is no evidence where space = pixels"):
+        build_settings(GANomalySettings, {"weights": {"magnitude": 1.0}})
+    with pytest.raises(SettingsError, match="restoration knows pixels alone"):
+        build_settings(DETECTORS["restoration"].settings_type, {"space": "features"})

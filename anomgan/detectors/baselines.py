@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from anomgan.config import ScoreSettings, Section, Settings, ViewSettings, Weights
 from anomgan.data.views import Maps
 from anomgan.detectors.base import Detector, Profile
+from anomgan.detectors.feature_baselines import Coreset, EigenMapsAlone, Gaussian, PlaceGaussian
 from anomgan.networks.dcgan import Bottleneck, Decoder, Encoder
+from anomgan.networks.pointwise import PointwiseNetwork
 from anomgan.training.recipe import Phase, Recipe, Update
 
 
@@ -148,13 +150,23 @@ class Nearest(Detector):
 class AutoencoderNetworks(Section):
     """Sizes of the networks, as GANomaly's."""
 
-    features: int = Field(16, ge=1, le=1024, description="feature maps after the first layer")
+    features: int = Field(
+        16,
+        ge=1,
+        le=1024,
+        description="feature maps after the first layer; in feature space, units of hidden layers",
+    )
     latent_dim: int = Field(32, ge=1, le=4096, description="length of a latent vector")
     bottleneck: Bottleneck = Field("map", description="vector: one per view; map: one per cell")
 
 
 class AutoencoderSettings(Settings):
     """Settings of the autoencoder; views, sizes and score are those of GANomaly."""
+
+    in_features = {
+        "training": {"steps": 1000},
+        "network": {"features": 512, "latent_dim": 64},
+    }
 
     detector: Literal["autoencoder"] = "autoencoder"
     network: AutoencoderNetworks = AutoencoderNetworks()
@@ -169,6 +181,10 @@ class AutoencoderRecipe(Recipe):
 
     def __init__(self, networks: nn.ModuleDict) -> None:
         self.networks = networks
+
+    def difficulty(self, x: Tensor) -> Tensor:
+        rebuilt = self.networks["decoder"](self.networks["encoder"](x))
+        return (x - rebuilt).square().flatten(1).mean(1)
 
     def step(self, x: Tensor) -> Iterator[Update]:
         """Yield the one update."""
@@ -185,6 +201,14 @@ class Autoencoder(Detector):
 
     def build(self, channels: int) -> nn.ModuleDict:
         network, size = self.settings.network, self.settings.view.size
+        if self.settings.space == "features":
+            latent_dim, width = network.latent_dim, network.features
+            return nn.ModuleDict(
+                {
+                    "encoder": PointwiseNetwork(channels, latent_dim, width),
+                    "decoder": PointwiseNetwork(latent_dim, channels, width),
+                }
+            )
         shape = (size, channels, network.latent_dim, network.features, network.bottleneck)
         return nn.ModuleDict({"encoder": Encoder(*shape), "decoder": Decoder(*shape)})
 
@@ -216,7 +240,11 @@ class _Memory(nn.Module):
 
 BASELINES: dict[str, type[Detector]] = {
     "autoencoder": Autoencoder,
+    "coreset": Coreset,
+    "eigenmaps": EigenMapsAlone,
+    "gaussian": Gaussian,
     "mean-image": MeanImage,
     "nearest": Nearest,
     "pca": Principal,
+    "place-gaussian": PlaceGaussian,
 }

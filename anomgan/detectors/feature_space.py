@@ -36,6 +36,8 @@ CELL = 16
 what varies within a cell counts less than what does not."""
 LEAST_EXPLAINED = 0.1
 """Share of the normals' variance that eigenmaps must explain to be used."""
+ROUNDING = 1e-3
+"""What half precision makes of whitened vectors: nothing below is taken for a difference."""
 
 
 @dataclass(frozen=True)
@@ -184,16 +186,24 @@ def learn_space(
     extractor.set_whitening(moments)
     maps = [_whiten(extractor, raw) for raw in work.maps]
     explained = None
-    if settings.align == "auto":
-        grid = np.median([one.shape[1:] for one in maps], axis=0).astype(int).tolist()
-        whole = torch.stack([to_grid(one[None].float(), grid)[0].half() for one in maps])
-        names = [groups[place] for place in chosen]
+    names = [groups[place] for place in chosen]
+    if settings.align == "auto" and len(set(names)) > 1:  # one group says nothing about others
+        size = np.median([one.shape[1:] for one in maps], axis=0).astype(int).tolist()
+        whole = torch.stack([to_grid(one[None].float(), size)[0].half() for one in maps])
         left, explained = unexplained(whole, names, settings.components, seed)
         if explained >= LEAST_EXPLAINED:
             space.eigenmaps = EigenMaps.fit(whole, settings.components).to(extractor.device)
-            scale = float(left.float().square().mean()) ** 0.5
+            scale = max(float(left.float().square().mean()) ** 0.5, ROUNDING)
             space.eigenmaps.scale.fill_(scale)
             maps = [one / scale for one in left]
+    shapes = [store.shape(indices[place])[:2] for place in chosen]
+    if space.eigenmaps is not None:
+        shapes = [tuple(np.median(shapes, axis=0).astype(int))] * len(maps)
+    grid = space.grid  # the border is not scored, so it is not learnt from either
+    maps = [
+        crop(one[None], shape, grid.stride, grid.multiple)[0]
+        for one, shape in zip(maps, shapes, strict=True)
+    ]
     vectors = _draw(maps, settings.vectors, seed)
     return LearntSpace(maps, vectors, explained, space.describe())
 
@@ -215,7 +225,7 @@ def _share(
 ) -> list[int]:
     """Places in `indices` of all images, or of as many, drawn at random, as fit in memory."""
     sides = np.array([store.shape(index)[:2] for index in indices])
-    cells = np.ceil(sides / space.grid.stride).prod(1).mean()
+    cells = np.ceil((sides + 2 * space.grid.multiple) / space.grid.stride).prod(1).mean()
     most = int(MEMORY / (2 * space.extractor.channels * cells))
     if len(indices) <= most:
         return list(range(len(indices)))
@@ -260,6 +270,9 @@ class MapFiles:
         self._moments: dict[str, Tensor] = {}
         if folder is not None and resume:
             self._read(folder)
+        elif folder is not None:  # or a later resume would take those of an earlier run for its own
+            for old in folder.glob("features-*.safetensors"):
+                old.unlink()
 
     def moments(self, channels: int) -> Moments:
         """Those of the vectors of all maps so far."""

@@ -38,5 +38,7 @@ class Fitted:
     def image_size(self) -> tuple[int, int]:
         """Height and width of the normal images, if they all had one; else of a view."""
         size, scale = self.preparation.size, self.preparation.scale
+        if self.preparation.view == "features":  # whose statistics are cell by cell
+            return size, size
         height, width = self.statistics.image_shape or (size, size)
         return math.ceil(height / scale), math.ceil(width / scale)

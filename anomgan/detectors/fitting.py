@@ -191,7 +191,9 @@ def _learn_space(
     settings, seed = detector.settings.backbone, detector.settings.seed
     facts = {
         "backbone": settings.model_dump(mode="json"),
+        "preparation": parts.preparation.as_dict(),
         "images": parts.fingerprint,
+        "training_images": parts.training,
         "seed": seed,
     }
     work = MapFiles(options.work_folder, facts, options.resume)
@@ -232,7 +234,7 @@ def _train(
         images = (parts.store[index] for index in parts.training)
         size = settings.view.size
         detector.learn(to_network(to_square(image, size)[None]) for image in images)
-    detector.networks.eval()
+    detector.networks.to(detector.device).eval()
     return summaries
 
 

@@ -67,7 +67,7 @@ class GANomalySettings(Settings):
     """Settings of GANomaly; the defaults are for photographs of parts."""
 
     in_features = {
-        "training": {"steps": 2000},
+        "training": {"steps": 1000},
         "network": {"features": 512, "latent_dim": 64},
         "loss": {"discriminator_floor": 0.0},
         "weights": {"latent": 0.0},

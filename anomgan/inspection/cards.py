@@ -21,7 +21,7 @@ def model_card(folder: Path) -> str:
     model = read_exported(folder, "cpu")[0] if is_exported(folder) else read_model(folder)
     preparation = model.preparation
     colour = "grey" if preparation.channels == 1 else "RGB"
-    if preparation.view == "whole":
+    if preparation.view != "patch":
         view = f"whole images, longer side {preparation.size} px"
     else:
         scale = f", images scaled by {preparation.scale:.3g}" if preparation.scale < 1 else ""
@@ -30,6 +30,7 @@ def model_card(folder: Path) -> str:
         f"{folder}: {model.detector}, made {model.facts.get('created', model.created)} by anomgan "
         f"{model.version}",
         *describe_training(model.detector, model.facts),
+        *describe_space(model.facts),
         *describe_recalibration(model.facts),
         f"Sees {colour}, {view}; lighting: {preparation.lighting}.",
         *describe_promise(model.calibration),
@@ -58,6 +59,22 @@ def describe_training(detector: str, facts: Mapping[str, Any]) -> list[str]:
         + (f"; {skipped} unreadable files were left out." if skipped else "."),
         f"{facts['steps']} steps in {facts['seconds'] / 60:.1f} minutes on {facts['device']}.",
     ]
+
+
+def describe_space(facts: Mapping[str, Any]) -> list[str]:
+    """The pretrained networks, and what became of place; nothing in pixel space."""
+    if "backbones" not in facts:
+        return []
+    lines = [
+        f"Features of {one['name']} ({one['licence']}), weights from {one['origin']}, SHA-256 "
+        f"{one['sha256'] or 'not known'}."
+        for one in facts["backbones"]
+    ]
+    if facts["explained"] is None:
+        return [*lines, "Place: not used (align = none)."]
+    use = "used" if facts["place"] else "not used"
+    share = f"{facts['explained']:.0%} of the variance of good images is explained by the others"
+    return [*lines, f"Place: {use}; {share}."]
 
 
 def describe_recalibration(facts: Mapping[str, Any]) -> list[str]:

@@ -15,7 +15,7 @@ from anomgan.inspection.report import kind_rows, write_report
 from anomgan.inspection.scorer import write_overlay
 
 NORMAL, TEST_NORMAL, PER_DEFECT = 240, 40, 10
-STEPS = 700
+STEPS = 300
 FALSE_ALARM_RATE = 0.03
 
 
@@ -37,7 +37,8 @@ def run_demo(out: Path, *, seed: int = 0, device: str = "auto") -> float:
         "training": {"steps": STEPS},
         "calibration": {"false_alarm_rate": FALSE_ALARM_RATE},
     }
-    detector = GANomaly(device=device, seed=seed, **settings).fit(parts / "train" / "good")
+    detector = GANomaly(space="features", device=device, seed=seed, **settings)
+    detector.fit(parts / "train" / "good")
     detector.save(out / "anomgan-model")
     console.print(summarise(detector, out / "anomgan-model"))
     evaluation = evaluate(detector, read_test(parts))

@@ -86,7 +86,7 @@ def export_model(
     assert detector.fitted is not None
     images = list_images(check_dir) if check_dir else _noise(detector.fitted)
     graph = _Graph(load(model, "cpu"))
-    text = describe(card, detector.fitted, graph.maps, detector.stride, detector.grid)
+    text = describe(card, detector.fitted, graph.maps, graph.stride, detector.grid)
     with atomic_path(out) as temporary:
         written = _onnx(graph, text) if format == "onnx" else _torchscript(graph, text)
         temporary.write_bytes(seal(written))

@@ -6,7 +6,7 @@ from typing import Any
 
 from anomgan.detectors import METHODS
 from anomgan.detectors.base import Detector
-from anomgan.inspection.cards import describe_promise, describe_training
+from anomgan.inspection.cards import describe_promise, describe_space, describe_training
 from anomgan.inspection.runs import gather_settings, take_method, work_folder
 from anomgan.training.distributed import process_group
 
@@ -77,6 +77,7 @@ def summarise(detector: Detector, out: Path) -> str:
     assert fitted is not None
     lines = [
         *describe_training(detector.settings.detector, fitted.facts),
+        *describe_space(fitted.facts),
         *_describe_discriminator(fitted.history),
         *describe_promise(fitted.calibration),
         f"Model: {out}/  (samples.png and calibration.png show what it learnt)",

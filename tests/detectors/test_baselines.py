@@ -3,12 +3,22 @@ import pytest
 import torch
 
 from anomgan.detectors import load
-from anomgan.detectors.baselines import BASELINES, MeanImage, Nearest, Principal
+from anomgan.detectors.baselines import (
+    BASELINES,
+    Autoencoder,
+    AutoencoderRecipe,
+    MeanImage,
+    Nearest,
+    Principal,
+)
+from anomgan.detectors.ganomaly import GANomaly
 from anomgan.errors import SettingsError
 from digits import WHOLE, separation
 
+IN_PIXELS = ["autoencoder", "mean-image", "nearest", "pca"]
 
-@pytest.mark.parametrize("name", sorted(BASELINES))
+
+@pytest.mark.parametrize("name", IN_PIXELS)
 def test_digits_that_were_never_seen_are_told_apart(name):
     training = {"training": {"steps": 200, "batch_size": 32, "learning_rate": 1e-3}}
     assert separation(BASELINES[name](device="cpu", **WHOLE, **training)) > 0.9
@@ -66,3 +76,16 @@ def test_the_distance_to_the_nearest_neighbours_is_euclid_s(tmp_path):
 def test_patches_are_refused_where_whole_images_are_compared():
     with pytest.raises(SettingsError, match="set view.kind=whole"):
         MeanImage(device="cpu", view={"kind": "patch"})
+
+
+def test_in_features_the_autoencoder_is_half_of_ganomaly():
+    made, whole = Autoencoder(device="cpu", space="features"), GANomaly(space="features")
+    assert made.settings.training == whole.settings.training
+    networks, others = made.build(128), whole.build(128)
+    for name, network in networks.items():
+        shapes = {key: tensor.shape for key, tensor in others[name].state_dict().items()}
+        assert {key: tensor.shape for key, tensor in network.state_dict().items()} == shapes
+    x = torch.randn(7, 128, 1, 1)
+    networks.eval()
+    expected = (x - networks["decoder"](networks["encoder"](x))).square().mean((1, 2, 3))
+    assert torch.allclose(AutoencoderRecipe(networks).difficulty(x), expected)

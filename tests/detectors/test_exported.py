@@ -81,3 +81,22 @@ def test_it_only_scores(exported, images, tmp_path):
     with pytest.raises(ModelError, match="part.pt only scores"):
         detector.save(tmp_path / "model")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_in_feature_space_shows_regions_at_the_size_of_the_image(images, tmp_path):
+    """Its graph gives a value for each cell of 16 pixels."""
+    settings = {
+        "space": "features",
+        "backbone": {"long_side": 96, "directions": 8},
+        "training": {"steps": 2, "batch_size": 8},
+        "network": {"features": 8},
+        "calibration": {"minimum": 6},
+    }
+    native = GANomaly(device="cpu", **settings).fit(images)
+    native.save(tmp_path / "model")
+    export_model(tmp_path / "model", tmp_path / "part.pt", "torchscript")
+    result, expected = load(tmp_path / "part.pt").score(images[0]), native.score(images[0])
+    assert result.heat.shape == (6, 6) and result.heatmap.shape == images[0].shape
+    assert result.reconstruction is None
+    assert result.score == pytest.approx(expected.score, rel=1e-3, abs=1e-3)
+    assert result.threshold == expected.threshold and result.regions == expected.regions

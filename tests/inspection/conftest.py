@@ -6,6 +6,7 @@ from anomgan.detectors import METHODS
 from conftest import TINY
 
 SHORT = {"training": {"steps": 2, "batch_size": 8}, "network": {"features": 4}}
+SMALL = {"backbone": {"long_side": 64}}
 ENCODER = {"encoder": {"steps": 2, "features": 4}}
 SETTINGS = {
     "anogan": SHORT | ENCODER | {"search": {"steps": 20}},
@@ -14,6 +15,8 @@ SETTINGS = {
     "ganomaly": SHORT,
     "restoration": SHORT,
     "autoencoder": SHORT,
+    **dict.fromkeys(("eigenmaps", "gaussian", "place-gaussian"), SMALL),
+    "coreset": SMALL | {"keep": 500},
 }
 
 

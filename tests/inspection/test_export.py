@@ -6,7 +6,7 @@ import digits
 import numpy as np
 import pytest
 
-from anomgan import AnoGAN, Inspector, Restoration, load
+from anomgan import AnoGAN, GANomaly, Inspector, Restoration, load
 from anomgan.detectors import METHODS
 from anomgan.errors import InputError, ModelError
 from anomgan.inspection import export
@@ -82,6 +82,31 @@ def test_images_of_any_size_get_the_verdicts_of_the_model(exported, patches, rng
             difference = one.reconstruction.astype(int) - other.reconstruction
             assert np.abs(difference).max() <= 1
         assert inspector.latency.count == 4
+
+
+@pytest.mark.parametrize(
+    ("align", "format"), [("auto", "torchscript"), ("none", "torchscript"), ("auto", "onnx")]
+)
+def test_a_model_in_feature_space_gives_the_same_scores(align, format, line, rng, tmp_path):
+    """With eigenmaps, which have one size, and without, for images of any size."""
+    if format == "onnx":
+        for package in ("onnx", "onnxscript", "onnxruntime"):
+            pytest.importorskip(package, reason=f"exports to ONNX take {package}")
+    backbone = {"long_side": 96, "directions": 16, "align": align}
+    settings = TINY | SHORT | {"space": "features", "backbone": backbone}
+    native = GANomaly(device="cpu", **settings).fit(line / "train" / "good")
+    assert (native.feature_space.eigenmaps is None) == (align == "none")
+    native.save(tmp_path / "model")
+    path = tmp_path / ("part.onnx" if format == "onnx" else "part.pt")
+    said = export_model(tmp_path / "model", path, format, line / "test")
+    assert "15 images" in said and "15 of 15 verdicts are the same" in said
+    other = load(path, "cpu")
+    shapes = [(96, 96), (41, 130), (200, 90, 3), (8, 8)]
+    frames = [rng.integers(0, 256, shape, dtype=np.uint8) for shape in shapes]
+    found = compare(native, other, [*frames, *sorted((line / "test").glob("*/*.png"))])
+    assert found.images == found.verdicts == 19
+    assert max(found.score, found.heat) < export.TOLERANCE
+    assert [one.heatmap.shape for one in other.score(frames)] == [one.shape[:2] for one in frames]
 
 
 def test_threads_get_the_results_of_one_thread(exported, rng):

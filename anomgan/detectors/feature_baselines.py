@@ -1,0 +1,311 @@
+"""Baselines in feature space: what the features give without an adversarial game.
+
+They see the same features as the GAN detectors. What a GAN scores above them is what its game adds.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from anomgan.config import (
+    IN_FEATURES,
+    BackboneSettings,
+    ImageSettings,
+    ScoreSettings,
+    Settings,
+    Weights,
+)
+from anomgan.data.views import Maps
+from anomgan.detectors.base import Detector, Profile
+from anomgan.detectors.eigenmaps import to_grid
+from anomgan.detectors.feature_space import as_vectors
+from anomgan.training.progress import progress_bar
+from anomgan.training.recipe import Phase
+
+PROJECTED = 32
+"""Dimensions in which the coreset is chosen: a random projection nearly keeps distances."""
+BLOCK = 512
+"""Stored vectors that new ones are compared with at once."""
+REGULARISER = 0.01
+"""Variance that PaDiM adds in each direction, as there are few images per place."""
+
+
+class DistanceWeights(Weights):
+    """Evidence of the baselines that measure a distance of their own."""
+
+    distance: float = Field(0.0, ge=0, description="distance to what is normal")
+
+
+class FeatureSettings(Settings):
+    """Settings of a baseline that knows feature space alone."""
+
+    space: Literal["features"] = Field("features", description="this method knows features alone")
+    image: ImageSettings = ImageSettings(**IN_FEATURES["image"])
+    backbone: BackboneSettings = BackboneSettings(align="none")
+    score: ScoreSettings = ScoreSettings(standardise=False, **IN_FEATURES["score"])
+
+
+class GaussianSettings(FeatureSettings):
+    """Settings of one Gaussian for all places."""
+
+    detector: Literal["gaussian"] = "gaussian"
+    weights: Weights = Weights(magnitude=1.0)
+    heatmap_weights: Weights = Weights(magnitude=1.0)
+
+
+class Gaussian(Detector):
+    """One Gaussian for all places: the Mahalanobis distance of each feature vector.
+
+    Whitening has fitted that Gaussian already. The mean square of a whitened vector, the evidence
+    "magnitude", is its squared distance divided by the number of directions.
+    """
+
+    profile = Profile(
+        "Mahalanobis distance to all normal features", "seconds", "never: a yardstick"
+    )
+    settings_type = GaussianSettings
+
+    def build(self, channels: int) -> nn.ModuleDict:
+        return nn.ModuleDict()
+
+    def phases(self) -> dict[str, Phase]:
+        return {}
+
+    def infer(self, x: Tensor) -> Maps:
+        return {"reconstruction": torch.zeros_like(x)}
+
+
+class EigenMapsSettings(FeatureSettings):
+    """Settings of the eigenmaps; backbone.components is how many are kept."""
+
+    detector: Literal["eigenmaps"] = "eigenmaps"
+    backbone: BackboneSettings = BackboneSettings()
+    score: ScoreSettings = ScoreSettings(**IN_FEATURES["score"])
+    weights: Weights = Weights(magnitude=1.0)
+    heatmap_weights: Weights = Weights(magnitude=1.0)
+
+
+class EigenMapsAlone(Gaussian):
+    """What the eigenmaps leave of a feature map: mean square, standardised place by place.
+
+    Where eigenmaps explain too little to be used, it is the one Gaussian.
+    """
+
+    profile = Profile("what eigenmaps do not explain", "seconds", "never: a yardstick")
+    settings_type = EigenMapsSettings
+
+
+class PlaceGaussianSettings(FeatureSettings):
+    """Settings of a Gaussian for each place."""
+
+    detector: Literal["place-gaussian"] = "place-gaussian"
+    backbone: BackboneSettings = BackboneSettings(align="none", directions=64)
+    grid: int = Field(
+        36,
+        ge=1,
+        le=128,
+        description="rows, and columns, of places; feature maps are resized to that. A square "
+        "image of 512 px has 36 with its border, 16 px each",
+    )
+    weights: DistanceWeights = DistanceWeights(distance=1.0)
+    heatmap_weights: DistanceWeights = DistanceWeights(distance=1.0)
+
+
+class PlaceGaussian(Gaussian):
+    """A Gaussian for each place of aligned images: the Mahalanobis distance to it.
+
+    The idea is that of Defard et al., "PaDiM: A Patch Distribution Modeling Framework for Anomaly
+    Detection and Localization", ICPR 2021. Vectors are whitened and cut to the directions of
+    largest variance here; PaDiM draws channels of the raw vectors at random.
+    """
+
+    profile = Profile(
+        "Mahalanobis distance to the normal features of the place", "seconds", "never: a yardstick"
+    )
+    settings_type = PlaceGaussianSettings
+    settings: PlaceGaussianSettings
+
+    def build(self, channels: int) -> nn.ModuleDict:
+        return nn.ModuleDict({"gaussians": GaussianGrid(self.settings.grid, channels)})
+
+    def learn(self, views: Iterable[Tensor]) -> None:
+        self.networks.to(self.device)["gaussians"].fit(views)
+
+    def see_features(self, features: Tensor) -> Maps:
+        """The evidence "distance" of features [N, D, h, w], [N, 1, h, w], and the shared one."""
+        distance = self.networks["gaussians"](features)
+        shared = super().see_features(features)
+        return shared | {"distance": to_grid(distance, features.shape[-2:])}
+
+
+class GaussianGrid(nn.Module):
+    """Maps [N, D, h, w] to Mahalanobis distances [N, 1, side, side] to the Gaussian of each place.
+
+    Args:
+        side: rows, and columns, of the grid.
+        channels: D.
+    """
+
+    mean: Tensor
+    factor: Tensor
+
+    def __init__(self, side: int, channels: int) -> None:
+        super().__init__()
+        self.side = side
+        self.register_buffer("mean", torch.zeros(side**2, channels))
+        # W of each place, where W^T W is the inverse of the covariance.
+        self.register_buffer("factor", torch.zeros(side**2, channels, channels))
+
+    def fit(self, maps: Iterable[Tensor]) -> None:
+        """Learn mean and covariance of each place from maps [1, D, h, w], two at least."""
+        count = 0
+        total = torch.zeros(self.mean.shape, dtype=torch.float64)
+        products = torch.zeros(self.factor.shape, dtype=torch.float64)
+        for one in maps:
+            x = self._by_place(one).mT.double()  # [places, D, 1]
+            total += x[:, :, 0]
+            products.baddbmm_(x, x.mT)
+            count += 1
+        mean = total / count
+        covariance = (products - count * mean[:, :, None] * mean[:, None]) / (count - 1)
+        identity = torch.eye(mean.shape[1], dtype=torch.float64)
+        root = torch.linalg.cholesky(covariance + REGULARISER * identity)
+        self.mean.copy_(mean)
+        self.factor.copy_(torch.linalg.solve_triangular(root, identity, upper=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        white = (self._by_place(x) - self.mean[:, None]) @ self.factor.mT
+        return white.norm(dim=2).T.reshape(-1, 1, self.side, self.side)
+
+    def _by_place(self, x: Tensor) -> Tensor:
+        """Maps [N, D, h, w] as vectors [places, N, D]."""
+        return to_grid(x, (self.side, self.side)).flatten(2).permute(2, 0, 1)
+
+
+class CoresetSettings(FeatureSettings):
+    """Settings of the coreset."""
+
+    detector: Literal["coreset"] = "coreset"
+    keep: int = Field(10_000, ge=1, le=1_000_000, description="normal vectors that are remembered")
+    candidates: int = Field(
+        100_000,
+        ge=1,
+        le=20_000_000,
+        description="normal vectors that these are chosen from, drawn fairly",
+    )
+    weights: DistanceWeights = DistanceWeights(distance=1.0)
+    heatmap_weights: DistanceWeights = DistanceWeights(distance=1.0)
+
+
+class Coreset(Detector):
+    """Distance of each feature vector to the nearest of a few normal ones that cover all.
+
+    The idea is that of Roth et al., "Towards Total Recall in Industrial Anomaly Detection"
+    (PatchCore), CVPR 2022. Vectors are whitened here; PatchCore compares raw ones, and weights the
+    score of an image by the neighbours of the nearest vector.
+    """
+
+    profile = Profile("comparing with chosen normal features", "a minute", "never: a yardstick")
+    settings_type = CoresetSettings
+    settings: CoresetSettings
+
+    def build(self, channels: int) -> nn.ModuleDict:
+        return nn.ModuleDict({"memory": VectorMemory(self.settings.keep, channels)})
+
+    def phases(self) -> dict[str, Phase]:
+        return {}
+
+    def learn(self, views: Iterable[Tensor]) -> None:
+        generator = torch.Generator().manual_seed(self.settings.seed)
+        vectors = draw_vectors(views, self.settings.candidates, generator)
+        points = vectors
+        if vectors.shape[1] > PROJECTED:
+            points = vectors @ torch.randn(vectors.shape[1], PROJECTED, generator=generator)
+        count = min(self.settings.keep, len(vectors))
+        with progress_bar("choosing vectors", count) as report:
+            chosen = greedy_k_centre(points.to(self.device), count, report)
+        self.networks.to(self.device)["memory"].fill(vectors[chosen.cpu()])
+
+    def infer(self, x: Tensor) -> Maps:
+        nearest = self.networks["memory"](x)
+        distance = (x - nearest).norm(dim=1, keepdim=True)
+        return {"reconstruction": nearest, "distance": distance}
+
+
+class VectorMemory(nn.Module):
+    """Vectors [N, D, 1, 1] to the nearest stored ones, [N, D, 1, 1].
+
+    Args:
+        size: vectors that are stored.
+        channels: D.
+    """
+
+    values: Tensor
+
+    def __init__(self, size: int, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("values", torch.zeros(size, channels))
+
+    def fill(self, vectors: Tensor) -> None:
+        """Store vectors [n, D], n up to `size`; if there are fewer, some of them twice."""
+        self.values.copy_(vectors[torch.arange(len(self.values)) % len(vectors)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        flat = x.flatten(1)
+        least = torch.full_like(flat[:, 0], torch.inf)
+        nearest = torch.zeros_like(least, dtype=torch.long)
+        # The number of blocks depends on the settings alone, so that a graph can be exported.
+        for number, block in enumerate(self.values.split(BLOCK)):
+            found = (block.square().sum(1) - 2 * (flat @ block.T)).float().min(1)
+            nearest = torch.where(found.values < least, found.indices + number * BLOCK, nearest)
+            least = torch.minimum(least, found.values)
+        return self.values[nearest].view_as(x)
+
+
+def draw_vectors(maps: Iterable[Tensor], count: int, generator: torch.Generator) -> Tensor:
+    """At most `count` vectors [n, D] of maps [1, D, h, w], in random order, all equally likely.
+
+    Each vector is given a random number, and the lowest numbers win. So memory does not grow with
+    the maps.
+    """
+    vectors, numbers, held = [], [], 0
+    for one in maps:
+        vectors.append(as_vectors(one).flatten(1))
+        numbers.append(torch.rand(len(vectors[-1]), dtype=torch.float64, generator=generator))
+        held += len(vectors[-1])
+        if held > 2 * count:
+            lowest, some = _lowest(torch.cat(numbers), torch.cat(vectors), count)
+            vectors, numbers, held = [some], [lowest], count
+    return _lowest(torch.cat(numbers), torch.cat(vectors), count)[1]
+
+
+def _lowest(numbers: Tensor, vectors: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    found = numbers.topk(min(count, len(numbers)), largest=False, sorted=True)
+    return found.values, vectors[found.indices]
+
+
+def greedy_k_centre(points: Tensor, count: int, report: Callable[[int], object]) -> Tensor:
+    """Choose points that cover all: each is the one farthest from those chosen before it.
+
+    Args:
+        points: [n, d]; the first one is chosen first.
+        count: how many to choose, n at most.
+        report: called with the number chosen so far.
+
+    Returns:
+        Their indices [count], in the order of choice.
+    """
+    lengths = points.square().sum(1)
+    gaps = torch.full_like(lengths, torch.inf)
+    chosen = torch.zeros(count, dtype=torch.long, device=points.device)
+    for number in range(1, count):
+        latest = chosen[number - 1]
+        squared = torch.addmv(lengths, points, points[latest], alpha=-2) + lengths[latest]
+        gaps = torch.minimum(gaps, squared)
+        gaps[latest] = -torch.inf  # rounding must not choose it twice
+        chosen[number] = gaps.argmax()
+        report(number + 1)
+    return chosen

@@ -1,0 +1,99 @@
+"""What a fit in feature space is about to do: what it sees, and how long it will take."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from anomgan.backbones import find
+from anomgan.data.folders import list_images
+from anomgan.detectors.base import Detector
+from anomgan.detectors.feature_space import FeatureSpace
+from anomgan.training.recipe import Phase
+
+SMALLEST = 8
+"""Pixels, as the backbone sees an image, of the smallest defect that usually shows."""
+LOOKED_AT = 50
+"""Images whose size is read."""
+BESIDES = 1.3
+"""What a training step takes beside the networks: batches, averages, the optimiser."""
+
+
+def describe_plan(detector: Detector, normal_dir: Path) -> list[str]:
+    """What the networks will see of the images, and how long the fit will take.
+
+    Nothing in pixel space.
+
+    Raises:
+        InputError: the folder cannot be read, or the weights of the backbone cannot be had.
+        SettingsError: the backbone is unknown.
+    """
+    backbone = detector.settings.backbone
+    if detector.settings.space == "pixels":
+        return []
+    detector.load_backbone()
+    assert detector.feature_space is not None
+    paths = list_images(normal_dir)
+    sides = _long_sides(paths)
+    seen = detector.feature_space.long_side
+    names = [name.strip() for name in backbone.name.split(",")]
+    through = ", ".join(f"{name} ({find(name).licence})" for name in names)
+    lines = [f"Images are seen at {seen} px on the longer side, through {through}."]
+    if sides and np.median(sides) > seen:
+        lost = SMALLEST * float(np.median(sides)) / seen
+        lines.append(
+            f"A defect below about {lost:.0f} px of the original is lost; "
+            f"--set backbone.long_side={2 * seen} sees half of that at four times the cost."
+        )
+    minutes = estimate_seconds(detector, len(paths)) / 60
+    return [*lines, f"This will take about {max(1, round(minutes))} min on {detector.device}."]
+
+
+def estimate_seconds(detector: Detector, images: int) -> float:
+    """How long a fit on so many images will take, from one image and one step of each phase."""
+    assert detector.feature_space is not None
+    space, device = detector.feature_space, detector.device
+    side = -(-space.long_side // space.grid.multiple) * space.grid.multiple
+    image = torch.zeros(1, 3, side, side, device=device)
+    with torch.no_grad():
+        per_image = _seconds(lambda: space.extractor(image))
+    detector.networks = detector.build(detector.settings.backbone.directions)
+    phases = detector.phases().values()
+    return images * per_image + sum(_seconds_of_phase(phase, detector) for phase in phases)
+
+
+def _seconds_of_phase(phase: Phase, detector: Detector) -> float:
+    training = phase.training
+    size = training.batch_size * phase.recipe.batches_per_step
+    x = torch.randn(size, detector.settings.backbone.directions, 1, 1, device=detector.device)
+    phase.recipe.networks.to(detector.device).train()
+
+    def step() -> None:
+        phase.recipe.difficulty(x)
+        for update in phase.recipe.step(x):
+            update.loss.backward()
+
+    seconds = training.steps * BESIDES * _seconds(step)
+    return min(seconds, 60 * training.minutes) if training.minutes else seconds
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    work()  # the first time takes longer
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def _long_sides(paths: list[Path]) -> list[int]:
+    """Longer sides of some of the images, in pixels; what cannot be read is told of by the fit."""
+    sides = []
+    for path in paths[:: max(1, len(paths) // LOOKED_AT)]:
+        try:
+            with Image.open(path) as image:
+                sides.append(max(image.size))
+        except (OSError, ValueError):
+            continue
+    return sides

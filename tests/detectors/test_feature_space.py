@@ -1,0 +1,445 @@
+import cv2
+import numpy as np
+import pytest
+import timm
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+from sklearn.metrics import roc_auc_score
+from torch.nn import functional as F
+
+from anomgan import EGBAD, AnoGAN, FAnoGAN, GANomaly, Restoration, load
+from anomgan.config import BackboneSettings
+from anomgan.data.store import ImageStore
+from anomgan.data.views import to_network
+from anomgan.detectors import feature_space
+from anomgan.detectors.feature_space import (
+    FeatureSpace,
+    Grid,
+    MapFiles,
+    as_maps,
+    as_vectors,
+    learn_space,
+)
+from anomgan.errors import InputError, SettingsError, TrainingError
+from conftest import TINY
+
+LINE = {
+    "backbone": {"long_side": 256},
+    "training": {"steps": 60, "batch_size": 64},
+    "network": {"features": 64},
+    "calibration": TINY["calibration"],
+}
+SHORT = {
+    "backbone": {"long_side": 48, "directions": 16},
+    "training": {"steps": 3, "batch_size": 16},
+    "network": {"features": 16, "latent_dim": 4},
+    "calibration": TINY["calibration"],
+}
+ENCODER = {"encoder": {"steps": 3, "features": 16}}
+METHODS = {
+    GANomaly: SHORT,
+    EGBAD: SHORT,
+    FAnoGAN: SHORT | ENCODER,
+    AnoGAN: SHORT | ENCODER | {"search": {"steps": 3}},
+}
+SIDE = 48
+
+
+def _detector(method=GANomaly, **values):
+    return method(device="cpu", space="features", **values)
+
+
+def _plates(count, seed, part=True, side=SIDE):
+    """Photographs of a rough dark plate in varying light, with a bright square screwed on."""
+    rng = np.random.default_rng(seed)
+    images = rng.normal(70, 12, (count, side, side)) + rng.normal(0, 8, (count, 1, 1))
+    place = slice(side // 4, side // 2)
+    if part:
+        images[:, place, place] += 130
+    return list(np.clip(images, 0, 255).astype(np.uint8))
+
+
+@pytest.fixture(scope="module")
+def fitted(line):
+    return _detector(**LINE).fit(line / "train" / "good")
+
+
+@pytest.fixture(scope="module")
+def scored(fitted, line):
+    """Results of the test images, and the mask of each; None for a good one."""
+    paths = sorted((line / "test").glob("*/*.png"))
+    masks = [
+        line / "ground_truth" / path.parent.name / f"{path.stem}_mask.png" for path in paths
+    ]
+    return fitted.score(paths), [
+        cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE) if mask.exists() else None for mask in masks
+    ]
+
+
+def test_defects_score_higher_than_good_parts(scored):
+    results, masks = scored
+    defective = [mask is not None for mask in masks]
+    assert sum(defective) == 12 and len(defective) == 15
+    assert roc_auc_score(defective, [result.score for result in results]) > 0.9
+    assert all(0 < result.p_value <= 1 for result in results)
+
+
+def test_the_heatmap_is_hottest_on_the_defect(scored):
+    hits = []
+    for result, mask in zip(*scored, strict=True):
+        assert result.heatmap.shape == result.size == (96, 96)
+        assert result.reconstruction is None
+        if mask is not None:
+            # Cells of 16 of the 256 pixels that the backbone sees: 6 of the image's own.
+            near = cv2.dilate(mask, np.ones((25, 25), np.uint8)) > 0
+            hits.append(near.flat[result.heatmap.argmax()])
+    assert np.mean(hits) > 0.7
+
+
+def test_regions_are_marked_on_anomalous_images_alone(scored):
+    found = [(bool(result.regions), result.is_anomalous) for result in scored[0]]
+    assert (True, True) in found
+    assert (True, False) not in found
+
+
+def test_a_saved_model_gives_the_same_scores(fitted, scored, line, tmp_path):
+    fitted.save(tmp_path / "model")
+    loaded = load(tmp_path / "model", "cpu")
+    for path, expected in zip(sorted((line / "test").glob("*/*.png")), scored[0], strict=True):
+        result = loaded.score(path)
+        assert result.score == pytest.approx(expected.score, rel=1e-4, abs=1e-4)
+        assert result.verdict == expected.verdict
+        np.testing.assert_allclose(result.heat, expected.heat, rtol=1e-3, atol=1e-3)
+
+
+def test_a_model_says_where_its_backbone_is_from_and_what_place_explains(fitted):
+    facts = fitted.fitted.facts
+    (backbone,) = facts["backbones"]
+    assert backbone["name"] == "lite0" and backbone["licence"] == "Apache-2.0"
+    assert len(backbone["sha256"]) == 64
+    assert 0.1 <= facts["explained"] < 1
+    assert facts["place"] == fitted.feature_space.describe()
+
+
+@pytest.fixture(scope="module", params=METHODS, ids=lambda method: method.__name__)
+def short(request):
+    """Each method after a few steps, on grey images."""
+    return _detector(request.param, **METHODS[request.param]).fit(_plates(20, seed=0))
+
+
+def test_every_method_scores_images_of_any_kind(short, rng):
+    shapes = [(SIDE, SIDE), (8, 8), (1, 300), (300, 1), (50, 70, 3), (8, 8, 3), (31, 97)]
+    for shape in shapes:
+        result = short.score(rng.integers(0, 256, shape, dtype=np.uint8))
+        assert np.isfinite(result.score) and result.heatmap.shape == shape[:2]
+        assert np.isfinite(result.heatmap).all()
+    assert np.isfinite(short.score(np.zeros((SIDE, SIDE), np.uint8)).score)
+
+
+def test_every_method_is_saved_and_loaded(short, tmp_path):
+    short.save(tmp_path / "model")
+    images = _plates(3, seed=9)
+    expected = [result.score for result in short.score(images)]
+    scores = [result.score for result in load(tmp_path / "model", "cpu").score(images)]
+    assert scores == pytest.approx(expected, rel=1e-3, abs=1e-3)
+
+
+@pytest.mark.parametrize("align", ["auto", "none"])
+def test_colour_is_seen_by_a_model_of_colour_images(align):
+    brass = [np.stack([one, one, one // 2], -1) for one in _plates(20, seed=0)]
+    values = SHORT | {"backbone": SHORT["backbone"] | {"align": align}}
+    detector = _detector(**values).fit(brass)
+    assert detector.fitted.preparation.channels == 3
+    one, other = detector.score(brass[0]), detector.score(brass[0][..., ::-1].copy())
+    assert np.isfinite([one.score, other.score]).all() and one.score != other.score
+    for shape in [(SIDE, SIDE), (8, 8), (1, 300, 3), (300, 1, 3)]:
+        assert np.isfinite(detector.score(np.full(shape, 90, np.uint8)).score)
+
+
+def test_images_of_mixed_sizes_are_learnt_from():
+    plates = _plates(20, seed=0)
+    mixed = [cv2.resize(one, (SIDE - number, SIDE + number)) for number, one in enumerate(plates)]
+    detector = _detector(**SHORT).fit(mixed)
+    results = detector.score(mixed[::5])
+    assert np.isfinite([result.score for result in results]).all()
+    assert [result.heatmap.shape for result in results] == [one.shape for one in mixed[::5]]
+
+
+def test_a_missing_part_is_found_where_parts_lie_still():
+    """The plate goes on where the part was, so that nothing looks wrong but that it is gone."""
+    values = LINE | {"backbone": {"long_side": 192}}
+    good, new = _plates(30, seed=0), _plates(10, seed=1)
+    detector = _detector(**values).fit(good)
+    assert detector.feature_space.eigenmaps is not None
+    missing = detector.score(_plates(3, seed=2, part=False))
+    highest = max(result.score for result in detector.score(new))
+    assert min(result.score for result in missing) > highest
+    assert all(result.is_anomalous for result in missing)
+    place = np.zeros((SIDE, SIDE), bool)
+    place[12:24, 12:24] = True
+    for result in missing:
+        assert result.heatmap[place].mean() > 2 * abs(result.heatmap[~place].mean())
+
+
+def test_without_alignment_there_are_no_eigenmaps():
+    values = SHORT | {"backbone": SHORT["backbone"] | {"align": "none"}}
+    detector = _detector(**values).fit(_plates(20, seed=0))
+    assert detector.feature_space.eigenmaps is None
+    assert detector.fitted.facts["place"] is None and detector.fitted.facts["explained"] is None
+
+
+def test_less_is_explained_of_parts_that_lie_anywhere(rng):
+    """Eigenmaps would take out of a new map what only another image has at that place."""
+    still = _plates(24, seed=0, side=192)
+    anywhere = [np.roll(one, rng.integers(0, 192, 2), (0, 1)) for one in still]
+    explained = []
+    for images in (still, anywhere):
+        values = SHORT | {"backbone": {"long_side": 192}}
+        explained.append(_detector(**values).fit(images).fitted.facts["explained"])
+    assert 0 < explained[1] < 0.6 * explained[0] < explained[0] < 1
+
+
+def test_images_that_are_all_alike_are_learnt_without_a_nan():
+    detector = _detector(**SHORT).fit(_plates(1, seed=0) * 20)
+    one, other = detector.score(_plates(2, seed=0))
+    assert np.isfinite([one.score, other.score]).all()
+    assert one.score < other.score
+
+
+def test_one_group_to_learn_from_is_enough(tmp_path):
+    """The other one is held out, so that nothing says what images of different groups share."""
+    for number, image in enumerate(_plates(24, seed=0)):
+        cv2.imwrite(str(tmp_path / f"{number:02d}.png"), image)
+    rows = [f"{number:02d}.png,{'first' if number < 12 else 'second'}" for number in range(24)]
+    (tmp_path / "groups.csv").write_text("\n".join(["image,group", *rows]))
+    detector = _detector(**SHORT).fit(
+        [tmp_path / f"{number:02d}.png" for number in range(24)], groups=tmp_path / "groups.csv"
+    )
+    assert np.isfinite(detector.score(tmp_path / "00.png").score)
+    assert detector.feature_space.eigenmaps is None
+
+
+def _no_reading(*_, **__):
+    raise AssertionError("an image was read")
+
+
+@pytest.mark.parametrize("kind", ["missing", "cut short", "of another network"])
+def test_weights_that_cannot_be_used_are_named_before_any_image_is_read(
+    kind, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("anomgan.detectors.fitting.read_normals", _no_reading)
+    file = tmp_path / "mine.safetensors"
+    if kind != "missing":
+        network = "tf_efficientnet_lite0" if kind == "cut short" else "resnet18"
+        save_file(timm.create_model(network, pretrained=False).state_dict(), file)
+    if kind == "cut short":
+        file.write_bytes(file.read_bytes()[:100_000])
+    values = SHORT | {"backbone": {"weights": str(file)}}
+    with pytest.raises(InputError, match=r"mine\.safetensors"):
+        _detector(**values).fit(_plates(20, seed=0))
+
+
+def test_a_misspelt_backbone_is_answered_by_names_that_are_near(monkeypatch):
+    monkeypatch.setattr("anomgan.detectors.fitting.read_normals", _no_reading)
+    with pytest.raises(SettingsError, match=r"'resnet19' is unknown.*did you mean: .*resnet18"):
+        _detector(backbone={"name": "resnet19"}).fit(_plates(20, seed=0))
+
+
+def test_a_method_that_knows_pixels_alone_says_so():
+    with pytest.raises(SettingsError, match="restoration knows pixels alone"):
+        _detector(Restoration)
+
+
+@given(
+    st.integers(1, 70),
+    st.integers(1, 70),
+    st.sampled_from([Grid(16, 16), Grid(8, 16), Grid(14, 28)]),
+)
+def test_cells_of_a_surrounded_image_are_those_of_the_image(height, width, grid):
+    image = np.random.default_rng(0).integers(1, 256, (height, width, 1), dtype=np.uint8)
+    padded = grid.surround(image)
+    assert not padded.shape[0] % grid.multiple and not padded.shape[1] % grid.multiple
+    start = grid.multiple
+    np.testing.assert_array_equal(padded[start : start + height, start : start + width], image)
+    means = F.avg_pool2d(torch.from_numpy(padded).float().movedim(-1, 0)[None], grid.stride)
+    cells = grid.crop(means, padded.shape, image.shape)
+    rows, columns = -(-height // grid.stride), -(-width // grid.stride)
+    assert cells.shape == (1, 1, rows, columns)
+    inside = height // grid.stride, width // grid.stride  # cells that lie in the image whole
+    if min(inside):
+        own = F.avg_pool2d(torch.from_numpy(image).float().movedim(-1, 0)[None], grid.stride)
+        torch.testing.assert_close(cells[..., : inside[0], : inside[1]], own)
+
+
+def test_maps_of_another_size_are_cut_to_the_cells_of_the_image():
+    grid, image = Grid(16, 16), np.zeros((50, 33, 1), np.uint8)
+    eigen_sized = torch.rand(2, 3, 9, 4)
+    assert grid.crop(eigen_sized, grid.surround(image).shape, image.shape).shape == (2, 3, 4, 3)
+
+
+def test_vectors_become_the_map_that_they_are_from():
+    features = torch.randn(2, 5, 3, 4)
+    vectors = as_vectors(features)
+    assert vectors.shape == (24, 5, 1, 1)
+    assert torch.equal(vectors[17, :, 0, 0], features[1, :, 1, 1])
+    assert torch.equal(as_maps(vectors, features), features)
+    assert torch.equal(as_maps(vectors[:, :1], features), features[:, :1])
+
+
+BACKBONE = BackboneSettings(long_side=64, directions=16)
+
+
+@pytest.fixture
+def store():
+    """Ten prepared images of 64 pixels."""
+    with ImageStore() as made:
+        for image in _plates(10, seed=0, side=64):
+            made.append(image[:, :, None])
+        yield made
+
+
+@pytest.fixture
+def space():
+    made = FeatureSpace(BACKBONE).eval()
+    made.extractor.load_weights()
+    return made
+
+
+def _learn(space, store, work=None, settings=BACKBONE, seed=0):
+    names = [str(index) for index in range(len(store))]
+    work = work or MapFiles(None, {}, False)
+    return learn_space(space, store, range(len(store)), names, settings, work, seed)
+
+
+@pytest.mark.parametrize("align", ["auto", "none"])
+def test_a_space_is_built_again_from_what_it_says_of_itself(space, store, align):
+    settings = BACKBONE.model_copy(update={"align": align, "components": 4})
+    learnt = _learn(space, store, settings=settings)
+    assert learnt.place == space.describe()
+    assert learnt.place == (None if align == "none" else {"shape": [16, 6, 6], "components": 4})
+    again = FeatureSpace(settings, learnt.place).eval()
+    again.load_state_dict(space.state_dict())
+    x = to_network(space.grid.surround(store[0])[None])
+    assert torch.equal(again(x), space(x))
+
+
+def test_without_alignment_maps_are_learnt_as_new_ones_will_look(space, store):
+    learnt = _learn(space, store, settings=BACKBONE.model_copy(update={"align": "none"}))
+    for index in (0, 7):
+        seen = space(to_network(space.grid.surround(store[index])[None]))[0]
+        difference = (learnt.maps[index].float() - seen).square().mean()
+        assert difference < 1e-3 * seen.square().mean()
+
+
+def test_vectors_are_drawn_fairly_over_the_images(space, store):
+    settings = BACKBONE.model_copy(update={"vectors": 1000, "align": "none"})
+    few = _learn(space, store, settings=settings).vectors
+    assert few.images.bincount().tolist() == [36] * 10  # there are no more
+    settings = settings.model_copy(update={"vectors": 50})
+    few = _learn(space, store, settings=settings).vectors
+    assert few.images.bincount().tolist() == [5] * 10 and few.values.shape == (50, 16)
+
+
+class _Stopped(Exception):
+    """Stands for a process that was killed."""
+
+
+def _count_images(monkeypatch):
+    """A list that grows by one for each image that passes the backbone."""
+    seen, original = [], feature_space._raw_map
+
+    def raw_map(space, image):
+        seen.append(image)
+        return original(space, image)
+
+    monkeypatch.setattr(feature_space, "_raw_map", raw_map)
+    return seen
+
+
+def _stop_after_first_file(monkeypatch):
+    original = MapFiles.append
+
+    def append(self, maps, moments):
+        if self.maps:
+            raise _Stopped
+        original(self, maps, moments)
+
+    monkeypatch.setattr(MapFiles, "append", append)
+
+
+def test_a_stopped_run_goes_on_and_ends_with_the_same_maps(space, store, tmp_path, monkeypatch):
+    expected = _learn(space, store)
+    monkeypatch.setattr(feature_space, "IMAGES_PER_FILE", 4)
+    facts = {"images": "these"}
+    with monkeypatch.context() as patch:
+        _stop_after_first_file(patch)
+        with pytest.raises(_Stopped):
+            _learn(space, store, MapFiles(tmp_path, facts, False))
+    assert len(list(tmp_path.iterdir())) == 1
+    seen = _count_images(monkeypatch)
+    other = FeatureSpace(BACKBONE).eval()
+    other.extractor.load_weights()
+    learnt = _learn(other, store, MapFiles(tmp_path, facts, True))
+    assert len(seen) == 6
+    assert learnt.place == expected.place and learnt.explained == expected.explained
+    for one, wanted in zip(learnt.maps, expected.maps, strict=True):
+        assert torch.equal(one, wanted)
+    assert torch.equal(learnt.vectors.values, expected.vectors.values)
+    # Once more: all is there.
+    _learn(other, store, MapFiles(tmp_path, facts, True))
+    assert len(seen) == 6
+
+
+def test_maps_of_other_images_or_settings_are_refused(space, store, tmp_path):
+    _learn(space, store, MapFiles(tmp_path, {"images": "these"}, False))
+    with pytest.raises(TrainingError, match="other images or backbone settings.*without --resume"):
+        MapFiles(tmp_path, {"images": "those"}, True)
+
+
+def test_a_damaged_file_of_maps_is_named(space, store, tmp_path):
+    _learn(space, store, MapFiles(tmp_path, {}, False))
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:-50])
+    with pytest.raises(TrainingError, match=f"{file.name} is damaged"):
+        MapFiles(tmp_path, {}, True)
+
+
+def test_a_run_that_starts_anew_leaves_no_file_of_an_earlier_one(
+    space, store, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(feature_space, "IMAGES_PER_FILE", 4)
+    _learn(space, store, MapFiles(tmp_path, {"images": "earlier"}, False))
+    assert len(list(tmp_path.iterdir())) == 3
+    with monkeypatch.context() as patch:
+        _stop_after_first_file(patch)
+        with pytest.raises(_Stopped):
+            _learn(space, store, MapFiles(tmp_path, {"images": "these"}, False))
+    assert len(MapFiles(tmp_path, {"images": "these"}, True).maps) == 4
+
+
+def test_a_fit_is_not_resumed_with_another_size_of_image(tmp_path):
+    plates = _plates(20, seed=0)
+    _detector(**SHORT).fit(plates, work_folder=tmp_path)
+    values = SHORT | {"backbone": SHORT["backbone"] | {"long_side": 64}}
+    with pytest.raises(TrainingError, match="other images or backbone settings"):
+        _detector(**values).fit(plates, work_folder=tmp_path, resume=True)
+    again = _detector(**SHORT).fit(plates, work_folder=tmp_path, resume=True)
+    assert np.isfinite(again.score(plates[0]).score)
+
+
+def test_of_more_images_than_fit_in_memory_a_share_is_drawn(space, store, monkeypatch):
+    seen = _count_images(monkeypatch)
+    monkeypatch.setattr(feature_space, "MEMORY", 5 * 2 * space.extractor.channels * 16)
+    one, again, other = (_learn(space, store, seed=seed) for seed in (0, 0, 1))
+    assert len(one.maps) == len(other.maps) == 5 and len(seen) == 15
+    drawn = [{place.tobytes() for place in seen[first : first + 5]} for first in (0, 5, 10)]
+    assert len(drawn[0]) == 5 and drawn[0] == drawn[1] != drawn[2]
+    assert torch.equal(one.vectors.values, again.vectors.values)
+
+
+def test_images_too_large_for_memory_are_refused_with_a_way_out(space, store, monkeypatch):
+    monkeypatch.setattr(feature_space, "MEMORY", 1000)
+    with pytest.raises(InputError, match=r"choose a smaller backbone\.long_side"):
+        _learn(space, store)
