@@ -228,7 +228,7 @@ class LearningSettings(Section):
     training: TrainingSettings = TrainingSettings()
 
 
-EVIDENCE_IN_FEATURES = {"squared": 1.0, "magnitude": 1.0, "residual": 0.0, "contrast": 0.0}
+EVIDENCE_IN_FEATURES = {"squared": 1.0, "residual": 0.0, "contrast": 0.0}
 IN_FEATURES = {
     "image": {"lighting": "keep"},
     "training": {

@@ -5,9 +5,10 @@
 
 import json
 from collections import defaultdict
-from statistics import fmean
+from statistics import fmean, pstdev
 
 from scipy.stats import spearmanr
+from features import SETS
 from study import RESULTS, ROOT
 
 from anomgan.benchmark.records import read_records
@@ -135,6 +136,8 @@ def table(study: str, figure: str | None) -> str:
         return _choice()
     if study == "ranks":
         return _ranks()
+    if study == "features":
+        return _features(figure or "image_auroc")
     results = RESULTS / f"{study}.jsonl"
     if study not in COLUMNS:
         return study_table(results, figure)
@@ -168,6 +171,39 @@ def _choice() -> str:
         rows.append((mean, [name, *figures]))
     heads = ["detector", "tiles", "screws", "mean", "fit, min", "score, ms", "fit, MB", "score, MB"]
     return markdown(heads, [row for _, row in sorted(rows, reverse=True)])
+
+
+def _features(figure: str) -> str:
+    """A figure of each method on each set in feature space, the mean over seeds; best first."""
+    records = [r for r in read_records(RESULTS / "features.jsonl") if "error" not in r]
+    sets = [name for name in SETS if any(r["category"] == name for r in records)]
+    found = defaultdict(lambda: defaultdict(list))
+    for record in records:
+        changes = record["config"].removeprefix("default, space=features").lstrip(", ")
+        name = f"{record['detector']} ({changes})" if changes else record["detector"]
+        found[name][record["category"]].append(record)
+    rows = []
+    for name, cells in found.items():
+        values = [[r[figure] for r in cells[one] if r[figure] is not None] for one in sets]
+        means = [fmean(some) for some in values if some]
+        total = fmean(means) if len(means) == len(sets) else None
+        every = [record for some in cells.values() for record in some]
+        costs = [f"{fmean(r['fit_seconds'] for r in every) / 60:.1f}"]
+        costs.append(f"{fmean(r['score_ms_per_image'] for r in every):.0f}")
+        alarms = f"{fmean(r['false_alarm_rate_observed'] for r in every):.1%}"
+        shown = [_spread(some) for some in values]
+        mean = "" if total is None else f"**{total:.3f}**"
+        rows.append((total or 0.0, [name, *shown, mean, alarms, *costs]))
+    heads = ["detector", *sets, "mean", "false alarms", "training, min", "score, ms"]
+    return markdown(heads, [row for _, row in sorted(rows, reverse=True)])
+
+
+def _spread(values: list[float]) -> str:
+    """The mean, and the deviation of several seeds."""
+    if not values:
+        return ""
+    deviation = f" ± {pstdev(values):.3f}" if len(values) > 1 else ""
+    return f"{fmean(values):.3f}{deviation}"
 
 
 def _ranks() -> str:

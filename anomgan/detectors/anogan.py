@@ -2,6 +2,10 @@
 
 Schlegl, Seeböck, Waldstein, Schmidt-Erfurth and Langs, "Unsupervised Anomaly Detection with
 Generative Adversarial Networks to Guide Marker Discovery", IPMI 2017.
+
+In feature space x is a feature vector, and the vectors of all places of a map are searched for at
+once. The search is the paper's; ours are its start, which an encoder gives, and fewer steps from
+there, in the latent space of a WGAN-GP, which covers rare normals better than a DCGAN.
 """
 
 from typing import Literal

@@ -285,9 +285,8 @@ class Detector(ABC):
         channels = model.preparation.channels
         if detector.settings.space == "features":
             backbone, place = detector.settings.backbone, model.facts.get("place")
-            channels = backbone.directions
             space = model.module("space", lambda: FeatureSpace(backbone, place))
-            detector.feature_space = space.to(detector.device).eval()
+            detector.feature_space, channels = space.to(detector.device).eval(), space.channels
         networks = model.module("networks", lambda: detector.build(channels))
         detector.networks = networks.to(detector.device, memory_format=torch.channels_last).eval()
         detector.fitted = model.fitted
@@ -431,7 +430,8 @@ class Detector(ABC):
         """
         x = as_vectors(features)
         maps = self.infer(x)
-        maps |= feature_evidence(x, maps.pop("reconstruction"))
+        directions = self.settings.backbone.directions
+        maps |= feature_evidence(x, maps.pop("reconstruction"), directions)
         return {name: as_maps(values, features) for name, values in maps.items()}
 
     def _see(self, x: Tensor) -> Maps:

@@ -3,6 +3,10 @@
 Zenati, Foo, Lecouat, Manek and Chandrasekhar, "Efficient GAN-Based Anomaly Detection", ICLR 2018
 workshop, on BiGAN (Donahue, Krähenbühl and Darrell, ICLR 2017). The discriminator sees pairs of
 image and latent vector: (x, E(x)) and (G(z), z). It is at a loss only when E inverts G.
+
+In feature space x is a feature vector. Pairs and players are the paper's. Ours are: a Wasserstein
+critic of pairs with a gradient penalty, for the minimax discriminator leaves rare normals out; a
+cycle term |x - G(E(x))|, without which E never inverts G; and hard normals in each batch.
 """
 
 from collections.abc import Iterator

@@ -4,6 +4,9 @@ Where parts lie still, a map is mostly the mean map and a few ways in which all 
 together: pose, light, the type of the part. As in Turk and Pentland, "Eigenfaces for Recognition"
 (1991), these are the principal components of the normals' maps. What is left of a new map is what
 no normal one has at that place: a missing clip shows, however innocent the background behind it.
+
+A detector sees both: the vector, and what is left of it. Of a rare place of a good part more is left
+than of a common one, and the vector says which of them it is.
 """
 
 from collections.abc import Sequence
@@ -18,7 +21,7 @@ FOLDS = 4
 
 
 class EigenMaps(nn.Module):
-    """Whitened maps [N, D, h, w] to what normal maps do not explain, [N, D, rows, columns].
+    """Whitened maps [N, D, h, w] to [N, 2 D, rows, columns]: they, and what is left of them.
 
     Args:
         shape: D, rows and columns of the grid on which maps are compared.
@@ -27,14 +30,14 @@ class EigenMaps(nn.Module):
 
     mean: Tensor
     components: Tensor
-    scale: Tensor
+    scales: Tensor
 
     def __init__(self, shape: Sequence[int], count: int) -> None:
         super().__init__()
         self.shape = tuple(shape)
         self.register_buffer("mean", torch.zeros(self.shape))
         self.register_buffer("components", torch.zeros(count, *self.shape, dtype=torch.half))
-        self.register_buffer("scale", torch.ones(()))
+        self.register_buffer("scales", torch.ones(2))
 
     @classmethod
     def fit(cls, maps: Tensor, count: int) -> "EigenMaps":
@@ -54,10 +57,19 @@ class EigenMaps(nn.Module):
         return fitted
 
     def forward(self, x: Tensor) -> Tensor:
-        different = (to_grid(x, self.shape[1:]) - self.mean).flatten(1)
+        whole = to_grid(x, self.shape[1:])
+        return self.join(whole, self.remainder(whole))
+
+    def remainder(self, whole: Tensor) -> Tensor:
+        """What is left of maps on the grid, [N, D, rows, columns]."""
+        different = (whole - self.mean).flatten(1)
         components = self.components.flatten(1).to(different.dtype)
         explained = (different @ components.T) @ components
-        return (different - explained).view(-1, *self.shape) / self.scale
+        return (different - explained).view(-1, *self.shape)
+
+    def join(self, whole: Tensor, remainder: Tensor) -> Tensor:
+        """Maps and what is left of them as one, each in units of its normal deviation."""
+        return torch.cat([whole / self.scales[0], remainder / self.scales[1]], 1)
 
 
 def to_grid(x: Tensor, grid: Sequence[int]) -> Tensor:
@@ -86,7 +98,7 @@ def unexplained(
         others[members] = False
         eigenmaps = EigenMaps.fit(maps[others], count)
         for member in members:
-            left[member] = eigenmaps(maps[member : member + 1].float())[0].half()
+            left[member] = eigenmaps.remainder(maps[member : member + 1].float())[0].half()
     power = sum(float(one.float().square().sum()) for one in left)
     total = sum(float(one.float().square().sum()) for one in maps)
     return left, 1 - power / total

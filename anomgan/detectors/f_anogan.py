@@ -3,6 +3,9 @@
 Schlegl, Seeböck, Waldstein, Langs and Schmidt-Erfurth, "f-AnoGAN: Fast Unsupervised Anomaly
 Detection with Generative Adversarial Networks", Medical Image Analysis 2019. The encoder replaces
 the latent search of AnoGAN by one forward pass.
+
+In feature space x is a feature vector, and generator, critic and encoder are 1x1 convolutions. Both
+phases and their losses are the paper's; the encoder's batches hold hard normals, which is ours.
 """
 
 from collections.abc import Iterator

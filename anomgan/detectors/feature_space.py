@@ -63,7 +63,7 @@ class Grid:
 
 
 class FeatureSpace(nn.Module):
-    """Images [N, C, H, W] in [-1, 1] to what a detector sees of them, [N, D, h, w].
+    """Images [N, C, H, W] in [-1, 1] to what a detector sees of them, [N, channels, h, w].
 
     Args:
         settings: of the backbone.
@@ -83,6 +83,12 @@ class FeatureSpace(nn.Module):
         stride = self.pool * self.extractor.stride
         self.grid = Grid(stride, lcm(stride, self.extractor.multiple))
         self.long_side = settings.long_side or self.extractor.long_side
+
+    @property
+    def channels(self) -> int:
+        """Length of what is seen of a place: a whitened vector, or that and what is left of it."""
+        directions = sum(self.extractor.shares)
+        return directions if self.eigenmaps is None else 2 * directions
 
     def describe(self) -> dict[str, Any] | None:
         """What the constructor takes as `place`; None where place means nothing."""
@@ -114,17 +120,17 @@ def as_maps(values: Tensor, like: Tensor) -> Tensor:
     return values.reshape(count, height, width, -1).movedim(-1, 1)
 
 
-def feature_evidence(x: Tensor, rebuilt: Tensor) -> Maps:
+def feature_evidence(x: Tensor, rebuilt: Tensor, directions: int) -> Maps:
     """What vectors [N, D, 1, 1] and their reconstructions say without any method, [N, 1, 1, 1].
 
-    Mean absolute and mean squared difference, and the mean square of the vectors themselves: how
-    far a place is from what normal maps explain.
+    Mean absolute and mean squared difference, and the mean square of the vectors themselves; all
+    in the last `directions` channels: where place is used, in what eigenmaps left of the vectors.
     """
-    difference = x - rebuilt
+    left, difference = x[:, -directions:], (x - rebuilt)[:, -directions:]
     return {
         "residual": difference.abs().mean(1, keepdim=True),
         "squared": difference.square().mean(1, keepdim=True),
-        "magnitude": x.square().mean(1, keepdim=True),
+        "magnitude": left.square().mean(1, keepdim=True),
     }
 
 
@@ -192,10 +198,12 @@ def learn_space(
         whole = torch.stack([to_grid(one[None].float(), size)[0].half() for one in maps])
         left, explained = unexplained(whole, names, settings.components, seed)
         if explained >= LEAST_EXPLAINED:
-            space.eigenmaps = EigenMaps.fit(whole, settings.components).to(extractor.device)
-            scale = max(float(left.float().square().mean()) ** 0.5, ROUNDING)
-            space.eigenmaps.scale.fill_(scale)
-            maps = [one / scale for one in left]
+            eigenmaps = EigenMaps.fit(whole, settings.components)
+            powers = [float(some.float().square().mean()) for some in (whole, left)]
+            eigenmaps.scales.copy_(torch.tensor(powers).sqrt().clamp_min(ROUNDING))
+            pairs = zip(whole.split(1), left.split(1), strict=True)
+            maps = [eigenmaps.join(one, rest)[0].half() for one, rest in pairs]
+            space.eigenmaps = eigenmaps.to(extractor.device)
     shapes = [store.shape(indices[place])[:2] for place in chosen]
     if space.eigenmaps is not None:
         shapes = [tuple(np.median(shapes, axis=0).astype(int))] * len(maps)

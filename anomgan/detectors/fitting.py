@@ -33,6 +33,9 @@ STATISTICS_IMAGES = 200
 """Training images that the statistics of the evidence are measured on."""
 CELLS_OF_PLAY = 1.0
 """Cells of a feature map by which the place of a part varies."""
+FLOOR_OF_CELLS = 1.0
+"""Least deviation of a cell, as a share of the usual one: quiet cells do not count more, which
+would harm parts that lie in any direction."""
 SAMPLES = 6
 """Held-out images shown in samples.png."""
 
@@ -213,8 +216,8 @@ def _train(
         return view_batches(phase, parts.store, parts.training, settings)
 
     torch.manual_seed(settings.seed)
-    in_pixels = parts.preparation.channels
-    detector.networks = detector.build(settings.backbone.directions if learnt else in_pixels)
+    space = detector.feature_space
+    detector.networks = detector.build(space.channels if space else parts.preparation.channels)
     summaries = [
         train_phase(
             name,
@@ -243,7 +246,7 @@ def _measure(detector: "Detector", parts: Parts, learnt: LearntSpace | None) -> 
     if learnt is not None:
         some = learnt.maps[:: max(1, len(learnt.maps) // STATISTICS_IMAGES)]
         seen, aligned = map(detector.evidence_of, some), learnt.place is not None
-        return Statistics.measure(seen, aligned, play=CELLS_OF_PLAY)
+        return Statistics.measure(seen, aligned, play=CELLS_OF_PLAY, floor=FLOOR_OF_CELLS)
     one_size = len({store.shape(index) for index in range(len(store))}) == 1
     # Statistics come from training images, so that held-out and new images meet the very same
     # detector: this keeps the conformal guarantee.

@@ -4,6 +4,10 @@ Akcay, Atapour-Abarghouei and Breckon, "GANomaly: Semi-Supervised Anomaly Detect
 Adversarial Training", ACCV 2018. The first encoder and the decoder rebuild the image, the second
 encoder reads the latent back from it. What is normal survives the round trip in image and latent;
 what is not, does not.
+
+In feature space x is a feature vector and the networks are 1x1 convolutions. The losses are the
+paper's. Ours are: half of each batch are hard normals (`training.hard`), and the score is the
+squared error of the vector plus its own magnitude, instead of the latent distance.
 """
 
 from collections.abc import Iterator

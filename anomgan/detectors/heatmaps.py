@@ -53,6 +53,7 @@ class Statistics:
         per_pixel: bool,
         logits: Set[str] = frozenset(),
         play: float = PLAY,
+        floor: float = 0.5,
     ) -> "Statistics":
         """Accumulate over the evidence of normal images, one at a time.
 
@@ -61,6 +62,7 @@ class Statistics:
             per_pixel: position by position; all must have one size.
             logits: names of the evidence that is a logit.
             play: pixels, or cells of a feature map, by which the place of a part varies.
+            floor: the least deviation of a position, as a share of what is usual in the image.
         """
         alarms: dict[str, np.ndarray] = {}
         count: dict[str, float] = {}
@@ -87,10 +89,10 @@ class Statistics:
                 power = second[name] / n
             deviation = np.sqrt(np.maximum(power - mean**2, 0))
             # A pixel that hardly ever moves must not turn a speck of noise into an alarm.
-            floor = 0.5 * float(np.sqrt(np.square(deviation).mean())) + 1e-8
+            least = floor * float(np.sqrt(np.square(deviation).mean())) + 1e-8
             tensors[f"{name}.mean"] = torch.as_tensor(mean, dtype=torch.float32)
             tensors[f"{name}.deviation"] = torch.as_tensor(
-                np.maximum(deviation, floor), dtype=torch.float32
+                np.maximum(deviation, least), dtype=torch.float32
             )
         return cls(tensors)
 

@@ -16,6 +16,8 @@ from anomgan.training.recipe import Phase
 
 SMALLEST = 8
 """Pixels, as the backbone sees an image, of the smallest defect that usually shows."""
+VECTORS = 2
+"""A place is seen as a vector and what is left of it, if place is used; that takes longer."""
 LOOKED_AT = 50
 """Images whose size is read."""
 BESIDES = 1.3
@@ -60,7 +62,7 @@ def estimate_seconds(detector: Detector, images: int) -> float:
     image = torch.zeros(1, 3, side, side, device=device)
     with torch.no_grad():
         per_image = _seconds(lambda: space.extractor(image))
-    detector.networks = detector.build(detector.settings.backbone.directions)
+    detector.networks = detector.build(VECTORS * detector.settings.backbone.directions)
     phases = detector.phases().values()
     return images * per_image + sum(_seconds_of_phase(phase, detector) for phase in phases)
 
@@ -68,7 +70,8 @@ def estimate_seconds(detector: Detector, images: int) -> float:
 def _seconds_of_phase(phase: Phase, detector: Detector) -> float:
     training = phase.training
     size = training.batch_size * phase.recipe.batches_per_step
-    x = torch.randn(size, detector.settings.backbone.directions, 1, 1, device=detector.device)
+    channels = VECTORS * detector.settings.backbone.directions
+    x = torch.randn(size, channels, 1, 1, device=detector.device)
     phase.recipe.networks.to(detector.device).train()
 
     def step() -> None:
