@@ -39,8 +39,9 @@ def main() -> None:
     chosen = contenders(names, [], ["space=features", *options.set], {})
     cells = [
         cell
+        for seed in options.seeds
         for name in options.sets
-        for cell in plan("features", data_set(name), chosen, options.seeds)
+        for cell in plan("features", data_set(name), chosen, [seed])
     ]
     out = RESULTS / "features.jsonl"
     run_benchmark(cells, out, workers=options.workers, device=options.device)
