@@ -68,7 +68,6 @@ def fit(
     model folder appears when all is done. Ctrl-C saves a checkpoint for --resume.
     """
     from anomgan.inspection.fitting import fit_to_folder, make_detector
-    from anomgan.inspection.plan import describe_plan
 
     options = {
         "seed": seed,
@@ -79,16 +78,14 @@ def fit(
         "training.steps": steps,
         "training.minutes": minutes,
     }
-    made = make_detector(detector, config, assignments or [], options, device)
-    for line in describe_plan(made, normal_dir):
-        typer.echo(line)
     summary = fit_to_folder(
-        made,
+        make_detector(detector, config, assignments or [], options, device),
         normal_dir,
         out,
         groups=groups,
         resume=resume,
         skip_unreadable=skip_unreadable,
+        say=typer.echo,
     )
     if summary:
         typer.echo(summary)

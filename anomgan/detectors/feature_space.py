@@ -1,8 +1,8 @@
 """Feature space: a detector's game is played on the feature map of a pretrained network.
 
-    image -> backbone -> whitening -> cells of about 16 px -> eigenmaps -> map [D, h, w]
+    image -> backbone -> whitening -> cells of about 16 px -> eigenmaps -> map [channels, h, w]
 
-Every place of the map is a view of its own, x [1, D, 1, 1]; so the recipes do not know in which
+Every place of the map is a view of its own, x [1, channels, 1, 1]; so the recipes do not know in which
 space they are.
 """
 
@@ -177,43 +177,72 @@ def learn_space(
     Raises:
         InputError: all images are alike in all features, or too large.
     """
-    extractor = space.extractor
     chosen = _share(space, store, indices, seed)
-    moments = work.moments(extractor.channels)
-    with progress_bar("computing features", len(chosen)) as report:
-        for first in range(len(work.maps), len(chosen), IMAGES_PER_FILE):
+    images = [indices[place] for place in chosen]
+    _gather(space, store, images, work)
+    maps = [_whiten(space.extractor, raw) for raw in work.maps]
+    explained = None
+    if settings.align == "auto":
+        names = [groups[place] for place in chosen]
+        maps, explained = _use_place(space, maps, names, settings, seed)
+    maps = _without_border(space, maps, [store.shape(image)[:2] for image in images])
+    return LearntSpace(maps, _draw(maps, settings.vectors, seed), explained, space.describe())
+
+
+def _gather(
+    space: FeatureSpace, store: ImageStore, images: Sequence[int], work: "MapFiles"
+) -> None:
+    """Pass images through the backbone, and fit the whitening to all of their vectors."""
+    moments = work.moments(space.extractor.channels)
+    with progress_bar("computing features", len(images)) as report:
+        for first in range(len(work.maps), len(images), IMAGES_PER_FILE):
             some = []
-            for place in range(first, min(first + IMAGES_PER_FILE, len(chosen))):
-                raw = _raw_map(space, store[indices[chosen[place]]])
+            for number, image in enumerate(images[first : first + IMAGES_PER_FILE], start=1):
+                raw = _raw_map(space, store[image])
                 moments.add(raw[0].flatten(1).T)
                 some.append(space.coarsen(raw)[0].half())
-                report(place + 1)
+                report(first + number)
             work.append(some, moments)
-    extractor.set_whitening(moments)
-    maps = [_whiten(extractor, raw) for raw in work.maps]
-    explained = None
-    names = [groups[place] for place in chosen]
-    if settings.align == "auto" and len(set(names)) > 1:  # one group says nothing about others
-        size = np.median([one.shape[1:] for one in maps], axis=0).astype(int).tolist()
-        whole = torch.stack([to_grid(one[None].float(), size)[0].half() for one in maps])
-        left, explained = unexplained(whole, names, settings.components, seed)
-        if explained >= LEAST_EXPLAINED:
-            eigenmaps = EigenMaps.fit(whole, settings.components)
-            powers = [float(some.float().square().mean()) for some in (whole, left)]
-            eigenmaps.scales.copy_(torch.tensor(powers).sqrt().clamp_min(ROUNDING))
-            pairs = zip(whole.split(1), left.split(1), strict=True)
-            maps = [eigenmaps.join(one, rest)[0].half() for one, rest in pairs]
-            space.eigenmaps = eigenmaps.to(extractor.device)
-    shapes = [store.shape(indices[place])[:2] for place in chosen]
-    if space.eigenmaps is not None:
+    space.extractor.set_whitening(moments)
+
+
+def _use_place(
+    space: FeatureSpace,
+    maps: list[Tensor],
+    groups: Sequence[str],
+    settings: BackboneSettings,
+    seed: int,
+) -> tuple[list[Tensor], float | None]:
+    """Give the space eigenmaps where they explain the maps, and see the maps by them.
+
+    Returns:
+        The maps, seen as new ones will be; and the share that is explained.
+    """
+    if len(set(groups)) < 2:  # one group says nothing about others
+        return maps, None
+    size = np.median([one.shape[1:] for one in maps], axis=0).astype(int).tolist()
+    whole = torch.stack([to_grid(one[None].float(), size)[0].half() for one in maps])
+    left, explained = unexplained(whole, groups, settings.components, seed)
+    if explained < LEAST_EXPLAINED:
+        return maps, explained
+    eigenmaps = EigenMaps.fit(whole, settings.components)
+    powers = [float(some.float().square().mean()) for some in (whole, left)]
+    eigenmaps.scales.copy_(torch.tensor(powers).sqrt().clamp_min(ROUNDING))
+    pairs = zip(whole.split(1), left.split(1), strict=True)
+    joined = [eigenmaps.join(one, rest)[0].half() for one, rest in pairs]
+    space.eigenmaps = eigenmaps.to(space.extractor.device)
+    return joined, explained
+
+
+def _without_border(
+    space: FeatureSpace, maps: list[Tensor], shapes: Sequence[tuple[int, ...]]
+) -> list[Tensor]:
+    """The maps without their border, which is not scored; `shapes` are those of the images."""
+    if space.eigenmaps is not None:  # they are of one size, that of the usual image
         shapes = [tuple(np.median(shapes, axis=0).astype(int))] * len(maps)
-    grid = space.grid  # the border is not scored, so it is not learnt from either
-    maps = [
-        crop(one[None], shape, grid.stride, grid.multiple)[0]
-        for one, shape in zip(maps, shapes, strict=True)
-    ]
-    vectors = _draw(maps, settings.vectors, seed)
-    return LearntSpace(maps, vectors, explained, space.describe())
+    stride, multiple = space.grid.stride, space.grid.multiple
+    pairs = zip(maps, shapes, strict=True)
+    return [crop(one[None], shape, stride, multiple)[0] for one, shape in pairs]
 
 
 @torch.no_grad()

@@ -1,12 +1,13 @@
 """`anomgan fit` as a job: settings from all sources, checkpoints, model folder, summary."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from anomgan.detectors import METHODS
 from anomgan.detectors.base import Detector
 from anomgan.inspection.cards import describe_promise, describe_space, describe_training
+from anomgan.inspection.plan import describe_plan
 from anomgan.inspection.runs import gather_settings, take_method, work_folder
 from anomgan.training.distributed import process_group
 
@@ -47,6 +48,7 @@ def fit_to_folder(
     groups: Path | None = None,
     resume: bool = False,
     skip_unreadable: bool = False,
+    say: Callable[[str], None] = lambda line: None,
 ) -> str | None:
     """Fit, save to `out`, and say what was learnt.
 
@@ -58,6 +60,9 @@ def fit_to_folder(
         InputError: `out` cannot be used, an earlier fit is unfinished, or the images are bad.
     """
     with process_group(), work_folder(out, "fit", resume) as work:
+        if work is not None:
+            for line in describe_plan(detector, normal_dir):
+                say(line)
         detector.fit(
             normal_dir,
             groups=groups,
