@@ -294,7 +294,7 @@ class Detector(ABC):
         return detector
 
     def _check_statistics(self, statistics: Statistics, folder: Path) -> None:
-        missing = sorted(name for name in self._counted if not statistics.measured(name))
+        missing = sorted(name for name in self.counted if not statistics.measured(name))
         if self.settings.score.standardise and missing:
             raise ModelError(f"{folder} holds no usable statistics of {', '.join(missing)}")
 
@@ -332,7 +332,7 @@ class Detector(ABC):
 
     def _softened(self, maps: Maps) -> Evidence:
         """Of maps [1, 1, h, w] those that have a weight, smoothed."""
-        names, smooth = self._counted, self.settings.score.smooth
+        names, smooth = self.counted, self.settings.score.smooth
         return {n: soften(m[0, 0].numpy(), smooth) for n, m in maps.items() if n in names}
 
     def _scan(self, prepared: np.ndarray) -> Maps:
@@ -363,7 +363,7 @@ class Detector(ABC):
     def _evidence(self, prepared: np.ndarray, maps: Maps) -> Look:
         reconstruction = maps.pop("reconstruction")
         rebuilt = reconstruction[0].permute(1, 2, 0).numpy()
-        names = self._counted
+        names = self.counted
         evidence = {name: values[0, 0].numpy() for name, values in maps.items() if name in names}
         evidence |= compare(prepared, rebuilt, self.settings.score.smooth, names)
         return Look(squeezed(prepared), squeezed(to_pixels(reconstruction)[0]), evidence)
@@ -407,7 +407,7 @@ class Detector(ABC):
         return self._require_fitted().preparation.bits
 
     @property
-    def _counted(self) -> set[str]:
+    def counted(self) -> set[str]:
         """Evidence that has a weight, in the score or in the heatmap."""
         weights = (self.settings.weights, self.settings.heatmap_weights)
         return {name for some in weights for name, weight in some.as_dict().items() if weight}

@@ -186,6 +186,8 @@ class GANomaly(Detector):
         """Reconstruction, and the distance of both latents (z - z_hat)^2, equation 5."""
         z = self.networks["encoder"](x)
         x_hat = self.networks["decoder"](z)
+        if "latent" not in self.counted:  # and the second encoder is a third of the work
+            return {"reconstruction": x_hat}
         distance = (z - self.networks["second_encoder"](x_hat)).square().mean(1, keepdim=True)
         latent = F.interpolate(distance, size=x.shape[-2:], mode="bilinear")
         return {"reconstruction": x_hat, "latent": latent}

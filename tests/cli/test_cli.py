@@ -155,6 +155,30 @@ def test_every_detector_fits_scores_and_is_stored_alike(run, line, tmp_path, det
     assert name in run("info", model)[1]
 
 
+def test_a_fit_without_a_method_is_ganomaly_on_features(run, line, tmp_path):
+    code, out, err = run(
+        *("fit", "--normal-dir", line / "train" / "good", "--out", tmp_path / "model"),
+        *("--set", "backbone.long_side=128", "--steps", 20, "--set", "training.batch_size=32"),
+        *("--set", "network.features=32", "--set", "calibration.minimum=6", "--device", "cpu"),
+    )
+    assert code == 0, err
+    assert "Images are seen at 128 px on the longer side, through lite0 (Apache-2.0)" in out
+    assert "This will take about" in out and "ganomaly learnt from 18 good images" in out
+    _, card, _ = run("info", "--model", tmp_path / "model")
+    assert "Place: " in card and "space = features" in card and "SHA-256 5793" in card
+    bad = next((line / "test").glob("[!g]*/*.png"))
+    command = ("score", "--model", tmp_path / "model", "--image", bad, "--json")
+    code, out, _ = run(*command)
+    row = json.loads(out)
+    assert code == 0 and row["verdict"] in ("ok", "anomalous")
+    assert row["regions"] == [] or row["verdict"] == "anomalous"
+
+
+def test_backbones_are_listed_with_their_licence(run):
+    code, out, _ = run("backbones")
+    assert code == 0 and "lite0" in out and "dinov2-s" in out and "Apache-2.0" in out
+
+
 def test_detectors_are_listed_with_their_cost(run):
     code, out, _ = run("detectors")
     assert code == 0

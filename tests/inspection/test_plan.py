@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from anomgan import GANomaly
+from anomgan.errors import InputError, SettingsError
+from anomgan.inspection.plan import describe_plan, estimate_seconds
+
+SMALL = {"backbone": {"long_side": 128}, "network": {"features": 32}, "training": {"steps": 10}}
+
+
+def detector(**values):
+    return GANomaly(space="features", device="cpu", **(SMALL | values))
+
+
+def test_large_images_are_told_what_is_lost(tmp_path, rng):
+    for number in range(3):
+        image = rng.integers(0, 256, (400, 640), dtype=np.uint8)
+        Image.fromarray(image).save(tmp_path / f"{number}.png")
+    seen, lost, duration = describe_plan(detector(), tmp_path)
+    assert "at 128 px" in seen and "lite0 (Apache-2.0)" in seen
+    assert "below about 40 px" in lost and "backbone.long_side=256" in lost
+    assert "about 1 min on cpu" in duration
+
+
+def test_small_images_lose_nothing(line):
+    text = "\n".join(describe_plan(detector(), line / "train" / "good"))
+    assert "lost" not in text and "about 1 min" in text
+
+
+def test_more_steps_and_more_images_take_longer():
+    few = detector()
+    few.load_backbone()
+    many = detector(training={"steps": 100_000})
+    many.load_backbone()
+    assert estimate_seconds(many, 10) > 10 * estimate_seconds(few, 10)
+    budget = detector(training={"steps": 100_000, "minutes": 0.001})
+    budget.load_backbone()
+    assert estimate_seconds(budget, 0) <= 0.06
+
+
+def test_pixels_need_no_plan(line):
+    assert describe_plan(GANomaly(device="cpu"), line / "train" / "good") == []
+
+
+def test_a_wrong_backbone_or_folder_is_said_before_anything_else(tmp_path):
+    with pytest.raises(SettingsError, match="lite0"):
+        describe_plan(detector(backbone={"name": "lite00"}), tmp_path)
+    with pytest.raises(InputError, match="weights.safetensors"):
+        weights = str(tmp_path / "weights.safetensors")
+        describe_plan(detector(backbone={"weights": weights}), tmp_path)
