@@ -122,7 +122,7 @@ ENCODER = ["--set", "encoder.steps=2", "--set", "encoder.features=4"]
 @pytest.mark.parametrize(
     ("detector", "more"),
     [
-        (None, []),
+        ("restoration", []),
         ("ganomaly", []),
         ("egbad", []),
         ("f-anogan", ENCODER),
@@ -130,16 +130,15 @@ ENCODER = ["--set", "encoder.steps=2", "--set", "encoder.features=4"]
     ],
 )
 def test_every_detector_fits_scores_and_is_stored_alike(run, line, tmp_path, detector, more):
-    chosen = ["--detector", detector] if detector else []
     model = tmp_path / "model"
     code, out, err = run(
-        "fit", "--normal-dir", line / "train" / "good", "--out", model, *chosen, "--steps", 2,
+        "fit", "--normal-dir", line / "train" / "good", "--out", model,
+        "--detector", detector, "--steps", 2,
         "--set", "view.size=32", "--set", "network.features=4", "--set", "training.batch_size=4",
         "--set", "calibration.minimum=6", "--device", "cpu", *more,
     )
     assert code == 0, err
-    name = detector or "restoration"
-    assert out.startswith(f"{name} learnt from 18 good images")
+    assert out.startswith(f"{detector} learnt from 18 good images")
     assert {path.name for path in model.iterdir()} == {
         "model.json", "weights.safetensors", "history.csv", "samples.png", "calibration.png",
     }
@@ -152,7 +151,7 @@ def test_every_detector_fits_scores_and_is_stored_alike(run, line, tmp_path, det
     assert again.score == pytest.approx(row["score"], rel=1e-5)
     assert np.isfinite(again.heatmap).all()
     assert again.heatmap.shape == (96, 96) and again.reconstruction.std() >= 0
-    assert name in run("info", model)[1]
+    assert detector in run("info", model)[1]
 
 
 def test_a_fit_without_a_method_is_ganomaly_on_features(run, line, tmp_path):
@@ -164,7 +163,7 @@ def test_a_fit_without_a_method_is_ganomaly_on_features(run, line, tmp_path):
     assert code == 0, err
     assert "Images are seen at 128 px on the longer side, through lite0 (Apache-2.0)" in out
     assert "This will take about" in out and "ganomaly learnt from 18 good images" in out
-    _, card, _ = run("info", "--model", tmp_path / "model")
+    _, card, _ = run("info", tmp_path / "model")
     assert "Place: " in card and "space = features" in card and "SHA-256 5793" in card
     bad = next((line / "test").glob("[!g]*/*.png"))
     command = ("score", "--model", tmp_path / "model", "--image", bad, "--json")

@@ -54,7 +54,7 @@ def _detector(method=GANomaly, **values):
 def _plates(count, seed, part=True, side=SIDE):
     """Photographs of a rough dark plate in varying light, with a bright square screwed on."""
     rng = np.random.default_rng(seed)
-    images = rng.normal(70, 12, (count, side, side)) + rng.normal(0, 3, (count, 1, 1))
+    images = rng.normal(70, 4, (count, side, side)) + rng.normal(0, 3, (count, 1, 1))
     place = slice(side // 4, side // 2)
     if part:
         images[:, place, place] += 130
