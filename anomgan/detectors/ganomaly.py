@@ -144,7 +144,7 @@ class GANomaly(Detector):
     profile = Profile(
         infers="rebuilding the image and its latent vector",
         costs="quick to train; one forward pass per image",
-        choose="aligned objects, or when training must take minutes",
+        choose="first, on features; on pixels for aligned objects",
     )
     settings_type = GANomalySettings
     settings: GANomalySettings

@@ -159,7 +159,7 @@ class Restoration(Detector):
     profile = Profile(
         infers="a map of what is not genuine; that part is cut out and filled",
         costs="slow to train; two forward passes per image and scale",
-        choose="first: textures and parts, large and small defects",
+        choose="textures on pixels, when no pretrained network may be used",
     )
     settings_type = RestorationSettings
     settings: RestorationSettings
