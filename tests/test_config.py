@@ -100,7 +100,7 @@ def test_the_features_file_of_a_detector_has_its_defaults_there(name):
 
 
 def test_evidence_of_the_other_space_is_refused():
-    with pytest.raises(SettingsError, match="weights.magnitude is no evidence where space = pixels"):
+    with pytest.raises(SettingsError, match=r"weights\.magnitude is no evidence where space"):
         build_settings(GANomalySettings, {"weights": {"magnitude": 1.0}})
     with pytest.raises(SettingsError, match="restoration knows pixels alone"):
         build_settings(DETECTORS["restoration"].settings_type, {"space": "features"})

@@ -49,7 +49,7 @@ def load(model: Path | str, device: str = "auto") -> Detector:
         if graph is None:
             return method.from_model(stored, device)
         return Exported(build_settings(method.settings_type, stored.settings), stored, **graph)
-    except (SettingsError, TypeError) as error:
+    except (SettingsError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"the card of {path} is damaged: {error}") from error
 
 

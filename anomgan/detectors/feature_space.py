@@ -139,7 +139,7 @@ class LearntSpace:
     """What a detector learns from in feature space.
 
     Attributes:
-        maps: normal maps as new ones will look, each [D, h, w], half precision.
+        maps: normal maps as new ones will look, each [channels, h, w], half precision.
         vectors: those that phases are trained on.
         explained: share of the normals' variance that place explains; None if nobody asked.
         place: shape and number of the eigenmaps, as `FeatureSpace` takes it; None where place is

@@ -11,7 +11,6 @@ from PIL import Image
 from anomgan.backbones import find
 from anomgan.data.folders import list_images
 from anomgan.detectors.base import Detector
-from anomgan.detectors.feature_space import FeatureSpace
 from anomgan.training.recipe import Phase
 
 SMALLEST = 8

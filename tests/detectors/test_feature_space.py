@@ -1,3 +1,5 @@
+import json
+
 import cv2
 import numpy as np
 import pytest
@@ -22,7 +24,8 @@ from anomgan.detectors.feature_space import (
     as_vectors,
     learn_space,
 )
-from anomgan.errors import InputError, SettingsError, TrainingError
+from anomgan.errors import InputError, ModelError, SettingsError, TrainingError
+from anomgan.model_files import CARD, CHECKSUM, card_checksum
 from conftest import TINY
 
 LINE = {
@@ -444,3 +447,14 @@ def test_images_too_large_for_memory_are_refused_with_a_way_out(space, store, mo
     monkeypatch.setattr(feature_space, "MEMORY", 1000)
     with pytest.raises(InputError, match=r"choose a smaller backbone\.long_side"):
         _learn(space, store)
+
+
+@pytest.mark.parametrize("place", [{}, {"shape": [1, 2]}, {"shape": "x", "components": 3}, [1]])
+def test_a_damaged_description_of_place_is_a_model_error(short, tmp_path, place):
+    short.save(tmp_path / "model")
+    path = tmp_path / "model" / CARD
+    card = json.loads(path.read_text())
+    card["training"]["place"] = place
+    path.write_text(json.dumps(card | {CHECKSUM: card_checksum(card)}))
+    with pytest.raises(ModelError, match="damaged"):
+        load(tmp_path / "model", "cpu")
