@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -132,7 +133,11 @@ class PlaceGaussian(Gaussian):
         return nn.ModuleDict({"gaussians": GaussianGrid(self.settings.grid, channels)})
 
     def learn(self, views: Iterable[Tensor]) -> None:
-        self.networks.to(self.device)["gaussians"].fit(views)
+        assert self.grid is not None
+        # New maps have a border, which those to learn from are given without.
+        border = (self.grid.multiple // self.grid.stride,) * 4
+        whole = (F.pad(one, border, mode="replicate") for one in views)
+        self.networks.to(self.device)["gaussians"].fit(whole)
 
     def see_features(self, features: Tensor) -> Maps:
         """The evidence "distance" of features [N, D, h, w], [N, 1, h, w], and the shared one."""

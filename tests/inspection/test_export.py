@@ -126,7 +126,7 @@ def test_the_file_says_all_that_is_done_outside_the_graph(files, patches):
     folder_card = json.loads((patches / "model.json").read_text())
     folder_card.pop("card_sha256")  # the seal of the file takes its place
     assert card.items() >= folder_card.items()
-    assert card["graph"] == {"maps": ["reconstruction", "fake"], "stride": 32}
+    assert card["graph"] == {"maps": ["reconstruction", "fake"], "stride": 32, "grid": None}
     assert card["threshold"] == load(patches).score(np.zeros((96, 96), np.uint8)).threshold
 
 
