@@ -36,7 +36,7 @@ class EigenMaps(nn.Module):
         super().__init__()
         self.shape = tuple(shape)
         self.register_buffer("mean", torch.zeros(self.shape))
-        self.register_buffer("components", torch.zeros(count, *self.shape, dtype=torch.half))
+        self.register_buffer("components", torch.zeros(count, *self.shape))
         self.register_buffer("scales", torch.ones(2))
 
     @classmethod
@@ -53,7 +53,8 @@ class EigenMaps(nn.Module):
         kept = variances.argsort(descending=True)[: len(fitted.components)]
         lengths = variances[kept].clamp_min(1e-9 * float(variances.max()) + 1e-30).sqrt()
         directions = (mixtures[:, kept] / lengths).float().T @ centred
-        fitted.components.copy_(directions.view_as(fitted.components))
+        # Rounded, so that a model folder can store them in half precision.
+        fitted.components.copy_(directions.view_as(fitted.components).half())
         return fitted
 
     def forward(self, x: Tensor) -> Tensor:
@@ -63,7 +64,7 @@ class EigenMaps(nn.Module):
     def remainder(self, whole: Tensor) -> Tensor:
         """What is left of maps on the grid, [N, D, rows, columns]."""
         different = (whole - self.mean).flatten(1)
-        components = self.components.flatten(1).to(different.dtype)
+        components = self.components.flatten(1)
         explained = (different @ components.T) @ components
         return (different - explained).view(-1, *self.shape)
 
