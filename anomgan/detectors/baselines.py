@@ -18,6 +18,7 @@ from anomgan.detectors.base import Detector, Profile
 from anomgan.detectors.feature_baselines import Coreset, EigenMapsAlone, Gaussian, PlaceGaussian
 from anomgan.networks.dcgan import Bottleneck, Decoder, Encoder
 from anomgan.networks.pointwise import PointwiseNetwork
+from anomgan.training.hard import rebuilding_error
 from anomgan.training.recipe import Phase, Recipe, Update
 
 
@@ -183,8 +184,7 @@ class AutoencoderRecipe(Recipe):
         self.networks = networks
 
     def difficulty(self, x: Tensor) -> Tensor:
-        rebuilt = self.networks["decoder"](self.networks["encoder"](x))
-        return (x - rebuilt).square().flatten(1).mean(1)
+        return rebuilding_error(x, self.networks["decoder"](self.networks["encoder"](x)))
 
     def step(self, x: Tensor) -> Iterator[Update]:
         """Yield the one update."""

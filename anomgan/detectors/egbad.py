@@ -30,6 +30,7 @@ from anomgan.losses import (
 from anomgan.networks.bigan import JointDiscriminator
 from anomgan.networks.dcgan import Decoder, Encoder
 from anomgan.networks.pointwise import PointwiseJointDiscriminator, PointwiseNetwork
+from anomgan.training.hard import rebuilding_error
 from anomgan.training.recipe import Adam, Phase, Recipe, Update
 
 
@@ -108,7 +109,7 @@ class EGBADRecipe(Recipe):
     def difficulty(self, x: Tensor) -> Tensor:
         net = self.networks
         z = net["encoder"](x).flatten(1)[:, :, None, None]
-        return (x - net["generator"](z)).square().flatten(1).mean(1)
+        return rebuilding_error(x, net["generator"](z))
 
     def step(self, x: Tensor) -> Iterator[Update]:
         """Yield the discriminator's update, then that of encoder and generator."""

@@ -23,6 +23,7 @@ from anomgan.generators import GENERATORS, GANSettings, GeneratorName, LatentGAN
 from anomgan.losses import feature_matching
 from anomgan.networks.dcgan import Encoder
 from anomgan.networks.pointwise import PointwiseNetwork
+from anomgan.training.hard import rebuilding_error
 from anomgan.training.recipe import Adam, Phase, Recipe, Update
 
 Mode = Literal["ziz", "izi", "izi_f"]
@@ -99,8 +100,7 @@ class EncoderRecipe(Recipe):
 
     def difficulty(self, x: Tensor) -> Tensor:
         self.gan.networks.eval()
-        rebuilt = self.gan.decode(encode(self.networks["encoder"], x))
-        return (x - rebuilt).square().flatten(1).mean(1)
+        return rebuilding_error(x, self.gan.decode(encode(self.networks["encoder"], x)))
 
     def step(self, x: Tensor) -> Iterator[Update]:
         """Yield the encoder's update."""

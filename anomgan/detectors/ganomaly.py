@@ -23,6 +23,7 @@ from anomgan.detectors.base import Detector, Profile
 from anomgan.losses import discriminator_minimax, feature_matching
 from anomgan.networks.dcgan import Bottleneck, Decoder, Discriminator, Encoder
 from anomgan.networks.pointwise import PointwiseDiscriminator, PointwiseNetwork
+from anomgan.training.hard import rebuilding_error
 from anomgan.training.recipe import Phase, Recipe, Update
 
 
@@ -99,7 +100,7 @@ class GANomalyRecipe(Recipe):
 
     def difficulty(self, x: Tensor) -> Tensor:
         net = self.networks
-        return (x - net["decoder"](net["encoder"](x))).square().flatten(1).mean(1)
+        return rebuilding_error(x, net["decoder"](net["encoder"](x)))
 
     def step(self, x: Tensor) -> Iterator[Update]:
         """Yield the generator's update, then the discriminator's, as the authors do."""

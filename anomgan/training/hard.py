@@ -17,6 +17,11 @@ FAIR_SHARES = 2
 """Hard vectors that one image may give, as a multiple of its fair share."""
 
 
+def rebuilding_error(x: Tensor, rebuilt: Tensor) -> Tensor:
+    """Mean squared difference [N] of vectors and what is made of them: how hard each one is."""
+    return (x - rebuilt).square().flatten(1).mean(1)
+
+
 def to_draw(batch_size: int, hard_share: float) -> int:
     """Vectors to draw for a batch of `batch_size`, `hard_share` of which are hard."""
     hard = round(hard_share * batch_size)
