@@ -80,7 +80,7 @@ class EGBADSettings(Settings):
     """Settings of EGBAD; the defaults are for photographs of parts."""
 
     in_features = {
-        "training": {"steps": 1200, "beta1": 0.0, "beta2": 0.9},
+        "training": {"steps": 3000, "beta1": 0.0, "beta2": 0.9},
         "network": {"features": 512, "latent_dim": 64, "joint": 512},
         "loss": {"critic": "wasserstein", "reconstruction": 30.0},
         "weights": {"feature": 0.0},

@@ -65,11 +65,11 @@ class FAnoGANSettings(GANFirstSettings):
     """Settings of f-AnoGAN; the defaults are for photographs of parts."""
 
     in_features = {
-        "training": {"steps": 1200, "beta1": 0.0, "beta2": 0.9},
-        "network": {"features": 512, "latent_dim": 64, "critic_steps": 2},
-        "encoder": {"features": 512, "steps": 1000, "learning_rate": 5e-4},
-        "weights": {"feature": 1.0},
-        "heatmap_weights": {"feature": 1.0},
+        "training": {"steps": 3000, "beta1": 0.0, "beta2": 0.9},
+        "network": {"features": 512, "latent_dim": 128, "critic_steps": 2},
+        "encoder": {"features": 512, "steps": 3000, "learning_rate": 5e-4},
+        "weights": {"feature": 0.0},
+        "heatmap_weights": {"feature": 0.0},
     }
 
     detector: Literal["f-anogan"] = "f-anogan"
