@@ -4,6 +4,7 @@
 """
 
 import json
+import re
 from collections import defaultdict
 from statistics import fmean, pstdev
 
@@ -11,7 +12,7 @@ from scipy.stats import spearmanr
 from features import SETS
 from study import RESULTS, ROOT
 
-from anomgan.benchmark.records import read_records
+from anomgan.benchmark.records import Record, read_records
 from anomgan.benchmark.tables import fill_tables, markdown, study_table
 
 README = ROOT / "README.md"
@@ -138,6 +139,8 @@ def table(study: str, figure: str | None) -> str:
         return _ranks()
     if study == "features":
         return _features(figure or "image_auroc")
+    if study == "features_variants":
+        return _features(figure or "image_auroc", variants=True)
     results = RESULTS / f"{study}.jsonl"
     if study not in COLUMNS:
         return study_table(results, figure)
@@ -173,29 +176,35 @@ def _choice() -> str:
     return markdown(heads, [row for _, row in sorted(rows, reverse=True)])
 
 
-def _features(figure: str) -> str:
-    """A figure of each method on each set in feature space, the mean over seeds; best first."""
+def _features(figure: str, variants: bool = False) -> str:
+    """A figure on each set in feature space, the mean over seeds, best first.
+
+    Of the methods with their defaults; or of `variants`, what changed settings give.
+    """
     records = [r for r in read_records(RESULTS / "features.jsonl") if "error" not in r]
-    sets = [name for name in SETS if any(r["category"] == name for r in records)]
-    found = defaultdict(lambda: defaultdict(list))
+    found: dict[str, dict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
     for record in records:
-        changes = record["config"].removeprefix("default, space=features").lstrip(", ")
-        name = f"{record['detector']} ({changes})" if changes else record["detector"]
-        found[name][record["category"]].append(record)
+        changes = _changes(record)
+        if bool(changes) == variants:
+            found[" ".join([record["detector"], *changes])][record["category"]].append(record)
     rows = []
     for name, cells in found.items():
-        values = [[r[figure] for r in cells[one] if r[figure] is not None] for one in sets]
+        values = [[r[figure] for r in cells[one] if r[figure] is not None] for one in SETS]
         means = [fmean(some) for some in values if some]
-        total = fmean(means) if len(means) == len(sets) else None
+        mean = f"**{fmean(means):.3f}**" if len(means) == len(SETS) else ""
         every = [record for some in cells.values() for record in some]
-        costs = [f"{fmean(r['fit_seconds'] for r in every) / 60:.1f}"]
-        costs.append(f"{fmean(r['score_ms_per_image'] for r in every):.0f}")
         alarms = f"{fmean(r['false_alarm_rate_observed'] for r in every):.1%}"
-        shown = [_spread(some) for some in values]
-        mean = "" if total is None else f"**{total:.3f}**"
-        rows.append((total or 0.0, [name, *shown, mean, alarms, *costs]))
-    heads = ["detector", *sets, "mean", "false alarms", "training, min", "score, ms"]
+        order = (len(means), fmean(means or [0.0]))
+        rows.append((order, [name, *map(_spread, values), mean, alarms]))
+    heads = ["detector", *SETS, "mean", "false alarms"]
     return markdown(heads, [row for _, row in sorted(rows, reverse=True)])
+
+
+def _changes(record: Record) -> list[str]:
+    """The settings that were changed, without the file that the weights came from."""
+    changed = re.split(r", (?=[a-z_.]+=)", record["config"])[1:]
+    plain = ("space=features", "backbone.weights=")
+    return [change for change in changed if not change.startswith(plain)]
 
 
 def _spread(values: list[float]) -> str:
