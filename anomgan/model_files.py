@@ -18,7 +18,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from anomgan.errors import InputError, ModelError
-from anomgan.files import atomic_folder, restore_interrupted
+from anomgan.machine.files import atomic_folder, restore_interrupted
 
 FORMAT_VERSION = 1
 CARD = "model.json"

@@ -14,8 +14,8 @@ from magnetic_tile import TEST
 from study import RESULTS, with_changes
 from trial import FOLDERS, trial_folder
 
-from anomgan.benchmark.runner import plan, run_benchmark
-from anomgan.benchmark.sets import DataSet
+from anomgan.evaluation.benchmark import plan, run_benchmark
+from anomgan.evaluation.sets import DataSet
 
 SHORT = "training.steps=1500"
 CHANGES = (

@@ -20,7 +20,7 @@ from tiles import by_lighting, by_tile, mask_of
 from anomgan.data.decode import read_image
 from anomgan.detectors import METHODS
 from anomgan.generators import TrainedTranslator
-from anomgan.generators.classifier import train_classifier
+from anomgan.evaluation.classifier import train_classifier
 from anomgan.metrics.detection import auroc
 from anomgan.pictures import save_grid
 

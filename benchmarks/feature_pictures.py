@@ -13,7 +13,7 @@ import numpy as np
 from features import SETS, data_set
 from study import RESULTS, ROOT, make
 
-from anomgan.data.part_sets import PartSet, read_mask
+from anomgan.data.public_sets import PartSet, read_mask
 from anomgan.detectors import load
 from anomgan.detectors.base import Detector
 from anomgan.detectors.result import Result

@@ -11,8 +11,8 @@ import argparse
 
 from study import DATA, RESULTS, contenders
 
-from anomgan.benchmark.runner import plan, run_benchmark
-from anomgan.benchmark.sets import DataSet
+from anomgan.evaluation.benchmark import plan, run_benchmark
+from anomgan.evaluation.sets import DataSet
 
 METHODS = ("ganomaly", "f-anogan", "egbad", "anogan")
 BASELINES = ("autoencoder", "coreset", "eigenmaps", "gaussian", "place-gaussian")

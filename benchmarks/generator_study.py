@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from study import RESULTS, ROOT
 
-from anomgan.benchmark.records import append_record, environment
+from anomgan.evaluation.records import append_record, environment
 from anomgan.config import read_toml
-from anomgan.device import choose_device
+from anomgan.machine.device import choose_device
 from anomgan.generators import load_generator, train_generator
-from anomgan.generators.classifier import Classifier, load_classifier, train_classifier
-from anomgan.generators.feature_networks import Images
-from anomgan.generators.model import TrainedGenerator
+from anomgan.evaluation.classifier import Classifier, load_classifier, train_classifier
+from anomgan.evaluation.feature_networks import Images
+from anomgan.generators.trained import TrainedGenerator
 from anomgan.generators.train import Images as Training
 
 MODELS = ROOT / "benchmarks" / "models"

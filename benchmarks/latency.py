@@ -14,7 +14,7 @@ import time
 import numpy as np
 from study import DATA, RESULTS, make
 
-from anomgan.benchmark.records import environment
+from anomgan.evaluation.records import environment
 from anomgan.data.mnist import read_mnist
 from anomgan.detectors.base import Detector
 

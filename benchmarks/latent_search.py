@@ -17,8 +17,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from study import DATA, RESULTS, make
 
-from anomgan.benchmark.records import environment
-from anomgan.data.part_sets import read_digit
+from anomgan.evaluation.records import environment
+from anomgan.data.public_sets import read_digit
 from anomgan.data.views import to_network
 from anomgan.detectors.anogan import AnoGAN
 from anomgan.generators.latent_search import Found, SearchSettings, search

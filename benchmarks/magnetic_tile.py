@@ -7,7 +7,7 @@ Every detector with its parts settings, the baselines, and what the default lear
 
 from study import BASELINES, DATA, FAST, ROOT, contenders, run, with_settings
 
-from anomgan.benchmark.sets import DataSet
+from anomgan.evaluation.sets import DataSet
 
 TILES = DATA / "magnetic_tile"
 TEST = DataSet("folder", TILES, "split by folder", groups=TILES / "tiles.csv")

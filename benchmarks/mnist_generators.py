@@ -14,8 +14,8 @@ from study import DATA
 
 from anomgan.data.mnist import read_mnist
 from anomgan.generators import TrainedGAN
-from anomgan.generators.classifier import Classifier
-from anomgan.generators.quality import measure
+from anomgan.evaluation.classifier import Classifier
+from anomgan.evaluation.quality import measure
 from anomgan.pictures import save_grid
 
 STUDY = "mnist_generators"

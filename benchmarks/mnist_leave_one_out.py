@@ -8,7 +8,7 @@ Trains on nine digits with the settings of the other protocol. On a CPU, three d
 
 from study import BASELINES, DATA, FAST, run, with_settings
 
-from anomgan.benchmark.sets import DataSet
+from anomgan.evaluation.sets import DataSet
 
 if __name__ == "__main__":
     run(

@@ -7,7 +7,7 @@ Settings were chosen on training images alone, the last 10,000 of which stood in
 
 from study import BASELINES, DATA, FAST, run, with_settings
 
-from anomgan.benchmark.sets import DataSet
+from anomgan.evaluation.sets import DataSet
 
 if __name__ == "__main__":
     run(

@@ -5,7 +5,7 @@
 
 from study import BASELINES, DATA, FAST, contenders, run, with_settings
 
-from anomgan.benchmark.sets import DataSet
+from anomgan.evaluation.sets import DataSet
 
 if __name__ == "__main__":
     run(

@@ -12,7 +12,7 @@ from study import RESULTS, make
 
 from anomgan.data.decode import read_image
 from anomgan.data.folders import list_images
-from anomgan.data.parts import DEFECTS, write_line
+from anomgan.data.flange import DEFECTS, write_line
 from anomgan.pictures import save_grid
 
 DETECTORS = ("restoration", "ganomaly", "egbad", "f_anogan", "anogan")

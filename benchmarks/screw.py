@@ -7,7 +7,7 @@ Every detector with its parts settings, and the baselines.
 
 from study import BASELINES, DATA, FAST, contenders, run, with_settings
 
-from anomgan.benchmark.sets import DataSet
+from anomgan.evaluation.sets import DataSet
 
 if __name__ == "__main__":
     run(

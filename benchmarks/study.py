@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from anomgan.benchmark.runner import Contender, contenders, plan, run_benchmark
-from anomgan.benchmark.sets import DataSet
+from anomgan.evaluation.benchmark import Contender, contenders, plan, run_benchmark
+from anomgan.evaluation.sets import DataSet
 from anomgan.config import merge, read_toml
 from anomgan.detectors import METHODS
 from anomgan.detectors.base import Detector

@@ -12,8 +12,8 @@ from scipy.stats import spearmanr
 from features import SETS
 from study import RESULTS, ROOT
 
-from anomgan.benchmark.records import Record, read_records
-from anomgan.benchmark.tables import fill_tables, markdown, study_table
+from anomgan.evaluation.records import Record, read_records
+from anomgan.evaluation.tables import fill_tables, markdown, study_table
 
 README = ROOT / "README.md"
 NAMES = (

@@ -21,8 +21,8 @@ from tiles import LIGHTINGS, by_lighting, by_tile, mask_of
 from anomgan.data.decode import read_image
 from anomgan.data.prepare import Preparation
 from anomgan.generators import TrainedTranslator
-from anomgan.generators.classifier import Classifier
-from anomgan.metrics.similarity import match_histogram, ssim
+from anomgan.evaluation.classifier import Classifier
+from similarity import match_histogram, ssim
 from anomgan.pictures import save_grid
 
 STUDY = "translate_tiles"

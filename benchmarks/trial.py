@@ -3,7 +3,7 @@
     python benchmarks/trial.py --parts tiles --set training.steps=500 --set image.max_side=320
 
 Learns from four fifths of the good training images (whole tiles), and is tested on the others and
-on what `anomgan.data.trial` paints on them; with --relit, each under a lamp of its own. Each --set
+on what `trial_defects` paints on them; with --relit, each under a lamp of its own. Each --set
 (several settings with spaces between) is a contender of its own; without any, the default is the
 only one.
 """
@@ -16,10 +16,10 @@ from generator_study import MODELS
 from study import DATA, RESULTS, with_changes
 from tiles import by_lighting
 
-from anomgan.benchmark.runner import plan, run_benchmark
-from anomgan.benchmark.sets import DataSet
+from anomgan.evaluation.benchmark import plan, run_benchmark
+from anomgan.evaluation.sets import DataSet
 from anomgan.data.folders import list_images, read_groups
-from anomgan.data.trial import write_trial
+from trial_defects import write_trial
 
 HELD_OUT = 0.2
 FOLDERS = {"tiles": DATA / "magnetic_tile", "screw": DATA / "screw"}

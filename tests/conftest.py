@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from anomgan.data.parts import write_line
+from anomgan.data.flange import write_line
 
 ROOT = Path(__file__).parents[1]
 TINY = {

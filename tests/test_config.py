@@ -4,7 +4,7 @@ from anomgan.config import build_settings, merge, parse_assignments, read_toml
 from anomgan.detectors import DETECTORS, METHODS
 from anomgan.detectors.ganomaly import GANomalySettings
 from anomgan.errors import SettingsError
-from anomgan.generators.model import settings_of
+from anomgan.generators.trained import settings_of
 from conftest import ROOT
 
 

@@ -1,7 +1,7 @@
 import tables
 from conftest import ROOT
 
-from anomgan.benchmark.tables import fill_tables
+from anomgan.evaluation.tables import fill_tables
 
 
 def test_the_tables_are_those_of_the_records():

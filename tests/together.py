@@ -18,7 +18,7 @@ from torch import nn
 from anomgan.config import TrainingSettings
 from anomgan.errors import AnomganError
 from anomgan.losses import r1_penalty
-from anomgan.training.distributed import process_group, rank, share
+from anomgan.machine.distributed import process_group, rank, share
 from anomgan.training.recipe import Recipe, Update
 from anomgan.training.trainer import Trainer
 

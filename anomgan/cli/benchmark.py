@@ -10,7 +10,7 @@ import typer
 from anomgan.cli.options import Device, Groups, Ray
 
 if TYPE_CHECKING:
-    from anomgan.benchmark.sets import DataSet
+    from anomgan.evaluation.sets import DataSet
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -77,8 +77,8 @@ def mnist(
     ray: Ray = None,
 ) -> None:
     """MNIST (MNIST/raw/*-ubyte), one digit against the others."""
-    from anomgan.benchmark.runner import MNIST_VIEW
-    from anomgan.benchmark.sets import DataSet
+    from anomgan.evaluation.benchmark import MNIST_VIEW
+    from anomgan.evaluation.sets import DataSet
 
     source = DataSet("mnist", data, protocol.value, limit)
     given = (detectors, config or [], assignments or [], categories, seeds)
@@ -103,7 +103,7 @@ def mvtec(
     ray: Ray = None,
 ) -> None:
     """MVTec AD, VisA or BTAD: folders of categories, as downloaded."""
-    from anomgan.benchmark.sets import DataSet
+    from anomgan.evaluation.sets import DataSet
 
     source = DataSet(layout.value, data, "as published", limit)
     given = (detectors, config or [], assignments or [], categories, seeds)
@@ -125,7 +125,7 @@ def folder(
     ray: Ray = None,
 ) -> None:
     """Your own parts: train/good, test/good, test/<defect>, and ground_truth/<defect> if any."""
-    from anomgan.benchmark.sets import DataSet
+    from anomgan.evaluation.sets import DataSet
 
     source = DataSet("folder", data, "split by folder", limit, groups)
     given = (detectors, config or [], assignments or [], "", seeds)
@@ -147,7 +147,7 @@ def report(
     ] = None,
 ) -> None:
     """Tables with mean and spread over seeds, ROC curves, and paired comparisons."""
-    from anomgan.benchmark.tables import renew_tables, write_report
+    from anomgan.evaluation.tables import renew_tables, write_report
 
     if readme:
         renew_tables(readme, results.parent)
@@ -164,7 +164,7 @@ def _run(
     ray: str | None,
     base: Mapping[str, Any] | None = None,
 ) -> None:
-    from anomgan.benchmark.runner import contenders, plan, run_benchmark
+    from anomgan.evaluation.benchmark import contenders, plan, run_benchmark
     from anomgan.detectors import METHODS
     from anomgan.errors import InputError
 

@@ -32,9 +32,9 @@ def evaluate(
 
     Writes report.html, which holds everything, figures.json and scores.csv.
     """
-    from anomgan.data.part_sets import read_pair, read_test
+    from anomgan.data.public_sets import read_pair, read_test
     from anomgan.errors import InputError
-    from anomgan.inspection.report import report_on
+    from anomgan.evaluation.report import report_on
 
     if data and not (good_dir or bad_dir or mask_dir):
         images, title = read_test(data), data

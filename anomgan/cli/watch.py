@@ -40,7 +40,7 @@ def watch(
     """
     from anomgan.inspection.scorer import Pictures
     from anomgan.inspection.watching import WatchJob, run_watch
-    from anomgan.training.stopping import stop_signal
+    from anomgan.machine.stopping import stop_signal
 
     job = WatchJob(
         folder=dir,

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from anomgan.files import atomic_path
+from anomgan.machine.files import atomic_path
 
 
 def write_png(path: Path, image: np.ndarray) -> None:

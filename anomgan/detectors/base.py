@@ -40,7 +40,7 @@ from anomgan.detectors.fitting import FitOptions, fit_detector, recalibrate_dete
 from anomgan.detectors.heatmaps import Evidence, Statistics, combine, compare, pool, soften
 from anomgan.detectors.model_folder import StoredModel, write_model
 from anomgan.detectors.result import Result
-from anomgan.device import choose_device
+from anomgan.machine.device import choose_device
 from anomgan.errors import ModelError
 from anomgan.training.recipe import Phase
 

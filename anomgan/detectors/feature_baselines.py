@@ -23,7 +23,7 @@ from anomgan.data.views import Maps
 from anomgan.detectors.base import Detector, Profile
 from anomgan.detectors.eigenmaps import to_grid
 from anomgan.detectors.feature_space import as_vectors
-from anomgan.training.progress import progress_bar
+from anomgan.machine.progress import progress_bar
 from anomgan.training.recipe import Phase
 
 PROJECTED = 32

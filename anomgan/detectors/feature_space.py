@@ -25,7 +25,7 @@ from anomgan.data.views import Maps, to_network
 from anomgan.detectors.eigenmaps import EigenMaps, to_grid, unexplained
 from anomgan.errors import InputError, TrainingError
 from anomgan.training.checkpoint import Checkpoint, prefixed, unprefixed
-from anomgan.training.progress import progress_bar
+from anomgan.machine.progress import progress_bar
 
 MEMORY = 400 * 2**20
 """Bytes of feature maps that are learnt from; of more images, a share is drawn."""

@@ -21,7 +21,7 @@ from anomgan.detectors.fitted import Fitted, Sample
 from anomgan.detectors.heatmaps import Evidence, Statistics, pool
 from anomgan.errors import InputError
 from anomgan.training.phases import train_phase, vector_batches, view_batches
-from anomgan.training.progress import progress_bar
+from anomgan.machine.progress import progress_bar
 from anomgan.training.recipe import Phase
 from anomgan.training.trainer import Batches, TrainingSummary
 

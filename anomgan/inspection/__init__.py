@@ -1,1 +1,1 @@
-"""The jobs that people run: fit to a folder, score a batch, describe a model, the demo."""
+"""What runs on an inspection line: inspector, scorer, watched folders, drift, results tables."""

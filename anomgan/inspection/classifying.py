@@ -11,10 +11,10 @@ from anomgan.data.decode import to_uint8
 from anomgan.data.labels import LabelledImages, read_labelled
 from anomgan.data.normals import read_normals
 from anomgan.errors import InputError
-from anomgan.generators.classifier import Classifier, train_classifier
-from anomgan.generators.feature_networks import whole_images
+from anomgan.evaluation.classifier import Classifier, train_classifier
+from anomgan.evaluation.feature_networks import whole_images
 from anomgan.model_files import check_target
-from anomgan.training.progress import progress_bar
+from anomgan.machine.progress import progress_bar
 
 HELD_OUT = 0.2
 """Share of the images that a classifier is tested on."""

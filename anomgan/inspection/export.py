@@ -20,7 +20,7 @@ from anomgan.detectors.base import Detector
 from anomgan.detectors.exported import CARD, FORMATS, SEAL, VIEWS, describe, seal
 from anomgan.detectors.fitted import Fitted
 from anomgan.errors import InputError, ModelError
-from anomgan.files import atomic_path
+from anomgan.machine.files import atomic_path
 from anomgan.model_files import read_folder
 from anomgan.networks.folding import fold_batch_norms
 

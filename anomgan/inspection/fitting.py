@@ -9,7 +9,7 @@ from anomgan.detectors.base import Detector
 from anomgan.inspection.cards import describe_promise, describe_space, describe_training
 from anomgan.inspection.plan import describe_plan
 from anomgan.inspection.runs import gather_settings, take_method, work_folder
-from anomgan.training.distributed import process_group
+from anomgan.machine.distributed import process_group
 
 DEFAULT_DETECTOR, DEFAULT_SPACE = "ganomaly", "features"
 

@@ -10,12 +10,12 @@ from rich.table import Table
 from anomgan.data.folders import list_images
 from anomgan.data.labels import LabelledImages, from_domains, read_labelled
 from anomgan.errors import InputError
-from anomgan.generators.model import SNAPSHOTS, TrainedGenerator
+from anomgan.generators.trained import SNAPSHOTS, TrainedGenerator
 from anomgan.generators.registry import GENERATORS, METHODS
-from anomgan.generators.sampling import TrainedGAN
+from anomgan.generators.trained_gan import TrainedGAN
 from anomgan.generators.train import train_generator
 from anomgan.inspection.runs import gather_settings, take_method, work_folder
-from anomgan.training.distributed import process_group
+from anomgan.machine.distributed import process_group
 
 ABOUT = {
     "gan": ("images", "new images", "Goodfellow et al. 2014"),

@@ -14,15 +14,15 @@ from anomgan.data.normals import Source, read_source
 from anomgan.data.prepare import Preparation
 from anomgan.data.store import ImageStore
 from anomgan.data.views import ViewSampler, to_square
-from anomgan.generators.classifier import SMALLEST, Classifier, load_classifier
-from anomgan.generators.feature_networks import FeatureNetwork, load_inception
+from anomgan.evaluation.classifier import SMALLEST, Classifier, load_classifier
+from anomgan.evaluation.feature_networks import FeatureNetwork, load_inception
 from anomgan.generators.loading import load_generator
-from anomgan.generators.quality import measure
-from anomgan.generators.sampling import TrainedGAN
-from anomgan.generators.translation import TrainedTranslator
+from anomgan.evaluation.quality import measure
+from anomgan.generators.trained_gan import TrainedGAN
+from anomgan.generators.trained_translator import TrainedTranslator
 from anomgan.inspection.classifying import classes_of, learn_classes
 from anomgan.inspection.generating import read_folders
-from anomgan.training.progress import progress_bar
+from anomgan.machine.progress import progress_bar
 
 INCEPTION, OWN = "inception", "own"
 CLASSIFIER_STEPS = 1000

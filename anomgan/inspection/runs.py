@@ -9,7 +9,7 @@ from typing import Any
 from anomgan.config import merge, parse_assignments, read_toml
 from anomgan.errors import InputError, SettingsError
 from anomgan.model_files import check_target
-from anomgan.training.distributed import rank
+from anomgan.machine.distributed import rank
 
 
 def gather_settings(

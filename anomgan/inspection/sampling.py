@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from anomgan.errors import InputError
-from anomgan.files import atomic_folder
+from anomgan.machine.files import atomic_folder
 from anomgan.generators.loading import load_gan
 from anomgan.pictures import save_grid
 

@@ -15,8 +15,8 @@ from anomgan.detectors import load
 from anomgan.detectors.base import Prepared
 from anomgan.detectors.result import Result
 from anomgan.errors import InputError
-from anomgan.files import atomic_path
-from anomgan.inspection.cluster import spread
+from anomgan.machine.files import atomic_path
+from anomgan.machine.cluster import spread
 from anomgan.inspection.results_table import Row
 from anomgan.model_files import model_id
 from anomgan.networks.folding import fold_batch_norms

@@ -11,7 +11,7 @@ from anomgan.data.folders import list_images
 from anomgan.errors import InputError, Interrupted
 from anomgan.inspection.results_table import Row, check_kind, identity, open_table
 from anomgan.inspection.scorer import Pictures, Scorer
-from anomgan.training.progress import progress_bar
+from anomgan.machine.progress import progress_bar
 
 Say = Callable[[str], None]
 

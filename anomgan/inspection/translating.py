@@ -17,11 +17,11 @@ from anomgan.errors import InputError, ModelError
 from anomgan.generators.base import LatentGAN
 from anomgan.generators.loading import load_gan, load_translator
 from anomgan.generators.projection import PROJECTION, project
-from anomgan.generators.sampling import TrainedGAN
-from anomgan.generators.translation import middle_view
+from anomgan.generators.trained_gan import TrainedGAN
+from anomgan.generators.trained_translator import middle_view
 from anomgan.inspection.scoring import Outcome, Say
 from anomgan.pictures import save_grid
-from anomgan.training.progress import progress_bar
+from anomgan.machine.progress import progress_bar
 
 TOGETHER = 16
 """Images that are projected together."""

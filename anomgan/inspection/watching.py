@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from anomgan.data.folders import is_image, visible_files
 from anomgan.errors import InputError
-from anomgan.files import move_into
+from anomgan.machine.files import move_into
 from anomgan.inspection.results_table import (
     COLUMNS,
     ResultsTable,

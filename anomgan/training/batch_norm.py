@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from anomgan.training.distributed import average, ranks
+from anomgan.machine.distributed import average, ranks
 
 
 class SharedBatchNorm(_BatchNorm):

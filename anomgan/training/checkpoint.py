@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from anomgan.errors import TrainingError
-from anomgan.files import atomic_path
+from anomgan.machine.files import atomic_path
 
 
 @dataclass

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn, optim
 
 from anomgan.config import TrainingSettings
-from anomgan.device import has_bfloat16
+from anomgan.machine.device import has_bfloat16
 from anomgan.errors import Interrupted, TrainingError
 from anomgan.training.batch_norm import share_batch_norms
 from anomgan.training.checkpoint import (
@@ -27,7 +27,7 @@ from anomgan.training.checkpoint import (
     restore_optimizer,
     unprefixed,
 )
-from anomgan.training.distributed import (
+from anomgan.machine.distributed import (
     average_,
     check_batch_size,
     from_first,
@@ -37,9 +37,9 @@ from anomgan.training.distributed import (
     share,
 )
 from anomgan.training.hard import with_hardest
-from anomgan.training.progress import progress_bar
+from anomgan.machine.progress import progress_bar
 from anomgan.training.recipe import Recipe, RMSProp, Update
-from anomgan.training.stopping import stop_signal
+from anomgan.machine.stopping import stop_signal
 
 LOG_EVERY = 20
 """Steps whose mean makes one row of the history."""

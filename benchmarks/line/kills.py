@@ -26,7 +26,7 @@ from typing import Any
 import torch
 from small_line import RESULTS, fit_digits, link_digits, write_digits
 
-from anomgan.benchmark.records import append_record, environment
+from anomgan.evaluation.records import append_record, environment
 from anomgan.cli.score import score
 from anomgan.cli.watch import watch
 

@@ -63,7 +63,7 @@ def write_records(study: str, measured: Sequence[dict[str, Any]]) -> None:
     """The records of a study, in the place of earlier ones."""
     import torch  # not before all is measured, see above
 
-    from anomgan.benchmark.records import environment
+    from anomgan.evaluation.records import environment
 
     about = {"study": study} | environment(torch.device("cpu"))
     lines = [json.dumps(about | record) + "\n" for record in measured]

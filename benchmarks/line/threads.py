@@ -19,7 +19,7 @@ import torch
 from small_line import RESULTS, fit_digits, write_digits
 
 from anomgan import Inspector
-from anomgan.benchmark.records import append_record, environment
+from anomgan.evaluation.records import append_record, environment
 from anomgan.data.decode import read_image
 
 SETTLED = 200

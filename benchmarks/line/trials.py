@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from small_line import RESULTS
 
-from anomgan.benchmark.records import append_record, environment
+from anomgan.evaluation.records import append_record, environment
 
 FORK = multiprocessing.get_context("fork")
 SECONDS, MEMORY = 20.0, 6 * 2**30

@@ -25,7 +25,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from anomgan.benchmark.records import environment
+from anomgan.evaluation.records import environment
 from anomgan.data.decode import read_image, with_channels
 
 HERE = Path(__file__).parent

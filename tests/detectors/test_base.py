@@ -4,7 +4,7 @@ import pytest
 from anomgan import GANomaly
 from anomgan.data.decode import read_image
 from anomgan.data.folders import list_images
-from anomgan.data.parts import DEFECTS, write_line
+from anomgan.data.flange import DEFECTS, write_line
 from anomgan.errors import InputError, ModelError, SettingsError
 from anomgan.metrics.detection import auroc
 from conftest import TINY

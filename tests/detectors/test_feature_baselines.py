@@ -5,7 +5,7 @@ from scipy.spatial.distance import cdist, mahalanobis
 
 from anomgan.backbones import Moments
 from anomgan.config import build_settings
-from anomgan.data.parts import render_part
+from anomgan.data.flange import render_part
 from anomgan.data.views import to_network
 from anomgan.detectors import load
 from anomgan.detectors.baselines import BASELINES

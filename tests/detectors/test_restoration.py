@@ -5,7 +5,7 @@ import torch
 from anomgan.data.damage import damage, draw_shapes
 from anomgan.data.decode import read_image
 from anomgan.data.folders import list_images
-from anomgan.data.parts import DEFECTS, write_line
+from anomgan.data.flange import DEFECTS, write_line
 from anomgan.detectors.restoration import (
     LossSettings,
     Restoration,

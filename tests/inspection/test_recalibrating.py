@@ -4,7 +4,7 @@ from conftest import TINY
 
 from anomgan import GANomaly, load
 from anomgan.data.folders import list_images
-from anomgan.data.parts import write_line
+from anomgan.data.flange import write_line
 from anomgan.errors import InputError, SettingsError
 from anomgan.inspection.cards import model_card
 from anomgan.inspection.recalibrating import recalibrate_folder

@@ -1,1 +1,0 @@
-"""Detectors against labelled data: cells that are run once, records, tables and curves."""

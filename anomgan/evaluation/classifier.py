@@ -1,0 +1,191 @@
+"""A classifier of one's own labelled images: `train_classifier`, `load_classifier`.
+
+It measures generated images by its features, and says which class they look like.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from anomgan.config import TrainingSettings
+from anomgan.data.decode import is_grey
+from anomgan.data.prepare import Preparation
+from anomgan.machine.device import choose_device
+from anomgan.errors import InputError, ModelError, SettingsError
+from anomgan.evaluation.feature_networks import Images, infer, prepare, whole_images
+from anomgan.model_files import CARD, check_weights, read_folder, write_folder
+from anomgan.networks.classifier import ConvClassifier
+from anomgan.pictures import save_curves
+from anomgan.training.recipe import Adam, Recipe, Update
+from anomgan.training.trainer import Batches, Trainer
+
+BATCH_SIZE = 64
+SMALLEST = 16
+"""Pixels; the four halvings of the network leave one place of it."""
+SHIFT = 2
+"""Pixels by which training images are moved at most."""
+
+
+class Classifier:
+    """A small network that tells classes of images apart.
+
+    Attributes:
+        names: of the classes.
+        preparation: how images are scaled; grey or RGB.
+        network: in evaluation mode.
+        history: rows of mean losses; empty when loaded.
+    """
+
+    name = "classifier"
+
+    def __init__(self, names: Sequence[str], preparation: Preparation, device: str) -> None:
+        self.names = tuple(names)
+        self.preparation = preparation
+        self.device = choose_device(device)
+        self.network = ConvClassifier(preparation.channels, len(self.names))
+        self.network.to(self.device, memory_format=torch.channels_last).eval()
+        self.history: list[dict[str, float]] = []
+
+    def features(self, images: Images) -> np.ndarray:
+        """Features float32 [N, 256] of the last hidden layer."""
+        return infer(images, self.preparation, lambda x: self.network(x)[1], self.device)
+
+    def probabilities(self, images: Images) -> np.ndarray:
+        """The probability of each class, float32 [N, classes]."""
+        logits = infer(images, self.preparation, lambda x: self.network(x)[0], self.device)
+        return torch.from_numpy(logits).softmax(1).numpy()
+
+    def predict(self, images: Images) -> np.ndarray:
+        """The likeliest class of each image, int [N], as a place in `names`."""
+        return self.probabilities(images).argmax(1)
+
+    def save(self, folder: Path | str) -> None:
+        """Write a folder with weights, names of the classes, and the losses of the training.
+
+        Raises:
+            InputError: the folder cannot be written to, or holds something else.
+        """
+        card = {"classes": self.names, "preparation": self.preparation.as_dict()}
+        weights = self.network.state_dict()
+        write_folder(Path(folder), card, weights, self.history, self._draw_losses)
+
+    def _draw_losses(self, folder: Path) -> None:
+        if self.history:
+            save_curves(folder / "losses.png", self.history, "Training of the classifier")
+
+
+def load_classifier(folder: Path | str, device: str = "auto") -> Classifier:
+    """Load what `Classifier.save` wrote; nothing in the folder is executed.
+
+    Raises:
+        ModelError: the folder is incomplete, damaged, of a newer format, or holds no classifier.
+    """
+    card, tensors = read_folder(Path(folder), "anomgan generator classifier")
+    if "classes" not in card:
+        raise ModelError(f"{folder} holds another model, no classifier")
+    try:
+        names = [str(name) for name in card["classes"]]
+        preparation = Preparation.from_dict(card["preparation"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{Path(folder) / CARD} is damaged: {error}") from error
+    check_weights(lambda: ConvClassifier(preparation.channels, len(names)), tensors, Path(folder))
+    classifier = Classifier(names, preparation, device)
+    classifier.network.load_state_dict(tensors)
+    return classifier
+
+
+def train_classifier(
+    images: Images,
+    labels: np.ndarray,
+    names: Sequence[str],
+    *,
+    size: int,
+    steps: int,
+    seed: int = 0,
+    device: str = "auto",
+) -> Classifier:
+    """Train a classifier; the same seed gives the same one, on a CPU.
+
+    Images are moved at random by up to 2 pixels, but not mirrored: digits and most parts would
+    become others.
+
+    Args:
+        images: scaled so that the longer side is `size`, and made square by reflection.
+        labels: int [N], the class of each image as a place in `names`.
+        names: of the classes.
+        size: pixels; side of the images that the network sees, at least 16.
+        steps: training steps, of 64 images each.
+        seed: of weights and batches.
+        device: "auto", "cpu", "cuda" or "mps".
+
+    Raises:
+        SettingsError: `size` is too small.
+        InputError: an image cannot be used, or images, labels and names do not fit each other.
+        TrainingError: the loss is not finite.
+        Interrupted: Ctrl-C was pressed.
+    """
+    if size < SMALLEST:
+        raise SettingsError(f"size = {size}: must be at least {SMALLEST}")
+    labels = _checked(labels, len(images), names)
+    preparation = whole_images(size, channels=1 if all(map(is_grey, images)) else 3)
+    views = prepare(images, preparation)
+    torch.manual_seed(seed)
+    classifier = Classifier(names, preparation, device)
+    trainer = Trainer(
+        _Classification(classifier.network),
+        _shifted_batches(views, labels, seed),
+        TrainingSettings(steps=steps, batch_size=BATCH_SIZE, decay_from=0.0, ema=0.0),
+        device=classifier.device,
+        seed=seed,
+    )
+    classifier.history = trainer.run("training a classifier").history
+    classifier.network.eval()
+    return classifier
+
+
+class _Classification(Recipe):
+    """Cross-entropy of the classes."""
+
+    players = {"classifier": ("classifier",)}
+    optimiser = Adam(2e-3, 0.9, 0.999)
+
+    def __init__(self, network: ConvClassifier) -> None:
+        self.networks = nn.ModuleDict({"classifier": network})
+
+    def step(self, x: Tensor, c: Tensor) -> Iterator[Update]:
+        """Yield the one update; c holds the class of each view, int64 [N]."""
+        loss = F.cross_entropy(self.networks["classifier"](x)[0], c)
+        yield Update("classifier", loss, {"cross-entropy": loss})
+
+
+def _shifted_batches(views: np.ndarray, labels: np.ndarray, seed: int) -> Batches:
+    """Batches of views [N, size, size, C], moved at random, with their labels."""
+    margins = ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0))
+    padded, size = np.pad(views, margins, mode="reflect"), views.shape[1]
+
+    def batch(step: int) -> list[Tensor]:
+        rng = np.random.default_rng((seed, step))
+        chosen = rng.integers(len(views), size=BATCH_SIZE)
+        corners = rng.integers(2 * SHIFT + 1, size=(BATCH_SIZE, 2))
+        moved = [
+            padded[index, top : top + size, left : left + size]
+            for index, (top, left) in zip(chosen, corners, strict=True)
+        ]
+        x = torch.from_numpy(np.stack(moved)).permute(0, 3, 1, 2)
+        return [x, torch.from_numpy(labels[chosen])]
+
+    return batch
+
+
+def _checked(labels: np.ndarray, count: int, names: Sequence[str]) -> np.ndarray:
+    """The labels as int64 [count], each a place in `names`."""
+    labels = np.asarray(labels)
+    if count == 0 or labels.shape != (count,):
+        raise InputError(f"{count} images and labels {labels.shape}: each image needs one label")
+    if not np.issubdtype(labels.dtype, np.integer) or not np.isin(labels, range(len(names))).all():
+        raise InputError(f"labels must be whole numbers from 0 to {len(names) - 1}, by the names")
+    return labels.astype(np.int64)

@@ -1,0 +1,134 @@
+"""How good a fitted detector is on images whose truth is known."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anomgan.data.folders import read_groups
+from anomgan.data.public_sets import GOOD, LabelledImage, read_mask
+from anomgan.detectors.base import Detector
+from anomgan.metrics.detection import auroc, average_precision, best_f1, fpr_at_95_tpr
+from anomgan.metrics.intervals import auroc_interval
+from anomgan.metrics.pixels import PixelScores
+from anomgan.machine.progress import progress_bar
+
+AUPRO_LIMIT = 0.3
+"""False-positive rate of pixels up to which AUPRO is integrated."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a detector said about images whose truth is known.
+
+    Attributes:
+        images: in the order of everything below.
+        scores: image scores [N].
+        p_values: likewise.
+        alarms: bool [N], whether each was called anomalous.
+        groups: physical part of each image, or None.
+        threshold: of the verdicts.
+        false_alarm_rate: what the threshold promises.
+        pixel_auroc: of all pixels; None without masks.
+        pixel_aupro: up to `AUPRO_LIMIT`; likewise.
+        milliseconds: per image, reading included.
+    """
+
+    images: Sequence[LabelledImage]
+    scores: np.ndarray
+    p_values: np.ndarray
+    alarms: np.ndarray
+    groups: Sequence[str] | None
+    threshold: float
+    false_alarm_rate: float
+    pixel_auroc: float | None
+    pixel_aupro: float | None
+    milliseconds: float
+
+    @property
+    def labels(self) -> np.ndarray:
+        """1 anomalous, 0 normal [N]."""
+        return np.array([image.is_anomalous for image in self.images], int)
+
+    @property
+    def kinds(self) -> list[str]:
+        """Kinds of defects, sorted."""
+        return sorted({image.kind for image in self.images} - {GOOD})
+
+    def of_kind(self, kind: str) -> np.ndarray:
+        """Which images are of a kind, bool [N]."""
+        return np.array([image.kind == kind for image in self.images])
+
+    def kind_auroc(self, kind: str) -> float:
+        """AUROC of one kind of defect against all good images."""
+        some = self.of_kind(kind) | self.of_kind(GOOD)
+        return auroc(self.labels[some], self.scores[some])
+
+    def figures(self) -> dict[str, Any]:
+        """All figures, by the names of the benchmark records."""
+        labels, scores = self.labels, self.scores
+        return {
+            "n_test_normal": int((labels == 0).sum()),
+            "n_test_anomalous": int(labels.sum()),
+            "image_auroc": auroc(labels, scores),
+            "image_auroc_95": auroc_interval(labels, scores, self.groups),
+            "image_ap": average_precision(labels, scores),
+            "image_f1_max": best_f1(labels, scores),
+            "fpr_at_95_tpr": fpr_at_95_tpr(labels, scores),
+            "false_alarm_rate_target": self.false_alarm_rate,
+            "false_alarm_rate_observed": float(self.alarms[labels == 0].mean()),
+            "detected": float(self.alarms[labels == 1].mean()),
+            "pixel_auroc": self.pixel_auroc,
+            "pixel_aupro_0.3": self.pixel_aupro,
+            "per_defect": {kind: self.kind_auroc(kind) for kind in self.kinds},
+            "score_ms_per_image": self.milliseconds,
+        }
+
+
+def evaluate(
+    detector: Detector, images: Sequence[LabelledImage], groups: Path | None = None
+) -> Evaluation:
+    """Score all images and measure; one heatmap is in memory at a time, and a float per pixel.
+
+    Args:
+        detector: a fitted one.
+        images: good and defective ones.
+        groups: table that names the physical part of each; intervals then draw whole parts.
+
+    Raises:
+        InputError: an image or a mask cannot be read, or only good or only defective ones are
+            there.
+        ModelError: the detector is not fitted.
+    """
+    named = read_groups(groups, [Path(str(i.source)) for i in images]) if groups else None
+    pixels = PixelScores() if any(image.mask for image in images) else None
+    scores, p_values, alarms = [], [], []
+    threshold = rate = seconds = 0.0
+    with progress_bar("scoring", len(images)) as report:
+        results = detector.score_each(image.source for image in images)
+        for done, image in enumerate(images, start=1):
+            began = time.perf_counter()
+            result = next(results)
+            seconds += time.perf_counter() - began
+            scores.append(result.score)
+            p_values.append(result.p_value)
+            alarms.append(result.is_anomalous)
+            threshold, rate = result.threshold, result.false_alarm_rate
+            if pixels:
+                pixels.add(result.heatmap, read_mask(image, result.heatmap.shape))
+            report(done)
+    return Evaluation(
+        images=images,
+        scores=np.array(scores),
+        p_values=np.array(p_values),
+        alarms=np.array(alarms),
+        groups=named,
+        threshold=threshold,
+        false_alarm_rate=rate,
+        pixel_auroc=pixels.auroc() if pixels else None,
+        pixel_aupro=pixels.aupro(AUPRO_LIMIT) if pixels else None,
+        milliseconds=1000 * seconds / len(images),
+    )

@@ -1,0 +1,110 @@
+"""Records of finished cells: one JSON line each, appended and never changed."""
+
+import json
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from anomgan.errors import InputError
+from anomgan.machine.files import atomic_path
+
+Record = dict[str, Any]
+PACKAGES = ("anomgan", "torch", "torchvision", "numpy", "scikit-learn")
+KEY = ("dataset", "category", "protocol", "limit", "detector", "config", "settings", "seed")
+"""What tells cells apart."""
+
+
+def key_of(record: Record) -> tuple[Any, ...]:
+    """The values that tell this cell from others."""
+    return tuple(record.get(name) for name in KEY)
+
+
+def read_records(path: Path) -> list[Record]:
+    """The latest record of each cell; a line that was cut off by a crash is left out.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    if not path.exists():
+        return []
+    latest: dict[tuple[Any, ...], Record] = {}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read {path}: {error}") from error
+    for line in lines:
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        latest[key_of(record)] = record
+    return list(latest.values())
+
+
+def append_record(path: Path, record: Record) -> None:
+    """Append a record; it is on the disk when this returns.
+
+    Raises:
+        InputError: the file cannot be written to.
+    """
+    line = json.dumps(record) + "\n"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a+b") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":  # a crash cut the last line off; begin a new one
+                    line = "\n" + line
+            file.write(line.encode())
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
+
+
+def environment(device: torch.device) -> Record:
+    """Where and with what a figure was measured."""
+    versions = {name: version(name) for name in PACKAGES}
+    gpu = f" ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else ""
+    return {
+        "device": f"{device}{gpu}",
+        "threads": torch.get_num_threads(),
+        "versions": versions | {"python": platform.python_version()},
+        "commit": _commit(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def scores_path(results: Path, record: Record) -> Path:
+    """Where the scores of a cell's images are kept, beside the file of records."""
+    names = (record[n] for n in ("dataset", "category", "detector", "settings", "seed"))
+    return results.with_suffix(".scores") / ("_".join(map(str, names)) + ".npz")
+
+
+def save_scores(path: Path, labels: np.ndarray, scores: np.ndarray, groups: list[str]) -> None:
+    """Keep the scores of a cell, for curves and for comparing detectors image by image.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, labels=labels, scores=scores, groups=np.array(groups, str))
+
+
+def _commit() -> str | None:
+    """The commit of the package's source, where it is a checkout of its repository."""
+    folder = Path(__file__).parents[2]
+    if not (folder / ".git").exists():
+        return None
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--exclude=*"],
+        cwd=folder, capture_output=True, text=True, check=False,
+    )
+    return done.stdout.strip() or None

@@ -1,0 +1,201 @@
+"""An evaluation as one HTML file that can be sent to somebody: figures, curves, pictures."""
+
+import base64
+import csv
+import html
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from anomgan.data.decode import read_image, to_uint8
+from anomgan.data.public_sets import LabelledImage, read_mask
+from anomgan.detectors import load
+from anomgan.detectors.base import Detector
+from anomgan.machine.files import atomic_path
+from anomgan.evaluation.evaluate import Evaluation, evaluate
+from anomgan.metrics.detection import auroc, average_precision, precision_recall_points, roc_points
+from anomgan.pictures import save_grid, save_histogram, save_precision_recall, save_roc
+
+EXAMPLES = 5
+"""Images in each part of the contact sheet."""
+SIDE = 256
+"""Longer side of a picture in the contact sheet, in pixels."""
+EXPLAINED = {
+    "image_auroc": "image AUROC",
+    "image_auroc_95": "its 95% bootstrap interval",
+    "image_ap": "average precision",
+    "image_f1_max": "best F1 over all thresholds",
+    "fpr_at_95_tpr": "false alarms where 95% of the defects are found",
+    "false_alarm_rate_target": "false-alarm rate promised",
+    "false_alarm_rate_observed": "false-alarm rate observed",
+    "detected": "defective images called anomalous",
+    "pixel_auroc": "pixel AUROC",
+    "pixel_aupro_0.3": "AUPRO up to 0.3 false-positive rate",
+    "score_ms_per_image": "milliseconds per image",
+}
+STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;"
+    "color:#222}table{border-collapse:collapse}td,th{padding:.2rem 1rem .2rem 0;text-align:left;"
+    "border-bottom:1px solid #ddd}td+td{font-variant-numeric:tabular-nums}img{max-width:100%}"
+)
+
+
+def report_on(
+    model: Path,
+    images: Sequence[LabelledImage],
+    out: Path,
+    *,
+    title: str,
+    groups: Path | None = None,
+    device: str = "auto",
+) -> str:
+    """Evaluate a model, write the report, and say the main figures.
+
+    Raises:
+        InputError: images cannot be read, or `out` cannot be written to.
+        ModelError: the model cannot be loaded.
+    """
+    detector = load(model, device)
+    evaluation = evaluate(detector, images, groups)
+    write_report(detector, evaluation, out, title)
+    figures = evaluation.figures()
+    lines = [
+        f"{EXPLAINED[name]}: {_shown(value)}"
+        for name, value in figures.items()
+        if name in EXPLAINED and value is not None
+    ]
+    return "\n".join([*lines, f"Pictures and details: {out / 'report.html'}"])
+
+
+def write_report(detector: Detector, evaluation: Evaluation, out: Path, title: str) -> None:
+    """Write `report.html`, `figures.json` and `scores.csv` to the folder `out`.
+
+    Args:
+        detector: the one that was evaluated; it scores the shown images again.
+        evaluation: of it.
+        out: folder; created, and its three files replaced.
+        title: what was evaluated.
+
+    Raises:
+        InputError: the folder cannot be written to.
+    """
+    figures = evaluation.figures()
+    with atomic_path(out / "scores.csv") as temporary:
+        _write_scores(evaluation, temporary)
+    with atomic_path(out / "figures.json") as temporary:
+        temporary.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    with tempfile.TemporaryDirectory() as scratch:
+        pictures = _draw(detector, evaluation, Path(scratch))
+        body = [
+            f"<h1>{html.escape(title)}</h1>",
+            f"<p>{figures['n_test_normal']} good and {figures['n_test_anomalous']} defective "
+            f"images, scored by {html.escape(detector.settings.detector)}.</p>",
+            _table([(text, _shown(figures[name])) for name, text in EXPLAINED.items()]),
+            "<h2>By kind of defect</h2>",
+            _table(kind_rows(evaluation), ("kind", "images", "called anomalous", "AUROC")),
+        ]
+        for heading, path in pictures.items():
+            data = base64.b64encode(path.read_bytes()).decode()
+            alt = html.escape(heading)
+            body.append(f'<h2>{alt}</h2><img alt="{alt}" src="data:image/png;base64,{data}">')
+    page = (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f"<style>{STYLE}</style>" + "\n".join(body) + "</html>\n"
+    )
+    with atomic_path(out / "report.html") as temporary:
+        temporary.write_text(page, encoding="utf-8", errors="replace")
+
+
+def kind_rows(evaluation: Evaluation) -> list[tuple[str, ...]]:
+    """Kind, images, how many were called anomalous, AUROC against good; all defects last."""
+    labels, alarms = evaluation.labels, evaluation.alarms
+    good = labels == 0
+    rows: list[tuple[str, ...]] = [("good", str(good.sum()), str(alarms[good].sum()), "")]
+    for kind in evaluation.kinds:
+        some = evaluation.of_kind(kind)
+        area = f"{evaluation.kind_auroc(kind):.3f}"
+        rows.append((kind, str(some.sum()), str(alarms[some].sum()), area))
+    area = f"{auroc(labels, evaluation.scores):.3f}"
+    return [*rows, ("all defects", str(labels.sum()), str(alarms[~good].sum()), area)]
+
+
+def _draw(detector: Detector, evaluation: Evaluation, folder: Path) -> dict[str, Path]:
+    labels, scores = evaluation.labels, evaluation.scores
+    name = detector.settings.detector
+    roc, precision_recall, histogram = (folder / f"{n}.png" for n in ("roc", "pr", "scores"))
+    save_roc(roc, {name: (*roc_points(labels, scores), auroc(labels, scores))}, "ROC")
+    curve = (*precision_recall_points(labels, scores), average_precision(labels, scores))
+    save_precision_recall(precision_recall, {name: curve}, labels.mean(), "Precision and recall")
+    groups = {"good": scores[labels == 0], "defective": scores[labels == 1]}
+    save_histogram(histogram, groups, evaluation.threshold, "Scores")
+    pictures = {"ROC": roc, "Precision and recall": precision_recall, "Scores": histogram}
+    order = np.argsort(scores, kind="stable")
+    bad, good = order[labels[order] == 1], order[labels[order] == 0]
+    for heading, some in (
+        ("Worst misses: defective images with the lowest scores", bad[:EXAMPLES]),
+        ("Worst false alarms: good images with the highest scores", good[::-1][:EXAMPLES]),
+        ("Best hits: defective images with the highest scores", bad[::-1][:EXAMPLES]),
+    ):
+        pictures[heading] = folder / f"{len(pictures)}.png"
+        _draw_examples(detector, evaluation, some, pictures[heading])
+    return pictures
+
+
+def _draw_examples(
+    detector: Detector, evaluation: Evaluation, some: Sequence[int], path: Path
+) -> None:
+    rows, names = [], []
+    for index in some:
+        image = evaluation.images[index]
+        result = detector.score(image.source)
+        photograph = image.source
+        if not isinstance(photograph, np.ndarray):
+            photograph = to_uint8(read_image(photograph), detector.bits)
+        mask = read_mask(image, result.heatmap.shape)
+        if mask is None:
+            mask = np.zeros(result.heatmap.shape, bool)
+        row = {"photograph": photograph, "rebuilt": result.reconstruction}
+        row |= {"heatmap": result.heatmap, "true mask": mask.astype(np.uint8) * 255}
+        shown = {name: _small(one) for name, one in row.items() if one is not None}
+        rows.append(list(shown.values()))
+        verdict = "anomalous" if evaluation.alarms[index] else "ok"
+        names.append(f"{image.kind}\n{evaluation.scores[index]:.3g}, {verdict}")
+    save_grid(path, rows, list(shown), names)
+
+
+def _small(picture: np.ndarray) -> np.ndarray:
+    factor = SIDE / max(picture.shape[:2])
+    if factor >= 1:
+        return picture
+    size = [max(1, round(side * factor)) for side in picture.shape[1::-1]]
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+
+
+def _write_scores(evaluation: Evaluation, path: Path) -> None:
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        table = csv.writer(file)
+        table.writerow(("image", "kind", "score", "p_value", "verdict"))
+        for number, image in enumerate(evaluation.images):
+            name = number if isinstance(image.source, np.ndarray) else image.source
+            verdict = "anomalous" if evaluation.alarms[number] else "ok"
+            row = (evaluation.scores[number], evaluation.p_values[number], verdict)
+            table.writerow((name, image.kind, *row))
+
+
+def _table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
+    lines = ["<tr>" + "".join(f"<th>{name}</th>" for name in head) + "</tr>"] if head else []
+    for row in rows:
+        lines.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>")
+    return "<table>" + "\n".join(lines) + "</table>"
+
+
+def _shown(value: float | tuple[float, float] | None) -> str:
+    if value is None:
+        return "no masks"
+    if isinstance(value, tuple):
+        return f"{value[0]:.3f} to {value[1]:.3f}"
+    return f"{value:.3f}" if value < 10 else f"{value:.0f}"

@@ -1,0 +1,166 @@
+"""A trained translator: what it makes of an image."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from anomgan.data.decode import to_uint8
+from anomgan.data.labels import LabelSet
+from anomgan.data.normals import Source, read_source
+from anomgan.data.prepare import Preparation
+from anomgan.data.views import (
+    LARGEST_TILE,
+    from_square,
+    overlap,
+    scan,
+    squeezed,
+    to_network,
+    to_pixels,
+    to_square,
+)
+from anomgan.errors import SettingsError
+from anomgan.generators.trained import GeneratorSettings, TrainedGenerator
+from anomgan.pictures import save_grid
+
+
+class TrainedTranslator(TrainedGenerator):
+    """A generator of images from images.
+
+    Attributes:
+        examples: prepared images, for the grid of samples.
+    """
+
+    def __init__(
+        self,
+        settings: GeneratorSettings,
+        preparation: Preparation,
+        sets: tuple[LabelSet, ...],
+        device: torch.device,
+    ) -> None:
+        super().__init__(settings, preparation, sets, device)
+        self.examples: list[np.ndarray] = []
+
+    def translate(
+        self,
+        images: Sequence[Source],
+        *,
+        to: str | None = None,
+        reference: Source | None = None,
+        seed: int = 0,
+        full_size: bool = False,
+    ) -> Iterator[np.ndarray]:
+        """Each image as it would look in another domain, uint8, at the size it was prepared to.
+
+        Args:
+            images: paths or arrays.
+            to: target, as `encode` takes it.
+            reference: an image of the target domain whose style is wanted (StarGAN v2).
+            seed: of the style, where there is no reference.
+            full_size: give each image at its own size, with all its detail; see `render`.
+
+        Raises:
+            SettingsError: the target is unknown, the method knows no styles, or there is no full
+                size.
+            InputError: an image cannot be read.
+        """
+        style = self.style(to, reference, seed)
+        names = [
+            f"image {number}" if isinstance(source, np.ndarray) else str(source)
+            for number, source in enumerate(images)
+        ]
+        return (
+            self.render(read_source(source, name), style, full_size=full_size, name=name)
+            for source, name in zip(images, names, strict=True)
+        )
+
+    def render(
+        self, image: np.ndarray, style: Tensor, *, full_size: bool = False, name: str = "image"
+    ) -> np.ndarray:
+        """A decoded image in a style [1, D], as uint8.
+
+        Args:
+            image: uint8 or uint16, [H, W] or [H, W, 3].
+            style: as `style` gives it.
+            full_size: instead of the result, which is as small as the model works, give the image
+                at its own size, with what the model changed enlarged and added to it. Nothing
+                finer than the model's pixels is changed, and none of it is lost. An image of 16
+                bits comes out with 8, and a grey one in colour if the model works in colour.
+            name: of the image, for messages.
+
+        Raises:
+            SettingsError: the model flattens the lighting, so that its changes are none of the
+                photograph.
+            InputError: the image is too small.
+        """
+        if full_size and self.preparation.lighting == "flatten":
+            raise SettingsError(
+                "full size adds the model's changes to the photograph, but this model sees "
+                "flattened lighting; train it with image.lighting=keep"
+            )
+        prepared = self.preparation(image, name)
+        result = self.apply(prepared, style)
+        if not full_size:
+            return result
+        change = result.reshape(prepared.shape).astype(np.float32) - prepared
+        original = to_uint8(image, self.preparation.bits)
+        return _add_change(original, change)
+
+    def style(self, to: str | None, reference: Source | None = None, seed: int = 0) -> Tensor:
+        """What the generator is told of the target, [1, D]; see `translate`."""
+        if to is None:
+            raise SettingsError(f"say which domain to translate to: {', '.join(self.names)}")
+        c = self.encode(to)
+        x = None
+        if reference is not None:
+            shown = self.preparation(read_source(reference, "reference"), "reference")
+            x = to_network(middle_view(shown, self.settings.view.size)[None]).to(self.device)
+        with torch.no_grad():
+            return self.method.style(c, x, seed)
+
+    def apply(self, prepared: np.ndarray, style: Tensor) -> np.ndarray:
+        """A prepared image [h, w, C] in a style [1, D], as uint8 [h, w] or [h, w, 3]."""
+
+        def infer(x: Tensor) -> dict[str, Tensor]:
+            with torch.no_grad():
+                told = style.expand(len(x), -1)
+                return {"x": self.method.translate(x.to(self.device), told).cpu()}
+
+        size = self.settings.view.size
+        if self.settings.view.kind == "whole":
+            x = infer(to_network(to_square(prepared, size)[None]))["x"]
+            x = from_square(x, *prepared.shape[:2])
+        else:
+            stride, margin = self.method.stride, overlap(size)
+            x = scan(prepared, infer, tile=LARGEST_TILE, stride=stride, margin=margin)["x"]
+        return squeezed(to_pixels(x)[0])
+
+    def draw_samples(self, path: Path, title: str) -> None:
+        """Save a grid: a row for each example, a column for each label."""
+        if not self.examples:
+            return
+        styles = [self.style(name) for name in self.names]
+        rows = [
+            [example.squeeze(), *(self.apply(example, style) for style in styles)]
+            for example in self.examples
+        ]
+        save_grid(path, rows, ["input", *self.names], title=title)
+
+
+def _add_change(image: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """A uint8 image [H, W] or [H, W, 3] with a change float32 [h, w, C] scaled to its size."""
+    height, width = image.shape[:2]
+    method = cv2.INTER_AREA if change.shape[0] > height else cv2.INTER_LINEAR
+    change = cv2.resize(change, (width, height), interpolation=method).reshape(height, width, -1)
+    sums = np.atleast_3d(image) + change
+    return squeezed(np.clip(np.rint(sums), 0, 255).astype(np.uint8))
+
+
+def middle_view(image: np.ndarray, size: int) -> np.ndarray:
+    """A prepared image as one view of `size`: its middle where it is longer, else filled up."""
+    height, width = image.shape[:2]
+    top, left = max(0, (height - size) // 2), max(0, (width - size) // 2)
+    return to_square(image[top : top + size, left : left + size], size)
