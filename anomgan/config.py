@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from anomgan.errors import SettingsError
 
-
 Share = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -67,9 +66,7 @@ class ViewSettings(Section):
         description="scales at which patches are seen, each half as fine as the one before; the "
         "score takes the hottest",
     )
-    flip: bool = Field(
-        False, description="mirror half of the training views left to right"
-    )
+    flip: bool = Field(False, description="mirror half of the training views left to right")
     flip_vertical: bool = Field(
         False, description="mirror half of the training views top to bottom"
     )

@@ -19,8 +19,8 @@ from tiles import by_lighting, by_tile, mask_of
 
 from anomgan.data.decode import read_image
 from anomgan.detectors import METHODS
-from anomgan.generators import TrainedTranslator
 from anomgan.evaluation.classifier import train_classifier
+from anomgan.generators import TrainedTranslator
 from anomgan.metrics.detection import auroc
 from anomgan.pictures import save_grid
 

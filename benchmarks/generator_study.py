@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from study import RESULTS, ROOT
 
-from anomgan.evaluation.records import append_record, environment
 from anomgan.config import read_toml
-from anomgan.machine.device import choose_device
-from anomgan.generators import load_generator, train_generator
 from anomgan.evaluation.classifier import Classifier, load_classifier, train_classifier
 from anomgan.evaluation.feature_networks import Images
-from anomgan.generators.trained import TrainedGenerator
+from anomgan.evaluation.records import append_record, environment
+from anomgan.generators import load_generator, train_generator
 from anomgan.generators.train import Images as Training
+from anomgan.generators.trained import TrainedGenerator
+from anomgan.machine.device import choose_device
 
 MODELS = ROOT / "benchmarks" / "models"
 """Trained models, not a part of the repository; what is there is not trained again."""

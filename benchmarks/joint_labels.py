@@ -17,8 +17,8 @@ from study import DATA
 
 from anomgan.data.labels import LabelledImages, from_domains, join
 from anomgan.data.mnist import read_mnist
-from anomgan.generators import TrainedTranslator
 from anomgan.evaluation.classifier import Classifier, train_classifier
+from anomgan.generators import TrainedTranslator
 from anomgan.pictures import save_grid
 
 STUDY = "joint_labels"

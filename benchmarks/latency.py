@@ -14,9 +14,9 @@ import time
 import numpy as np
 from study import DATA, RESULTS, make
 
-from anomgan.evaluation.records import environment
 from anomgan.data.mnist import read_mnist
 from anomgan.detectors.base import Detector
+from anomgan.evaluation.records import environment
 
 IMAGES = 64
 DETECTORS = ("ganomaly", "egbad", "f_anogan", "anogan")

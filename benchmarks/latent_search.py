@@ -17,10 +17,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from study import DATA, RESULTS, make
 
-from anomgan.evaluation.records import environment
 from anomgan.data.public_sets import read_digit
 from anomgan.data.views import to_network
 from anomgan.detectors.anogan import AnoGAN
+from anomgan.evaluation.records import environment
 from anomgan.generators.latent_search import Found, SearchSettings, search
 from anomgan.metrics.detection import auroc
 

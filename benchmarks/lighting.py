@@ -16,9 +16,9 @@ from generator_study import MODELS
 from study import RESULTS
 from tiles import by_lighting, by_tile
 
-from anomgan.evaluation.records import append_record, environment
 from anomgan.data.decode import read_image
 from anomgan.detectors import METHODS
+from anomgan.evaluation.records import append_record, environment
 from anomgan.generators import load_translator
 from anomgan.metrics.detection import auroc
 

@@ -13,9 +13,9 @@ from generator_study import judge, keep, keep_real, picture, trained
 from study import DATA
 
 from anomgan.data.mnist import read_mnist
-from anomgan.generators import TrainedGAN
 from anomgan.evaluation.classifier import Classifier
 from anomgan.evaluation.quality import measure
+from anomgan.generators import TrainedGAN
 from anomgan.pictures import save_grid
 
 STUDY = "mnist_generators"

@@ -1,6 +1,6 @@
 """MVTec AD as downloaded: all categories, every detector with its parts settings, the baselines.
 
-    ANOMGAN_DATA=/data python benchmarks/mvtec.py      # with the categories in /data/mvtec_ad
+ANOMGAN_DATA=/data python benchmarks/mvtec.py      # with the categories in /data/mvtec_ad
 """
 
 from study import BASELINES, DATA, FAST, contenders, run, with_settings

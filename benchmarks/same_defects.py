@@ -1,6 +1,6 @@
 """The picture of README.md: the same defects on rendered parts, seen by each detector.
 
-    python benchmarks/same_defects.py
+python benchmarks/same_defects.py
 """
 
 import argparse
@@ -11,8 +11,8 @@ import numpy as np
 from study import RESULTS, make
 
 from anomgan.data.decode import read_image
-from anomgan.data.folders import list_images
 from anomgan.data.flange import DEFECTS, write_line
+from anomgan.data.folders import list_images
 from anomgan.pictures import save_grid
 
 DETECTORS = ("restoration", "ganomaly", "egbad", "f_anogan", "anogan")

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from anomgan.evaluation.benchmark import Contender, contenders, plan, run_benchmark
-from anomgan.evaluation.sets import DataSet
 from anomgan.config import merge, read_toml
 from anomgan.detectors import METHODS
 from anomgan.detectors.base import Detector
+from anomgan.evaluation.benchmark import Contender, contenders, plan, run_benchmark
+from anomgan.evaluation.sets import DataSet
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -31,9 +31,7 @@ def with_changes(names: Sequence[str], changes: Sequence[str]) -> list[Contender
     return [one for change in changes for one in contenders(names, [], change.split(), {})]
 
 
-def make(
-    config: str, seed: int, device: str, changes: dict[str, Any] | None = None
-) -> Detector:
+def make(config: str, seed: int, device: str, changes: dict[str, Any] | None = None) -> Detector:
     """The detector of a settings file in configs/, with some settings changed."""
     values = merge(read_toml(ROOT / "configs" / config), changes or {}, {"seed": seed})
     return METHODS[values.pop("detector")](device=device, **values)

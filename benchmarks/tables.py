@@ -1,6 +1,6 @@
 """Writes the tables of README.md from the records in benchmarks/results/, between their markers.
 
-    python benchmarks/tables.py
+python benchmarks/tables.py
 """
 
 import json
@@ -8,8 +8,8 @@ import re
 from collections import defaultdict
 from statistics import fmean, pstdev
 
-from scipy.stats import spearmanr
 from features import SETS
+from scipy.stats import spearmanr
 from study import RESULTS, ROOT
 
 from anomgan.evaluation.records import Record, read_records

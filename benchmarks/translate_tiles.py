@@ -16,13 +16,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 from generator_study import judge, keep, keep_real, picture, trained
+from similarity import match_histogram, ssim
 from tiles import LIGHTINGS, by_lighting, by_tile, mask_of
 
 from anomgan.data.decode import read_image
 from anomgan.data.prepare import Preparation
-from anomgan.generators import TrainedTranslator
 from anomgan.evaluation.classifier import Classifier
-from similarity import match_histogram, ssim
+from anomgan.generators import TrainedTranslator
 from anomgan.pictures import save_grid
 
 STUDY = "translate_tiles"

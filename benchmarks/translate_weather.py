@@ -17,8 +17,8 @@ from study import DATA
 
 from anomgan.data.decode import read_image
 from anomgan.data.folders import list_images
-from anomgan.generators import TrainedTranslator
 from anomgan.evaluation.classifier import Classifier
+from anomgan.generators import TrainedTranslator
 from anomgan.metrics.generation import diversity, kid
 from anomgan.pictures import save_grid
 

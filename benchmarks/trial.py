@@ -15,11 +15,11 @@ import numpy as np
 from generator_study import MODELS
 from study import DATA, RESULTS, with_changes
 from tiles import by_lighting
+from trial_defects import write_trial
 
+from anomgan.data.folders import list_images, read_groups
 from anomgan.evaluation.benchmark import plan, run_benchmark
 from anomgan.evaluation.sets import DataSet
-from anomgan.data.folders import list_images, read_groups
-from trial_defects import write_trial
 
 HELD_OUT = 0.2
 FOLDERS = {"tiles": DATA / "magnetic_tile", "screw": DATA / "screw"}

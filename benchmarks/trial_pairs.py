@@ -14,8 +14,8 @@ import torch
 from study import RESULTS
 from trial import FOLDERS, trial_folder
 
-from anomgan.evaluation.records import append_record, environment, read_records, scores_path
 from anomgan.data.public_sets import read_folder
+from anomgan.evaluation.records import append_record, environment, read_records, scores_path
 from anomgan.metrics.detection import auroc
 
 

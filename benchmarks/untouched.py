@@ -11,9 +11,9 @@ import argparse
 from generator_study import MODELS
 from study import DATA, RESULTS, with_settings
 
+from anomgan.data.flange import write_line
 from anomgan.evaluation.benchmark import plan, run_benchmark
 from anomgan.evaluation.sets import DataSet
-from anomgan.data.flange import write_line
 
 
 def main() -> None:

@@ -1,11 +1,11 @@
 import pytest
+from conftest import ROOT
 
 from anomgan.config import build_settings, merge, parse_assignments, read_toml
 from anomgan.detectors import DETECTORS, METHODS
 from anomgan.detectors.ganomaly import GANomalySettings
 from anomgan.errors import SettingsError
 from anomgan.generators.trained import settings_of
-from conftest import ROOT
 
 
 def test_assignments_are_nested_and_typed():

@@ -164,9 +164,9 @@ def _run(
     ray: str | None,
     base: Mapping[str, Any] | None = None,
 ) -> None:
-    from anomgan.evaluation.benchmark import contenders, plan, run_benchmark
     from anomgan.detectors import METHODS
     from anomgan.errors import InputError
+    from anomgan.evaluation.benchmark import contenders, plan, run_benchmark
 
     detectors, configs, assignments, categories, seeds = given
     names = _split(detectors)

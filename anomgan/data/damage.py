@@ -211,9 +211,7 @@ def _smooth_noise(x: Tensor, finest: float = 3) -> Tensor:
     pixels to half the view.
     """
     size = x.shape[-1]
-    along, across = (
-        part / _log_uniform(x, finest, max(finest + 1, size / 2)) for part in _axes(x)
-    )
+    along, across = (part / _log_uniform(x, finest, max(finest + 1, size / 2)) for part in _axes(x))
     plane = torch.randn(len(x), 1, size, size, device=x.device)
     where = torch.cat([along, across], 1).permute(0, 2, 3, 1) * (2 / size)
     noise = F.grid_sample(

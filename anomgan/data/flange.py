@@ -137,8 +137,8 @@ def _stain(clean: np.ndarray, scene: Scene, rng: np.random.Generator) -> np.ndar
     radius = rng.uniform(0.03, 0.07)
     cover = _blob(scene, rng, *_spot(scene, rng, 0.03), radius, soft=0.12)
     rim = cover * (1 - cover) * 4
-    return -clean * (rng.uniform(0.22, 0.4) * cover + 0.1 * rim) * inside(
-        scene.metal, scene.softness
+    return (
+        -clean * (rng.uniform(0.22, 0.4) * cover + 0.1 * rim) * inside(scene.metal, scene.softness)
     )
 
 

@@ -280,4 +280,3 @@ def _need(folder: Path, *names: str) -> None:
     missing = [name for name in names if not (folder / name).is_dir()]
     if missing:
         raise InputError(f"{folder} lacks {' and '.join(missing)}; it must hold {', '.join(names)}")
-

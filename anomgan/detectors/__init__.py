@@ -15,8 +15,8 @@ from anomgan.detectors.f_anogan import FAnoGAN
 from anomgan.detectors.ganomaly import GANomaly
 from anomgan.detectors.model_folder import StoredModel, read_model
 from anomgan.detectors.restoration import Restoration
-from anomgan.machine.device import choose_device
 from anomgan.errors import ModelError, SettingsError
+from anomgan.machine.device import choose_device
 
 DETECTORS: dict[str, type[Detector]] = {
     "anogan": AnoGAN,

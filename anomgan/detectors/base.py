@@ -40,8 +40,8 @@ from anomgan.detectors.fitting import FitOptions, fit_detector, recalibrate_dete
 from anomgan.detectors.heatmaps import Evidence, Statistics, combine, compare, pool, soften
 from anomgan.detectors.model_folder import StoredModel, write_model
 from anomgan.detectors.result import Result
-from anomgan.machine.device import choose_device
 from anomgan.errors import ModelError
+from anomgan.machine.device import choose_device
 from anomgan.training.recipe import Phase
 
 Item = TypeVar("Item")
@@ -356,9 +356,7 @@ class Detector(ABC):
         else:
             tile, stride, batch = LARGEST_TILE, self.stride, 1
         margin = overlap(size)
-        return scan(
-            prepared, self._see, tile=tile, stride=stride, margin=margin, batch_size=batch
-        )
+        return scan(prepared, self._see, tile=tile, stride=stride, margin=margin, batch_size=batch)
 
     def _evidence(self, prepared: np.ndarray, maps: Maps) -> Look:
         reconstruction = maps.pop("reconstruction")

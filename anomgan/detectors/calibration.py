@@ -106,7 +106,7 @@ class Calibration:
         for x in (scores, heat):
             if not np.isfinite(x).all() or (np.diff(x) < 0).any():
                 raise ValueError("calibration: scores and heat must be numbers that ascend")
-        if not all(((0 < x) & (x <= 1)).all() for x in weights):
+        if not all(((x > 0) & (x <= 1)).all() for x in weights):
             raise ValueError("calibration: weights must be above 0 and at most 1")
         if not all(0 < rate < 1 for rate in rates):
             raise ValueError("calibration: rates must be between 0 and 1")

@@ -5,8 +5,8 @@ together: pose, light, the type of the part. As in Turk and Pentland, "Eigenface
 (1991), these are the principal components of the normals' maps. What is left of a new map is what
 no normal one has at that place: a missing clip shows, however innocent the background behind it.
 
-A detector sees both: the vector, and what is left of it. Of a rare place of a good part more is left
-than of a common one, and the vector says which of them it is.
+A detector sees both: the vector, and what is left of it. Of a rare place of a good part more is
+left than of a common one, and the vector says which of them it is.
 """
 
 from collections.abc import Sequence
@@ -78,9 +78,7 @@ def to_grid(x: Tensor, grid: Sequence[int]) -> Tensor:
     return F.interpolate(x, size=list(grid), mode="bilinear", align_corners=False)
 
 
-def unexplained(
-    maps: Tensor, groups: Sequence[str], count: int, seed: int
-) -> tuple[Tensor, float]:
+def unexplained(maps: Tensor, groups: Sequence[str], count: int, seed: int) -> tuple[Tensor, float]:
     """Each normal map as the eigenmaps of the others leave it, and the share that is explained.
 
     Args:

@@ -30,8 +30,8 @@ from anomgan.detectors.base import Detector
 from anomgan.detectors.feature_space import Grid
 from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.model_folder import StoredModel
-from anomgan.machine.device import choose_device
 from anomgan.errors import ModelError, SettingsError
+from anomgan.machine.device import choose_device
 from anomgan.model_files import CHECKSUM, LARGEST_WEIGHTS, parse_card, read_file
 from anomgan.training.checkpoint import prefixed
 

@@ -2,8 +2,8 @@
 
     image -> backbone -> whitening -> cells of about 16 px -> eigenmaps -> map [channels, h, w]
 
-Every place of the map is a view of its own, x [1, channels, 1, 1]; so the recipes do not know in which
-space they are.
+Every place of the map is a view of its own, x [1, channels, 1, 1]; so the recipes do not know in
+which space they are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,8 +24,8 @@ from anomgan.data.vectors import Vectors
 from anomgan.data.views import Maps, to_network
 from anomgan.detectors.eigenmaps import EigenMaps, to_grid, unexplained
 from anomgan.errors import InputError, TrainingError
-from anomgan.training.checkpoint import Checkpoint, prefixed, unprefixed
 from anomgan.machine.progress import progress_bar
+from anomgan.training.checkpoint import Checkpoint, prefixed, unprefixed
 
 MEMORY = 400 * 2**20
 """Bytes of feature maps that are learnt from; of more images, a share is drawn."""
@@ -257,9 +257,7 @@ def _whiten(extractor: FeatureExtractor, raw: Tensor) -> Tensor:
     return extractor.whiten(raw[None].float().to(extractor.device))[0].half().cpu()
 
 
-def _share(
-    space: FeatureSpace, store: ImageStore, indices: Sequence[int], seed: int
-) -> list[int]:
+def _share(space: FeatureSpace, store: ImageStore, indices: Sequence[int], seed: int) -> list[int]:
     """Places in `indices` of all images, or of as many, drawn at random, as fit in memory."""
     sides = np.array([store.shape(index)[:2] for index in indices])
     cells = np.ceil((sides + 2 * space.grid.multiple) / space.grid.stride).prod(1).mean()

@@ -20,8 +20,8 @@ from anomgan.detectors.feature_space import LearntSpace, MapFiles, learn_space
 from anomgan.detectors.fitted import Fitted, Sample
 from anomgan.detectors.heatmaps import Evidence, Statistics, pool
 from anomgan.errors import InputError
-from anomgan.training.phases import train_phase, vector_batches, view_batches
 from anomgan.machine.progress import progress_bar
+from anomgan.training.phases import train_phase, vector_batches, view_batches
 from anomgan.training.recipe import Phase
 from anomgan.training.trainer import Batches, TrainingSummary
 
@@ -97,9 +97,7 @@ def fit_detector(
             statistics = _measure(detector, parts, learnt)
             held_groups = [groups[index] for index in held] if groups else None
             rate = settings.calibration.false_alarm_rate
-            calibration, samples = _calibrate(
-                detector, store, held, held_groups, statistics, rate
-            )
+            calibration, samples = _calibrate(detector, store, held, held_groups, statistics, rate)
     fitted = Fitted(preparation, statistics, calibration, {}, samples=samples)
     fitted.history = [row for summary in summaries for row in summary.history]
     fitted.facts = {
@@ -185,9 +183,7 @@ def _divide(groups: Sequence[str], settings: Settings) -> tuple[list[int], list[
     return training, held
 
 
-def _learn_space(
-    detector: "Detector", parts: Parts, options: FitOptions
-) -> LearntSpace | None:
+def _learn_space(detector: "Detector", parts: Parts, options: FitOptions) -> LearntSpace | None:
     """What there is to learn from in feature space; None in pixel space."""
     if detector.feature_space is None:
         return None

@@ -138,9 +138,7 @@ def _doubt(alarms: np.ndarray) -> Tensor:
     return torch.as_tensor(np.log(np.maximum(odds, 1)), dtype=torch.float32)
 
 
-def compare(
-    prepared: np.ndarray, rebuilt: np.ndarray, sigma: float, names: Set[str]
-) -> Evidence:
+def compare(prepared: np.ndarray, rebuilt: np.ndarray, sigma: float, names: Set[str]) -> Evidence:
     """What is in the difference of an image and its reconstruction, of the evidence in `names`.
 
     Args:

@@ -18,7 +18,6 @@ from anomgan.model_files import check_weights, read_folder, write_folder
 from anomgan.pictures import save_grid, save_histogram
 from anomgan.training.checkpoint import prefixed, unprefixed
 
-
 Module = TypeVar("Module", bound=nn.Module)
 
 

@@ -17,6 +17,10 @@ from typing import Any
 
 import torch
 
+from anomgan.config import merge, parse_assignments, read_toml
+from anomgan.detectors import METHODS
+from anomgan.errors import AnomganError, InputError, Interrupted, SettingsError
+from anomgan.evaluation.evaluate import evaluate
 from anomgan.evaluation.records import (
     Record,
     append_record,
@@ -27,11 +31,7 @@ from anomgan.evaluation.records import (
     scores_path,
 )
 from anomgan.evaluation.sets import DataSet
-from anomgan.config import merge, parse_assignments, read_toml
-from anomgan.detectors import METHODS
-from anomgan.errors import AnomganError, InputError, Interrupted, SettingsError
 from anomgan.machine.cluster import spread
-from anomgan.evaluation.evaluate import evaluate
 
 MNIST_VIEW = {"image": {"lighting": "keep"}, "view": {"kind": "whole", "size": 32}}
 """How a detector sees digits where no settings file says otherwise."""
@@ -179,9 +179,7 @@ def run_benchmark(
     return failed
 
 
-def _records(
-    cells: Sequence[Cell], out: Path, workers: int, device: str
-) -> Iterator[Record]:
+def _records(cells: Sequence[Cell], out: Path, workers: int, device: str) -> Iterator[Record]:
     if workers == 1:
         for cell in cells:
             yield run_cell(cell, out, device)

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from anomgan.config import TrainingSettings
 from anomgan.data.decode import is_grey
 from anomgan.data.prepare import Preparation
-from anomgan.machine.device import choose_device
 from anomgan.errors import InputError, ModelError, SettingsError
 from anomgan.evaluation.feature_networks import Images, infer, prepare, whole_images
+from anomgan.machine.device import choose_device
 from anomgan.model_files import CARD, check_weights, read_folder, write_folder
 from anomgan.networks.classifier import ConvClassifier
 from anomgan.pictures import save_curves

@@ -11,10 +11,10 @@ import numpy as np
 from anomgan.data.folders import read_groups
 from anomgan.data.public_sets import GOOD, LabelledImage, read_mask
 from anomgan.detectors.base import Detector
+from anomgan.machine.progress import progress_bar
 from anomgan.metrics.detection import auroc, average_precision, best_f1, fpr_at_95_tpr
 from anomgan.metrics.intervals import auroc_interval
 from anomgan.metrics.pixels import PixelScores
-from anomgan.machine.progress import progress_bar
 
 AUPRO_LIMIT = 0.3
 """False-positive rate of pixels up to which AUPRO is integrated."""

@@ -19,8 +19,8 @@ from torchvision.models import Inception_V3_Weights, inception_v3
 from anomgan.data.decode import check_array
 from anomgan.data.prepare import Preparation
 from anomgan.data.views import to_network, to_square
-from anomgan.machine.device import choose_device
 from anomgan.errors import InputError
+from anomgan.machine.device import choose_device
 
 BATCH = 64
 """Images that a network is given at once."""

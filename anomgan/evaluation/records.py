@@ -105,6 +105,9 @@ def _commit() -> str | None:
         return None
     done = subprocess.run(
         ["git", "describe", "--always", "--dirty", "--exclude=*"],
-        cwd=folder, capture_output=True, text=True, check=False,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return done.stdout.strip() or None

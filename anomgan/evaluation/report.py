@@ -15,8 +15,8 @@ from anomgan.data.decode import read_image, to_uint8
 from anomgan.data.public_sets import LabelledImage, read_mask
 from anomgan.detectors import load
 from anomgan.detectors.base import Detector
-from anomgan.machine.files import atomic_path
 from anomgan.evaluation.evaluate import Evaluation, evaluate
+from anomgan.machine.files import atomic_path
 from anomgan.metrics.detection import auroc, average_precision, precision_recall_points, roc_points
 from anomgan.pictures import save_grid, save_histogram, save_precision_recall, save_roc
 

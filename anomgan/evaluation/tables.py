@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from anomgan.evaluation.records import Record, read_records, scores_path
 from anomgan.errors import InputError
+from anomgan.evaluation.records import Record, read_records, scores_path
 from anomgan.machine.files import atomic_path
 from anomgan.metrics.detection import auroc, roc_points
 from anomgan.metrics.intervals import compare_auroc
@@ -186,9 +186,7 @@ def _place(record: Record) -> tuple[str, int]:
     return record["category"], record["seed"]
 
 
-def _load(
-    results: Path, record: Record
-) -> tuple[np.ndarray, np.ndarray, list[str] | None] | None:
+def _load(results: Path, record: Record) -> tuple[np.ndarray, np.ndarray, list[str] | None] | None:
     path = scores_path(results, record)
     if not path.exists():
         return None

@@ -9,8 +9,8 @@
 from anomgan.generators.base import GANSettings, LatentGAN
 from anomgan.generators.loading import load_gan, load_generator, load_translator
 from anomgan.generators.registry import GENERATORS, METHODS, GeneratorName
-from anomgan.generators.trained_gan import TrainedGAN
 from anomgan.generators.train import train_generator
+from anomgan.generators.trained_gan import TrainedGAN
 from anomgan.generators.trained_translator import TrainedTranslator
 
 __all__ = [

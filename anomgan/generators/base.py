@@ -40,9 +40,7 @@ class GANSettings(LatentSettings):
     saturating: bool = Field(
         False, description="GAN: the generator descends log(1 - D(G(z))), equation 1"
     )
-    critic_steps: int = Field(
-        5, ge=1, le=100, description="WGAN, WGAN-GP: critic steps per step"
-    )
+    critic_steps: int = Field(5, ge=1, le=100, description="WGAN, WGAN-GP: critic steps per step")
     clip: float = Field(0.01, gt=0, description="WGAN: largest magnitude of a critic's weight")
     gradient_penalty: float = Field(10.0, ge=0, description="WGAN-GP: weight of the penalty")
     mapping_layers: int = Field(8, ge=1, le=16, description="StyleGAN: layers from z to w")

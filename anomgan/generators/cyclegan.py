@@ -35,8 +35,10 @@ class CycleGANSettings(TranslatorSettings):
     )
     cycle: float = Field(10.0, ge=0, description="weight of what is lost on the way there and back")
     identity: float = Field(
-        0.5, ge=0, description="weight, as a share of `cycle`, of what changes in an image that is "
-        "of the target domain already"
+        0.5,
+        ge=0,
+        description="weight, as a share of `cycle`, of what changes in an image that is "
+        "of the target domain already",
     )
     pool: int = Field(50, ge=1, le=1000, description="past fakes that a discriminator is shown")
 

@@ -26,9 +26,7 @@ class DCGAN(LatentGAN):
         latent_dim, features = self.settings.latent_dim, self.settings.features
         return {
             "generator": Decoder(size, channels, latent_dim, features),
-            "discriminator": Discriminator(
-                size, channels, features, self.settings.spectral_norm
-            ),
+            "discriminator": Discriminator(size, channels, features, self.settings.spectral_norm),
         }
 
     def step(self, x: Tensor) -> Iterator[Update]:

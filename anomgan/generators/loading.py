@@ -6,13 +6,13 @@ import torch
 
 from anomgan.data.labels import LabelSet
 from anomgan.data.prepare import Preparation
-from anomgan.machine.device import choose_device
 from anomgan.errors import ModelError, SettingsError
-from anomgan.generators.trained import GeneratorSettings, TrainedGenerator, recipe_of, settings_of
 from anomgan.generators.registry import METHODS
+from anomgan.generators.trained import GeneratorSettings, TrainedGenerator, recipe_of, settings_of
 from anomgan.generators.trained_gan import TrainedGAN
 from anomgan.generators.trained_translator import TrainedTranslator
 from anomgan.generators.translator import Translator
+from anomgan.machine.device import choose_device
 from anomgan.model_files import CARD, check_weights, read_folder
 
 

@@ -26,5 +26,7 @@ TRANSLATORS: dict[str, type[Translator]] = {
 """Images from images."""
 
 METHODS: dict[str, type[LatentGAN] | type[CGAN] | type[Translator]] = {
-    **GENERATORS, CGAN.name: CGAN, **TRANSLATORS
+    **GENERATORS,
+    CGAN.name: CGAN,
+    **TRANSLATORS,
 }

@@ -61,9 +61,7 @@ class StarGANv2(Translator):
         """Generator, mapping network, style encoder and discriminator."""
         own, domains = self.settings, len(self.domains())
         networks: dict[str, nn.Module] = {
-            "generator": StyledGenerator(
-                size, channels, own.style_dim, own.features, own.change
-            ),
+            "generator": StyledGenerator(size, channels, own.style_dim, own.features, own.change),
             "mapping": MappingNetwork(own.latent_dim, own.style_dim, domains, own.hidden),
             "style_encoder": ImageHeads(size, channels, own.style_dim, domains, own.features),
             "discriminator": ImageHeads(size, channels, 1, domains, own.features),

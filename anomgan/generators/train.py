@@ -16,15 +16,15 @@ from anomgan.data.labels import LabelledImages, from_domains, read_labelled
 from anomgan.data.normals import NormalImages, Source, read_normals
 from anomgan.data.prepare import Preparation
 from anomgan.data.store import ImageStore
-from anomgan.machine.device import choose_device
 from anomgan.errors import InputError
 from anomgan.generators.base import LatentGAN
 from anomgan.generators.loading import build_model
-from anomgan.generators.trained import SNAPSHOTS, TrainedGenerator, settings_of
 from anomgan.generators.registry import METHODS
+from anomgan.generators.trained import SNAPSHOTS, TrainedGenerator, settings_of
 from anomgan.generators.trained_translator import TrainedTranslator
-from anomgan.training.phases import train_phase, view_batches
+from anomgan.machine.device import choose_device
 from anomgan.machine.progress import progress_bar
+from anomgan.training.phases import train_phase, view_batches
 from anomgan.training.recipe import Phase
 
 Images = Path | str | Sequence[Source] | Mapping[str, Path | str | Sequence[Source]]

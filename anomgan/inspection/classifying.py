@@ -13,8 +13,8 @@ from anomgan.data.normals import read_normals
 from anomgan.errors import InputError
 from anomgan.evaluation.classifier import Classifier, train_classifier
 from anomgan.evaluation.feature_networks import whole_images
-from anomgan.model_files import check_target
 from anomgan.machine.progress import progress_bar
+from anomgan.model_files import check_target
 
 HELD_OUT = 0.2
 """Share of the images that a classifier is tested on."""

@@ -5,13 +5,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from anomgan.data.public_sets import read_test
 from anomgan.data.flange import DEFECTS, write_line
+from anomgan.data.public_sets import read_test
 from anomgan.detectors.ganomaly import GANomaly
 from anomgan.errors import InputError
 from anomgan.evaluation.evaluate import evaluate
-from anomgan.inspection.fitting import summarise
 from anomgan.evaluation.report import kind_rows, write_report
+from anomgan.inspection.fitting import summarise
 from anomgan.inspection.scorer import write_overlay
 
 NORMAL, TEST_NORMAL, PER_DEFECT = 240, 40, 10

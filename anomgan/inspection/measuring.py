@@ -16,8 +16,8 @@ from anomgan.data.store import ImageStore
 from anomgan.data.views import ViewSampler, to_square
 from anomgan.evaluation.classifier import SMALLEST, Classifier, load_classifier
 from anomgan.evaluation.feature_networks import FeatureNetwork, load_inception
-from anomgan.generators.loading import load_generator
 from anomgan.evaluation.quality import measure
+from anomgan.generators.loading import load_generator
 from anomgan.generators.trained_gan import TrainedGAN
 from anomgan.generators.trained_translator import TrainedTranslator
 from anomgan.inspection.classifying import classes_of, learn_classes

@@ -8,8 +8,8 @@ from typing import Any
 
 from anomgan.config import merge, parse_assignments, read_toml
 from anomgan.errors import InputError, SettingsError
-from anomgan.model_files import check_target
 from anomgan.machine.distributed import rank
+from anomgan.model_files import check_target
 
 
 def gather_settings(

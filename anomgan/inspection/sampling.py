@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from anomgan.errors import InputError
-from anomgan.machine.files import atomic_folder
 from anomgan.generators.loading import load_gan
+from anomgan.machine.files import atomic_folder
 from anomgan.pictures import save_grid
 
 RECORD = "samples.json"

@@ -15,9 +15,9 @@ from anomgan.detectors import load
 from anomgan.detectors.base import Prepared
 from anomgan.detectors.result import Result
 from anomgan.errors import InputError
-from anomgan.machine.files import atomic_path
-from anomgan.machine.cluster import spread
 from anomgan.inspection.results_table import Row
+from anomgan.machine.cluster import spread
+from anomgan.machine.files import atomic_path
 from anomgan.model_files import model_id
 from anomgan.networks.folding import fold_batch_norms
 from anomgan.pictures import save_overlay

@@ -112,9 +112,7 @@ def _score(job: ScoreJob, images: dict[str, Path], say: Say) -> Outcome:
         if done and not job.as_json:
             say(f"{done} of {outcome.total} images are in {job.table} already")
         paths = list(images.values())
-        scored = (
-            scorer.spread_rows(job.ray, paths, name) if job.ray else scorer.rows(paths, name)
-        )
+        scored = scorer.spread_rows(job.ray, paths, name) if job.ray else scorer.rows(paths, name)
         for number, row in enumerate(scored, start=done + 1):
             if rows:
                 rows.append(row)

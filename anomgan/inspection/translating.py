@@ -20,8 +20,8 @@ from anomgan.generators.projection import PROJECTION, project
 from anomgan.generators.trained_gan import TrainedGAN
 from anomgan.generators.trained_translator import middle_view
 from anomgan.inspection.scoring import Outcome, Say
-from anomgan.pictures import save_grid
 from anomgan.machine.progress import progress_bar
+from anomgan.pictures import save_grid
 
 TOGETHER = 16
 """Images that are projected together."""

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from anomgan.data.folders import is_image, visible_files
 from anomgan.errors import InputError
-from anomgan.machine.files import move_into
 from anomgan.inspection.results_table import (
     COLUMNS,
     ResultsTable,
@@ -24,6 +23,7 @@ from anomgan.inspection.results_table import (
 )
 from anomgan.inspection.scorer import Pictures, Scorer, check_outside
 from anomgan.inspection.scoring import Outcome, Say, closing, describe
+from anomgan.machine.files import move_into
 
 PATIENCE = 5
 """Looks at which a file must have stayed the same before it is called unreadable."""

@@ -12,8 +12,8 @@ from itertools import islice
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
-from anomgan.machine.device import choose_device
 from anomgan.errors import AnomganError, InputError, SettingsError
+from anomgan.machine.device import choose_device
 
 if TYPE_CHECKING:
     from ray import ObjectRef

@@ -39,9 +39,7 @@ def progress_bar(title: str, total: int) -> Iterator[Report]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[figures]}", style="dim"),
     )
-    with Progress(
-        *columns, console=console, disable=not shown, transient=True
-    ) as bar:
+    with Progress(*columns, console=console, disable=not shown, transient=True) as bar:
         task = bar.add_task(title, total=total, figures="")
 
         def report(done: int, figures: Mapping[str, float] = {}) -> None:

@@ -44,9 +44,7 @@ class PointwiseDiscriminator(nn.Module):
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
-        self.hidden = nn.ModuleList(
-            [_hidden(channels, width, False), _hidden(width, width, False)]
-        )
+        self.hidden = nn.ModuleList([_hidden(channels, width, False), _hidden(width, width, False)])
         self.head = Pointwise(width, 1)
 
     def forward(self, x: Tensor, layer: int = -1) -> tuple[Tensor, Tensor]:

@@ -71,8 +71,7 @@ class MappingNetwork(nn.Module):
         super().__init__()
         self.shared = nn.Sequential(_linear(latent_dim, hidden), *_layers(hidden, 3))
         self.branches = nn.ModuleList(
-            nn.Sequential(*_layers(hidden, 3), nn.Linear(hidden, style_dim))
-            for _ in range(domains)
+            nn.Sequential(*_layers(hidden, 3), nn.Linear(hidden, style_dim)) for _ in range(domains)
         )
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
@@ -92,9 +91,7 @@ class ImageHeads(nn.Module):
         features: feature maps at full size.
     """
 
-    def __init__(
-        self, size: int, channels: int, outputs: int, domains: int, features: int
-    ) -> None:
+    def __init__(self, size: int, channels: int, outputs: int, domains: int, features: int) -> None:
         super().__init__()
         widths = pyramid_widths(pyramid_depth(size), features)
         self.layers = nn.Sequential(
@@ -140,9 +137,7 @@ class _Block(nn.Module):
 class _StyledBlock(nn.Module):
     """Residual block whose normalisation takes scale and shift from the style; may double."""
 
-    def __init__(
-        self, inputs: int, outputs: int, style_dim: int, *, double: bool = False
-    ) -> None:
+    def __init__(self, inputs: int, outputs: int, style_dim: int, *, double: bool = False) -> None:
         super().__init__()
         self.double = double
         self.first, self.second = AdaIN(inputs, style_dim), AdaIN(outputs, style_dim)

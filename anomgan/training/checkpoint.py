@@ -54,7 +54,7 @@ class Checkpoint:
         try:
             with safe_open(path, framework="pt") as file:
                 metadata = file.metadata()
-                tensors = {name: file.get_tensor(name) for name in file.keys()}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
             checksum = _checksum(metadata["checkpoint"], tensors)
             # Checkpoints of the first versions had none.
             if metadata.get("sha256", checksum) != checksum:

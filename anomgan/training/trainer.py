@@ -17,16 +17,8 @@ import torch
 from torch import Tensor, nn, optim
 
 from anomgan.config import TrainingSettings
-from anomgan.machine.device import has_bfloat16
 from anomgan.errors import Interrupted, TrainingError
-from anomgan.training.batch_norm import share_batch_norms
-from anomgan.training.checkpoint import (
-    Checkpoint,
-    optimizer_tensors,
-    prefixed,
-    restore_optimizer,
-    unprefixed,
-)
+from anomgan.machine.device import has_bfloat16
 from anomgan.machine.distributed import (
     average_,
     check_batch_size,
@@ -36,10 +28,18 @@ from anomgan.machine.distributed import (
     ranks,
     share,
 )
-from anomgan.training.hard import with_hardest
 from anomgan.machine.progress import progress_bar
-from anomgan.training.recipe import Recipe, RMSProp, Update
 from anomgan.machine.stopping import stop_signal
+from anomgan.training.batch_norm import share_batch_norms
+from anomgan.training.checkpoint import (
+    Checkpoint,
+    optimizer_tensors,
+    prefixed,
+    restore_optimizer,
+    unprefixed,
+)
+from anomgan.training.hard import with_hardest
+from anomgan.training.recipe import Recipe, RMSProp, Update
 
 LOG_EVERY = 20
 """Steps whose mean makes one row of the history."""

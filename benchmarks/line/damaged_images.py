@@ -37,7 +37,7 @@ def main() -> None:
         path = Path(name) / "damaged"
         for number, (kind, files) in enumerate(samples.items()):
             count = len(range(number, options.files, len(samples)))
-            endings, peak = run_trials(count, lambda n: _read(path, _damage(files, n)))
+            endings, peak = run_trials(count, lambda n, files=files: _read(path, _damage(files, n)))
             record_fault(
                 f"damaged {kind} file", count, _outcome(endings), **endings, peak_megabytes=peak
             )
@@ -116,8 +116,10 @@ def _damage(files: list[bytes], number: int) -> bytes:
     ways: tuple[Callable[[], bytes], ...] = (
         lambda: _flip(content, rng),
         lambda: _set_fields(content, rng),
-        lambda: bytes(content[: (at := rng.integers(len(content)))])
-        + bytes(content[at + rng.integers(1, 1 + len(content) - at) :]),
+        lambda: (
+            bytes(content[: (at := rng.integers(len(content)))])
+            + bytes(content[at + rng.integers(1, 1 + len(content) - at) :])
+        ),
         lambda: bytes(content[: rng.integers(len(content))]) + other[rng.integers(len(other)) :],
     )
     return ways[number % len(ways)]()

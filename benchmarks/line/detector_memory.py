@@ -2,8 +2,8 @@
 
     python benchmarks/line/detector_memory.py
 
-Learns 100 good magnetic tiles for half a minute a phase, and scores 32 others: longer training takes
-no more memory, more images up to 512 MB. Needs Linux. Leaves
+Learns 100 good magnetic tiles for half a minute a phase, and scores 32 others: longer training
+takes no more memory, more images up to 512 MB. Needs Linux. Leaves
 benchmarks/results/detector_memory.jsonl.
 """
 

@@ -33,8 +33,12 @@ FORK = multiprocessing.get_context("forkserver")
 WORK = 1.0
 """A kill comes at most so many seconds after a new checkpoint, or after saving began."""
 SETTINGS = (
-    "view.kind=whole", "view.size=32", "network.features=8", "network.latent_dim=8",
-    "training.batch_size=8", "training.checkpoint_minutes=0.0001",
+    "view.kind=whole",
+    "view.size=32",
+    "network.features=8",
+    "network.latent_dim=8",
+    "training.batch_size=8",
+    "training.checkpoint_minutes=0.0001",
 )
 
 
@@ -126,8 +130,12 @@ def _quietly(arguments: dict[str, Any]) -> None:
     sys.stdout = open(os.devnull, "w")
     torch.set_num_threads(1)
     fit(
-        detector="ganomaly", assignments=list(SETTINGS), false_alarm_rate=0.1, device="cpu",
-        resume=True, **arguments,
+        detector="ganomaly",
+        assignments=list(SETTINGS),
+        false_alarm_rate=0.1,
+        device="cpu",
+        resume=True,
+        **arguments,
     )
 
 

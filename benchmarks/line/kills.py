@@ -26,9 +26,9 @@ from typing import Any
 import torch
 from small_line import RESULTS, fit_digits, link_digits, write_digits
 
-from anomgan.evaluation.records import append_record, environment
 from anomgan.cli.score import score
 from anomgan.cli.watch import watch
+from anomgan.evaluation.records import append_record, environment
 
 FORK = multiprocessing.get_context("forkserver")
 START, WORK = 2.0, 0.3
@@ -82,11 +82,15 @@ def _watch(place: Path, table: Path, kills: int, images: int) -> dict[str, Any]:
     process.join()
     moved = [path for place in (ok, bad) for path in place.rglob("*") if path.is_file()]
     whole = [path.name for path in moved if path.read_bytes() == arrivals.get(path.name)]
-    return found | _accounts(table, [str(folder / name) for name in arrivals]) | {
-        "images_left": len(list(folder.iterdir())),
-        "images_moved_whole": len(set(whole)),
-        "images_moved_otherwise": len(moved) - len(set(whole)),
-    }
+    return (
+        found
+        | _accounts(table, [str(folder / name) for name in arrivals])
+        | {
+            "images_left": len(list(folder.iterdir())),
+            "images_moved_whole": len(set(whole)),
+            "images_moved_otherwise": len(moved) - len(set(whole)),
+        }
+    )
 
 
 def _feed(folder: Path, arrivals: dict[str, bytes]) -> None:

@@ -21,9 +21,24 @@ from sklearn.datasets import load_digits
 RESULTS = Path(__file__).parents[1] / "results"
 ANOMGAN = (sys.executable, "-m", "anomgan")
 FIT = (
-    "--detector", "ganomaly", "--steps", "20", "--device", "cpu", "--false-alarm-rate", "0.1",
-    "--set", "view.kind=whole", "--set", "view.size=32", "--set", "network.features=8",
-    "--set", "network.latent_dim=8", "--set", "training.batch_size=8",
+    "--detector",
+    "ganomaly",
+    "--steps",
+    "20",
+    "--device",
+    "cpu",
+    "--false-alarm-rate",
+    "0.1",
+    "--set",
+    "view.kind=whole",
+    "--set",
+    "view.size=32",
+    "--set",
+    "network.features=8",
+    "--set",
+    "network.latent_dim=8",
+    "--set",
+    "training.batch_size=8",
 )
 
 

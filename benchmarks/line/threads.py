@@ -19,8 +19,8 @@ import torch
 from small_line import RESULTS, fit_digits, write_digits
 
 from anomgan import Inspector
-from anomgan.evaluation.records import append_record, environment
 from anomgan.data.decode import read_image
+from anomgan.evaluation.records import append_record, environment
 
 SETTLED = 200
 """Frames of each thread after which memory is measured for the first time."""

@@ -25,8 +25,8 @@ from typing import Any
 import torch
 from PIL import Image
 
-from anomgan.evaluation.records import environment
 from anomgan.data.decode import read_image, with_channels
+from anomgan.evaluation.records import environment
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "results" / "peers.jsonl"

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+from similarity import match_histogram, ssim
 
 from anomgan.errors import InputError
-from similarity import match_histogram, ssim
 
 
 def test_an_image_is_entirely_like_itself(rng):

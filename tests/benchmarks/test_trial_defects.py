@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 from PIL import Image
+from trial_defects import FAINTEST, KINDS, paint, relight, write_trial
 
 from anomgan.data.decode import read_image
-from anomgan.data.public_sets import read_folder, read_mask
 from anomgan.data.flange import render_part
-from trial_defects import FAINTEST, KINDS, paint, relight, write_trial
+from anomgan.data.public_sets import read_folder, read_mask
 from anomgan.errors import InputError, SettingsError
 
 EVERY = pytest.mark.parametrize("kind", sorted(KINDS))

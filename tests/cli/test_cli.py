@@ -16,9 +16,20 @@ from anomgan.cli.app import main
 from anomgan.data.folders import list_images
 
 FAST = [
-    "--detector", "ganomaly",
-    "--set", "view.size=32", "--set", "network.features=8", "--set", "network.latent_dim=8",
-    "--set", "training.batch_size=8", "--set", "calibration.minimum=6", "--device", "cpu",
+    "--detector",
+    "ganomaly",
+    "--set",
+    "view.size=32",
+    "--set",
+    "network.features=8",
+    "--set",
+    "network.latent_dim=8",
+    "--set",
+    "training.batch_size=8",
+    "--set",
+    "calibration.minimum=6",
+    "--device",
+    "cpu",
 ]
 
 
@@ -61,8 +72,12 @@ def test_version_and_help_need_no_torch():
 
 
 def test_every_verb_explains_itself(run):
-    for verb, word in [("fit", "--normal-dir"), ("score", "--heatmap"), ("watch", "--move-ok"),
-                       ("info", "Model folder")]:
+    for verb, word in [
+        ("fit", "--normal-dir"),
+        ("score", "--heatmap"),
+        ("watch", "--move-ok"),
+        ("info", "Model folder"),
+    ]:
         code, out, _ = run(verb, "--help")
         assert code == 0 and word in out
 
@@ -70,16 +85,33 @@ def test_every_verb_explains_itself(run):
 def test_score_prints_a_verdict_and_leaves_a_heatmap(run, model, line, tmp_path):
     image = list_images(line / "test" / "stain")[0]
     code, out, _ = run(
-        "score", "--model", model, "--image", image, "--heatmap", "--save-map",
-        "--heatmap-dir", tmp_path / "maps", "--json",
+        "score",
+        "--model",
+        model,
+        "--image",
+        image,
+        "--heatmap",
+        "--save-map",
+        "--heatmap-dir",
+        tmp_path / "maps",
+        "--json",
     )
     row = json.loads(out)
     assert code == 0
     assert row["image"] == str(image) and row["verdict"] in ("ok", "anomalous")
     assert row["model"] == str(model)
     assert set(row) == {
-        "image", "score", "p_value", "verdict", "threshold", "false_alarm_rate", "regions",
-        "heatmap", "milliseconds", "model", "model_id",
+        "image",
+        "score",
+        "p_value",
+        "verdict",
+        "threshold",
+        "false_alarm_rate",
+        "regions",
+        "heatmap",
+        "milliseconds",
+        "model",
+        "model_id",
     }
     assert Image.open(row["heatmap"]).size[0] > 256
     assert np.load(tmp_path / "maps" / f"{image.name}.heatmap.npy").shape == (96, 96)
@@ -132,15 +164,35 @@ ENCODER = ["--set", "encoder.steps=2", "--set", "encoder.features=4"]
 def test_every_detector_fits_scores_and_is_stored_alike(run, line, tmp_path, detector, more):
     model = tmp_path / "model"
     code, out, err = run(
-        "fit", "--normal-dir", line / "train" / "good", "--out", model,
-        "--detector", detector, "--steps", 2,
-        "--set", "view.size=32", "--set", "network.features=4", "--set", "training.batch_size=4",
-        "--set", "calibration.minimum=6", "--device", "cpu", *more,
+        "fit",
+        "--normal-dir",
+        line / "train" / "good",
+        "--out",
+        model,
+        "--detector",
+        detector,
+        "--steps",
+        2,
+        "--set",
+        "view.size=32",
+        "--set",
+        "network.features=4",
+        "--set",
+        "training.batch_size=4",
+        "--set",
+        "calibration.minimum=6",
+        "--device",
+        "cpu",
+        *more,
     )
     assert code == 0, err
     assert out.startswith(f"{detector} learnt from 18 good images")
     assert {path.name for path in model.iterdir()} == {
-        "model.json", "weights.safetensors", "history.csv", "samples.png", "calibration.png",
+        "model.json",
+        "weights.safetensors",
+        "history.csv",
+        "samples.png",
+        "calibration.png",
     }
     image = list_images(line / "test" / "stain")[0]
     code, out, _ = run("score", "--model", model, "--image", image, "--json")
@@ -259,9 +311,25 @@ def test_a_watch_scores_what_arrives_and_ends_with_a_summary(model, line, tmp_pa
     incoming, table = tmp_path / "in", tmp_path / "r.jsonl"
     incoming.mkdir()
     process = subprocess.Popen(
-        [sys.executable, "-m", "anomgan", "watch", "--dir", incoming, "--out", table,
-         "--model", model, "--interval", "0.01", "--move-ok", tmp_path / "ok"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [
+            sys.executable,
+            "-m",
+            "anomgan",
+            "watch",
+            "--dir",
+            incoming,
+            "--out",
+            table,
+            "--model",
+            model,
+            "--interval",
+            "0.01",
+            "--move-ok",
+            tmp_path / "ok",
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout.readline() == f"watching {incoming}; Ctrl-C ends it\n"
     shutil.copy(list_images(line / "test")[0], incoming / "a.png")
@@ -302,8 +370,14 @@ def test_a_folder_that_is_no_model_is_not_replaced(run, line, tmp_path):
 def test_a_fit_that_was_stopped_is_resumed_to_the_same_model(run, line, tmp_path, blow):
     def command(out, *more):
         arguments = ["fit", "--normal-dir", line / "train" / "good", "--out", out, *FAST]
-        return [*map(str, arguments), "--steps", "120", "--set", "training.checkpoint_minutes=1e-9",
-                *more]
+        return [
+            *map(str, arguments),
+            "--steps",
+            "120",
+            "--set",
+            "training.checkpoint_minutes=1e-9",
+            *more,
+        ]
 
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -379,7 +453,16 @@ def test_a_benchmark_of_categories_as_downloaded(run, line, tmp_path):
     for name in ("bolt", "plate"):
         shutil.copytree(line, tmp_path / "mvtec_ad" / name)
     out = tmp_path / "mvtec.jsonl"
-    command = ("benchmark", "mvtec", "--data", tmp_path / "mvtec_ad", "--out", out, "--device", "cpu")
+    command = (
+        "benchmark",
+        "mvtec",
+        "--data",
+        tmp_path / "mvtec_ad",
+        "--out",
+        out,
+        "--device",
+        "cpu",
+    )
     small = ("--detectors", "mean-image", "--limit", 2, "--set", "calibration.minimum=6")
     code, said, _ = run(*command, *small, "--seeds", "0,1")
     assert code == 0 and said.count("bolt mean-image") == said.count("plate mean-image") == 2

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from anomgan.data.decode import read_image
-from anomgan.data.folders import list_images
 from anomgan.data.flange import DEFECTS, NOISE, render_part
+from anomgan.data.folders import list_images
 from anomgan.errors import SettingsError
 
 

@@ -27,7 +27,9 @@ def fruit(tmp_path):
 def test_sub_folders_are_classes_in_the_order_of_their_names(fruit):
     read = read_labelled([fruit])
     assert read.sources == [
-        fruit / "apple" / "1.png", fruit / "plum" / "1.png", fruit / "plum" / "deep" / "2.png",
+        fruit / "apple" / "1.png",
+        fruit / "plum" / "1.png",
+        fruit / "plum" / "deep" / "2.png",
     ]
     assert read.sets == (LabelSet(("apple", "plum"), exclusive=True),)
     assert read.labels.tolist() == [[1, 0], [0, 1], [0, 1]] and read.labels.dtype == np.float32

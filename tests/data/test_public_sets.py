@@ -133,7 +133,9 @@ def test_two_folders_of_one_s_own(tmp_path):
     assert [image.kind for image in images] == ["good", "defect", "dent"]
     write(tmp_path / "masks" / "b.png", 255)
     write(tmp_path / "masks" / "dent" / "c_mask.png", 255)
-    masks = [image.mask for image in read_pair(tmp_path / "ok", tmp_path / "bad", tmp_path / "masks")]
+    masks = [
+        image.mask for image in read_pair(tmp_path / "ok", tmp_path / "bad", tmp_path / "masks")
+    ]
     assert [mask and mask.name for mask in masks] == [None, "b.png", "c_mask.png"]
     with pytest.raises(InputError, match="holds no mask"):
         read_pair(tmp_path / "ok", tmp_path / "bad", tmp_path / "ok")

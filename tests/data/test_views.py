@@ -117,9 +117,7 @@ def test_the_edge_of_an_image_is_seen_in_training_as_it_is_when_scanned(tmp_path
     padded = np.pad(image[..., 0], 8, mode="reflect")
     places = np.lib.stride_tricks.sliding_window_view(padded, (32, 32))
     found = {
-        tuple(place)
-        for view in views
-        for place in np.argwhere((places == view).all(axis=(2, 3)))
+        tuple(place) for view in views for place in np.argwhere((places == view).all(axis=(2, 3)))
     }
     for axis, length in enumerate(shape):
         assert {place[axis] for place in found} == set(range(length + 16 - 32 + 1))

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 import torch
+from digits import WHOLE, separation
 
 from anomgan.detectors.anogan import AnoGAN
 from anomgan.generators.latent_search import search_loss
-from digits import WHOLE, separation
 
 SMALL = {
     "network": {"latent_dim": 8, "features": 8},
@@ -58,4 +58,7 @@ def test_the_score_is_the_loss_at_the_end_of_the_search(line):
         features = made.gan.features(x)
         loss = search_loss(made.gan, x, features, found.code, made.settings.search)
     assert result.score * x.numel() == pytest.approx(loss.item(), rel=1e-3)
-    assert found.trajectory.loss.shape == (1, 2, 60) and found.trajectory.loss[0].min() == found.loss[0]
+    assert (
+        found.trajectory.loss.shape == (1, 2, 60)
+        and found.trajectory.loss[0].min() == found.loss[0]
+    )

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
+from conftest import TINY
 
 from anomgan import GANomaly
 from anomgan.data.decode import read_image
-from anomgan.data.folders import list_images
 from anomgan.data.flange import DEFECTS, write_line
+from anomgan.data.folders import list_images
 from anomgan.errors import InputError, ModelError, SettingsError
 from anomgan.metrics.detection import auroc
-from conftest import TINY
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +101,10 @@ def test_a_folder_with_few_images_is_refused(tmp_path, line):
 
 
 def test_groups_that_are_too_large_are_refused(tmp_path, line):
-    rows = [f"{path.name},{'a' if i < 20 else 'b'}" for i, path in
-            enumerate(list_images(line / "train" / "good"))]
+    rows = [
+        f"{path.name},{'a' if i < 20 else 'b'}"
+        for i, path in enumerate(list_images(line / "train" / "good"))
+    ]
     (tmp_path / "groups.csv").write_text("\n".join(["file,group", *rows]))
     made = GANomaly(device="cpu", **TINY)
     with pytest.raises(InputError, match="more groups are needed"):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from digits import WHOLE, separation
 
 from anomgan.detectors import load
 from anomgan.detectors.baselines import (
@@ -13,7 +14,6 @@ from anomgan.detectors.baselines import (
 )
 from anomgan.detectors.ganomaly import GANomaly
 from anomgan.errors import SettingsError
-from digits import WHOLE, separation
 
 IN_PIXELS = ["autoencoder", "mean-image", "nearest", "pca"]
 

@@ -77,8 +77,7 @@ def test_images_of_one_group_count_as_one():
 def test_the_promise_is_kept_for_images_of_new_groups():
     rng = np.random.default_rng(0)
     alarms = [
-        grouped(rng, 30, 0.1).p_value(rng.normal() + 0.3 * rng.normal()) <= 0.1
-        for _ in range(4000)
+        grouped(rng, 30, 0.1).p_value(rng.normal() + 0.3 * rng.normal()) <= 0.1 for _ in range(4000)
     ]
     assert 0.06 < np.mean(alarms) < 0.11
 

@@ -3,9 +3,9 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from digits import WHOLE, separation
 
 from anomgan.detectors.egbad import EGBAD, EGBADRecipe, LossSettings
-from digits import WHOLE, separation
 
 
 @pytest.fixture

@@ -110,7 +110,9 @@ def test_two_maps_are_enough():
     maps = _random(2).half()
     eigenmaps = EigenMaps.fit(maps, 100)
     assert len(eigenmaps.components) == 1
-    torch.testing.assert_close(eigenmaps.remainder(maps.float()), torch.zeros(2, *SHAPE), atol=1e-2, rtol=0)
+    torch.testing.assert_close(
+        eigenmaps.remainder(maps.float()), torch.zeros(2, *SHAPE), atol=1e-2, rtol=0
+    )
     left, share = unexplained(maps, ["one", "other"], 100, seed=0)
     # The other one is all that is known of each.
     torch.testing.assert_close(left[0], maps[0] - maps[1], atol=1e-2, rtol=0)
@@ -121,7 +123,9 @@ def test_maps_that_are_all_alike_are_explained_by_their_mean():
     maps = _random(1).half().repeat(8, 1, 1, 1)
     eigenmaps = EigenMaps.fit(maps, 4)
     assert eigenmaps.components.isfinite().all()
-    torch.testing.assert_close(eigenmaps.remainder(maps.float()), torch.zeros(8, *SHAPE), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        eigenmaps.remainder(maps.float()), torch.zeros(8, *SHAPE), atol=1e-4, rtol=0
+    )
     ones = torch.ones(8, *SHAPE)
     torch.testing.assert_close(eigenmaps.remainder(maps.float() + 1), ones, atol=1e-2, rtol=0)
     left, share = unexplained(maps, _names(8), 4, seed=0)

@@ -1,8 +1,8 @@
 import pytest
 import torch
+from digits import WHOLE, separation
 
 from anomgan.detectors.f_anogan import EncoderRecipe, EncoderSettings, FAnoGAN
-from digits import WHOLE, separation
 
 SMALL = {"view": {"size": 32}, "network": {"features": 4, "latent_dim": 6, "critic_steps": 2}}
 
@@ -54,8 +54,11 @@ def test_the_second_phase_leaves_generator_and_critic_alone(line):
     for steps in (1, 6):
         made = FAnoGAN(device="cpu", encoder={"steps": steps, "features": 4}, **common).fit(images)
         weights.append({name: t.clone() for name, t in made.networks.state_dict().items()})
-    changed = {name.split(".")[0] for name in weights[0]
-               if not torch.equal(weights[0][name], weights[1][name])}
+    changed = {
+        name.split(".")[0]
+        for name in weights[0]
+        if not torch.equal(weights[0][name], weights[1][name])
+    }
     assert changed == {"encoder"}
 
 

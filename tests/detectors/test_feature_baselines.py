@@ -177,9 +177,7 @@ def test_the_coreset_remembers_normal_vectors_and_measures_how_far_they_are(fitt
 def test_the_same_seed_chooses_the_same_coreset(fitted, line):
     again = BASELINES["coreset"](device="cpu", **SMALL, **OWN["coreset"])
     again.fit(line / "train" / "good")
-    assert torch.equal(
-        again.networks["memory"].values, fitted("coreset").networks["memory"].values
-    )
+    assert torch.equal(again.networks["memory"].values, fitted("coreset").networks["memory"].values)
 
 
 def test_eigenmaps_say_what_they_do_not_explain(fitted):

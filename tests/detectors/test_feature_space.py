@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import timm
 import torch
+from conftest import TINY
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
@@ -26,7 +27,6 @@ from anomgan.detectors.feature_space import (
 )
 from anomgan.errors import InputError, ModelError, SettingsError, TrainingError
 from anomgan.model_files import CARD, CHECKSUM, card_checksum
-from conftest import TINY
 
 LINE = {
     "backbone": {"long_side": 256},
@@ -73,9 +73,7 @@ def fitted(line):
 def scored(fitted, line):
     """Results of the test images, and the mask of each; None for a good one."""
     paths = sorted((line / "test").glob("*/*.png"))
-    masks = [
-        line / "ground_truth" / path.parent.name / f"{path.stem}_mask.png" for path in paths
-    ]
+    masks = [line / "ground_truth" / path.parent.name / f"{path.stem}_mask.png" for path in paths]
     return fitted.score(paths), [
         cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE) if mask.exists() else None for mask in masks
     ]

@@ -1,10 +1,10 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from digits import WHOLE, separation
 
 from anomgan import GANomaly
 from anomgan.detectors.ganomaly import GANomalyRecipe, LossSettings
-from digits import WHOLE, separation
 
 
 def detector(**values):

@@ -8,13 +8,13 @@ import struct
 import numpy as np
 import pytest
 import torch
+from conftest import TINY
 from safetensors.torch import load_file, save
 
 from anomgan import GANomaly, load
 from anomgan.data.folders import list_images
 from anomgan.errors import InputError, ModelError
 from anomgan.model_files import card_checksum
-from conftest import TINY
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,11 @@ def test_a_loaded_model_gives_the_same_results(fitted, folder, line):
 def test_a_model_folder_holds_what_people_need_and_no_pickle(folder):
     names = {path.name for path in folder.iterdir()}
     assert names == {
-        "model.json", "weights.safetensors", "history.csv", "samples.png", "calibration.png",
+        "model.json",
+        "weights.safetensors",
+        "history.csv",
+        "samples.png",
+        "calibration.png",
     }
 
 
@@ -277,4 +281,3 @@ def test_files_without_an_end_are_refused(folder, name):
         file.truncate(10 * 2**30)  # takes no room on the disk
     with pytest.raises(ModelError, match=f"{name} has 10,737,418,240 bytes"):
         load(folder)
-

@@ -2,10 +2,10 @@ import cv2
 import pytest
 import torch
 
-from anomgan.data.damage import damage, draw_shapes
+from anomgan.data.damage import draw_shapes
 from anomgan.data.decode import read_image
-from anomgan.data.folders import list_images
 from anomgan.data.flange import DEFECTS, write_line
+from anomgan.data.folders import list_images
 from anomgan.detectors.restoration import (
     LossSettings,
     Restoration,
@@ -82,4 +82,3 @@ def test_defects_on_parts_are_found_where_they_are(tmp_path):
     assert auroc([0] * len(good) + [1] * len(bad), good + bad) > 0.85
     assert sum(hits) >= 0.85 * len(hits)
     assert sum(restored) >= 0.5 * len(restored), "what was found is drawn anew, the rest is kept"
-

@@ -6,10 +6,10 @@ import pytest
 from conftest import TINY
 from threadpoolctl import threadpool_limits
 
-from anomgan.evaluation.records import read_records, scores_path
-from anomgan.evaluation.benchmark import contenders, plan, run_benchmark
-from anomgan.evaluation.sets import DataSet
 from anomgan.errors import InputError, SettingsError
+from anomgan.evaluation.benchmark import contenders, plan, run_benchmark
+from anomgan.evaluation.records import read_records, scores_path
+from anomgan.evaluation.sets import DataSet
 
 FAST = {name: TINY[name] for name in ("training", "calibration")}
 FIGURES = ("image_auroc", "image_ap", "pixel_aupro_0.3", "per_defect", "false_alarm_rate_observed")
@@ -21,9 +21,7 @@ def cells(root, names, seeds=(0,), limit=2):
 
 
 def figures(path):
-    return {
-        (r["detector"], r["seed"]): [r[name] for name in FIGURES] for r in read_records(path)
-    }
+    return {(r["detector"], r["seed"]): [r[name] for name in FIGURES] for r in read_records(path)}
 
 
 def test_a_run_that_was_stopped_goes_on_and_ends_the_same(line, tmp_path):

@@ -2,13 +2,13 @@ import json
 
 import numpy as np
 import pytest
+from digits import load
 
 from anomgan.errors import InputError, ModelError, SettingsError
 from anomgan.evaluation.classifier import load_classifier, train_classifier
 from anomgan.evaluation.feature_networks import FeatureNetwork
 from anomgan.evaluation.quality import measure
 from anomgan.metrics.generation import diversity
-from digits import load
 
 NAMES = [str(digit) for digit in range(10)]
 TINY = {"size": 16, "steps": 3, "device": "cpu"}
@@ -58,7 +58,10 @@ def test_the_same_seed_gives_the_same_weights(digits):
 def test_a_saved_classifier_is_the_same_one(classifier, digits, tmp_path):
     classifier.save(tmp_path / "digits")
     assert {path.name for path in (tmp_path / "digits").iterdir()} == {
-        "model.json", "weights.safetensors", "history.csv", "losses.png",
+        "model.json",
+        "weights.safetensors",
+        "history.csv",
+        "losses.png",
     }
     again = load_classifier(tmp_path / "digits", "cpu")
     images = digits[0][:70]

@@ -51,13 +51,18 @@ def test_intervals_draw_whole_parts(detector, line, tmp_path):
     table.write_text("file,part\n" + "\n".join(rows) + "\n")
     grouped = evaluate(detector, images, table)
     assert set(grouped.groups) == {"good", "scratch", "dent", "stain", "chip"}
-    assert grouped.figures()["image_auroc_95"] != evaluate(detector, images).figures()["image_auroc_95"]
+    assert (
+        grouped.figures()["image_auroc_95"]
+        != evaluate(detector, images).figures()["image_auroc_95"]
+    )
 
 
 def test_a_report_is_one_file_with_all_pictures(detector, line, tmp_path):
     detector.save(tmp_path / "model")
     out = tmp_path / "report"
-    said = report_on(tmp_path / "model", read_test(line), out, title="rendered <parts>", device="cpu")
+    said = report_on(
+        tmp_path / "model", read_test(line), out, title="rendered <parts>", device="cpu"
+    )
     page = (out / "report.html").read_text()
     assert page.count("data:image/png;base64,") == 6
     # The letters of a picture may spell it by chance.

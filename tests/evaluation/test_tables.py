@@ -1,18 +1,30 @@
 import numpy as np
 import pytest
 
+from anomgan.errors import InputError
 from anomgan.evaluation.records import append_record, save_scores, scores_path
 from anomgan.evaluation.tables import category_table, detail_table, renew_tables, write_report
-from anomgan.errors import InputError
 
 
 def record(detector, category="a", seed=0, area=0.5, **more):
     return {
-        "dataset": "d", "category": category, "protocol": "p", "limit": None,
-        "detector": detector, "config": "default", "settings": "0", "seed": seed,
-        "image_auroc": area, "image_auroc_95": [area - 0.1, area + 0.1], "image_ap": area,
-        "pixel_auroc": None, "pixel_aupro_0.3": None, "per_defect": {"dent": area},
-        "false_alarm_rate_observed": 0.01, "fit_seconds": 90.0, "score_ms_per_image": 7.4,
+        "dataset": "d",
+        "category": category,
+        "protocol": "p",
+        "limit": None,
+        "detector": detector,
+        "config": "default",
+        "settings": "0",
+        "seed": seed,
+        "image_auroc": area,
+        "image_auroc_95": [area - 0.1, area + 0.1],
+        "image_ap": area,
+        "pixel_auroc": None,
+        "pixel_aupro_0.3": None,
+        "per_defect": {"dent": area},
+        "false_alarm_rate_observed": 0.01,
+        "fit_seconds": 90.0,
+        "score_ms_per_image": 7.4,
     } | more
 
 
@@ -36,15 +48,14 @@ def test_there_is_no_mean_where_a_category_is_missing():
 def test_two_settings_of_one_detector_are_two_rows():
     records = [record("x"), record("x", settings="1", config="own.toml", area=0.7)]
     assert [line.split(" | ")[0] for line in category_table(records).splitlines()[2:]] == [
-        "| x (own.toml)", "| x (default)",
+        "| x (own.toml)",
+        "| x (default)",
     ]
 
 
 def test_details_of_one_category():
     line = detail_table([record("x", area=0.7)]).splitlines()[2]
-    assert line == (
-        "| x | 0.700 | **0.700** | 0.600 to 0.800 | 0.700 |  |  | 1.0% | 1.5 | 7 |"
-    )
+    assert line == ("| x | 0.700 | **0.700** | 0.600 to 0.800 | 0.700 |  |  | 1.0% | 1.5 | 7 |")
 
 
 def test_a_report_has_curves_comparisons_and_failures(tmp_path, rng):

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 import torch
+from digits import load
 
 from anomgan.data.labels import LabelledImages, LabelSet
 from anomgan.errors import InputError, SettingsError
 from anomgan.generators import load_gan, load_translator, train_generator
 from anomgan.generators.cgan import CGAN, CGANSettings
 from anomgan.losses import discriminator_matching, generator_non_saturating
-from digits import load
 
 CLASSES = LabelSet(("zero", "one", "two"), exclusive=True)
 TRAITS = LabelSet(("round", "thin"), exclusive=False)
@@ -82,7 +82,12 @@ def test_a_saved_generator_draws_the_same_samples(digits, tmp_path):
     model = train_generator(digits, work_folder=tmp_path / "work", samples_every=2, **SMALL)
     model.save(tmp_path / "gan")
     assert {path.name for path in (tmp_path / "gan").iterdir()} == {
-        "model.json", "weights.safetensors", "history.csv", "losses.png", "samples.png", "samples",
+        "model.json",
+        "weights.safetensors",
+        "history.csv",
+        "losses.png",
+        "samples.png",
+        "samples",
     }
     assert [path.name for path in (tmp_path / "gan" / "samples").iterdir()] == ["0000002.png"]
     again = load_gan(tmp_path / "gan", device="cpu")

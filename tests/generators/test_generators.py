@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 import torch
+from digits import load
 
 from anomgan.errors import InputError, ModelError, SettingsError
 from anomgan.generators import GENERATORS, GANSettings, load_generator, train_generator
-from digits import load
 
 SMALL = {
     "view": {"kind": "whole", "size": 16},
@@ -86,7 +86,11 @@ def test_a_saved_generator_draws_the_same_samples(digits, tmp_path, name):
     model = train_generator(digits, device="cpu", generator=name, **SMALL)
     model.save(tmp_path / "gan")
     assert {path.name for path in (tmp_path / "gan").iterdir()} == {
-        "model.json", "weights.safetensors", "history.csv", "losses.png", "samples.png",
+        "model.json",
+        "weights.safetensors",
+        "history.csv",
+        "losses.png",
+        "samples.png",
     }
     again = load_generator(tmp_path / "gan", device="cpu")
     samples = model.sample(5, seed=3)

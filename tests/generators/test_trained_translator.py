@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from digits import load
 
 from anomgan.data.labels import from_domains, join
 from anomgan.errors import InputError, ModelError, SettingsError
 from anomgan.generators import load_gan, load_translator, train_generator
-from digits import load
 
 NETWORKS = {
     "cyclegan": {"features": 4, "blocks": 1, "patch_layers": 2, "pool": 3},
@@ -52,12 +52,15 @@ def test_a_translated_image_is_as_bright_as_its_new_domain(domains, name, traini
 
 @EVERY
 def test_a_saved_translator_translates_the_same(domains, tmp_path, name):
-    model = train_generator(
-        domains, work_folder=tmp_path / "work", samples_every=2, **small(name)
-    )
+    model = train_generator(domains, work_folder=tmp_path / "work", samples_every=2, **small(name))
     model.save(tmp_path / "model")
     assert {path.name for path in (tmp_path / "model").iterdir()} == {
-        "model.json", "weights.safetensors", "history.csv", "losses.png", "samples.png", "samples",
+        "model.json",
+        "weights.safetensors",
+        "history.csv",
+        "losses.png",
+        "samples.png",
+        "samples",
     }
     assert [path.name for path in (tmp_path / "model" / "samples").iterdir()] == ["0000002.png"]
     again = load_translator(tmp_path / "model", device="cpu")

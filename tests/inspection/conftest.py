@@ -1,9 +1,9 @@
 import digits
 import pytest
+from conftest import TINY
 
 from anomgan import GANomaly
 from anomgan.detectors import METHODS
-from conftest import TINY
 
 SHORT = {"training": {"steps": 2, "batch_size": 8}, "network": {"features": 4}}
 SMALL = {"backbone": {"long_side": 64}}

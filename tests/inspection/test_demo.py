@@ -8,7 +8,12 @@ def test_the_demo_convinces(tmp_path):
     out = tmp_path / "demo"
     assert run_demo(out, device="cpu") >= 0.95
     assert {path.name for path in out.iterdir()} == {
-        "report.html", "figures.json", "scores.csv", "heatmaps", "parts", "anomgan-model",
+        "report.html",
+        "figures.json",
+        "scores.csv",
+        "heatmaps",
+        "parts",
+        "anomgan-model",
     }
     assert len(list((out / "heatmaps").iterdir())) == 5
 

@@ -5,13 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 import digits
 import numpy as np
 import pytest
+from conftest import TINY
 
 from anomgan import AnoGAN, GANomaly, Inspector, Restoration, load
 from anomgan.detectors import METHODS
 from anomgan.errors import InputError, ModelError
 from anomgan.inspection import export
 from anomgan.inspection.export import compare, export_model
-from conftest import TINY
 
 SHORT = {"training": {"steps": 2, "batch_size": 8}, "network": {"features": 4}}
 EXPORTABLE = [name for name, method in METHODS.items() if not method.searches]
@@ -155,7 +155,9 @@ def test_another_model_does_not_agree(models, images):
 
 def test_what_cannot_be_used_is_refused_before_any_work(models, tmp_path):
     model = models("ganomaly")
-    with pytest.raises(InputError, match="part.pt: the name of a file of format onnx ends in .onnx"):
+    with pytest.raises(
+        InputError, match="part.pt: the name of a file of format onnx ends in .onnx"
+    ):
         export_model(model, tmp_path / "part.pt", "onnx")
     (tmp_path / "part.onnx").mkdir()
     with pytest.raises(InputError, match="part.onnx is a folder"):

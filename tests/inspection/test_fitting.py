@@ -6,12 +6,12 @@ from contextlib import contextmanager
 
 import pytest
 import torch
+from conftest import TINY
 
 from anomgan import GANomaly
 from anomgan.errors import InputError
 from anomgan.inspection.fitting import fit_to_folder
 from anomgan.model_files import read_folder
-from conftest import TINY
 
 OFTEN = TINY | {"training": {"steps": 60, "batch_size": 8, "checkpoint_minutes": 1e-9}}
 
@@ -56,7 +56,9 @@ def test_a_killed_fit_keeps_the_earlier_model_and_goes_on(good, earlier, expecte
     checkpoint = earlier.with_name("model.training") / "ganomaly.safetensors"
     for _ in range(3):
         seen = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
-        process = multiprocessing.get_context("fork").Process(target=fit, args=(good, earlier, True))
+        process = multiprocessing.get_context("fork").Process(
+            target=fit, args=(good, earlier, True)
+        )
         process.start()
         while not checkpoint.exists() or checkpoint.stat().st_mtime_ns == seen:
             assert process.is_alive()

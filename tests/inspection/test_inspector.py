@@ -7,11 +7,11 @@ from threading import enumerate as running_threads
 import numpy as np
 import pytest
 import torch
+from conftest import TINY
 
 from anomgan import AnomganError, Inspector, Restoration, load
 from anomgan.detectors import METHODS
 from anomgan.errors import InputError, ModelError, SettingsError, TimeLimitError
-from conftest import TINY
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@ import pytest
 from conftest import TINY
 
 from anomgan import GANomaly, load
-from anomgan.data.folders import list_images
 from anomgan.data.flange import write_line
+from anomgan.data.folders import list_images
 from anomgan.errors import InputError, SettingsError
 from anomgan.inspection.cards import model_card
 from anomgan.inspection.recalibrating import recalibrate_folder

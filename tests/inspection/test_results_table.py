@@ -12,9 +12,11 @@ pytestmark = pytest.mark.parametrize("name", KINDS)
 
 
 def row(number, **more):
-    return {"image": f"/parts/{number}.png", "score": 0.1 * number, "verdict": "ok"} | {
-        "regions": [{"x": 1, "y": 2}], "model_id": "m"
-    } | more
+    return (
+        {"image": f"/parts/{number}.png", "score": 0.1 * number, "verdict": "ok"}
+        | {"regions": [{"x": 1, "y": 2}], "model_id": "m"}
+        | more
+    )
 
 
 def write(path, *rows, model_id="m", columns=None):

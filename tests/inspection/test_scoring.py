@@ -15,8 +15,14 @@ from anomgan.inspection.scoring import ScoreJob, run_score
 
 def job(model, images=(), **changes):
     values = {
-        "images": list(images), "folder": None, "model": model, "table": None, "resume": False,
-        "pictures": Pictures("pictures"), "as_json": False, "device": "cpu",
+        "images": list(images),
+        "folder": None,
+        "model": model,
+        "table": None,
+        "resume": False,
+        "pictures": Pictures("pictures"),
+        "as_json": False,
+        "device": "cpu",
     }
     return ScoreJob(**values | changes)
 

@@ -50,9 +50,14 @@ def place(whole_model, line, tmp_path):
 
         def job(self, move=False, **changes):
             values = {
-                "folder": self.folder, "model": whole_model, "table": self.table,
-                "pictures": Pictures(tmp_path / "pictures"), "interval": 0.01, "device": "cpu",
-                "move_ok": self.ok if move else None, "move_anomalous": self.bad if move else None,
+                "folder": self.folder,
+                "model": whole_model,
+                "table": self.table,
+                "pictures": Pictures(tmp_path / "pictures"),
+                "interval": 0.01,
+                "device": "cpu",
+                "move_ok": self.ok if move else None,
+                "move_anomalous": self.bad if move else None,
             }
             return WatchJob(**values | changes)
 
@@ -66,8 +71,13 @@ def place(whole_model, line, tmp_path):
             return [json.loads(line) for line in self.table.read_text().splitlines()]
 
         def moved(self):
-            return sorted(p for folder in (self.ok, self.bad) if folder.exists()
-                          for p in folder.rglob("*") if p.is_file())
+            return sorted(
+                p
+                for folder in (self.ok, self.bad)
+                if folder.exists()
+                for p in folder.rglob("*")
+                if p.is_file()
+            )
 
     place = Place()
     place.folder.mkdir()
@@ -176,8 +186,12 @@ def test_a_folder_that_is_away_for_a_moment_is_waited_for(place):
     place.arrive("a.png")
     away = place.folder.with_name("away")
     said = place.watch(
-        nothing, lambda: place.folder.rename(away), nothing, lambda: away.rename(place.folder),
-        lambda: place.arrive("b.png", 1), nothing,
+        nothing,
+        lambda: place.folder.rename(away),
+        nothing,
+        lambda: away.rename(place.folder),
+        lambda: place.arrive("b.png", 1),
+        nothing,
     )
     assert [text for text in said if "problem" in text] == [
         f"problem    there is no folder {place.folder}"
@@ -210,8 +224,13 @@ def test_kills_lose_and_double_nothing(place, patch_model, rng):
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(["anomgan.inspection.watching"])
     arguments = {
-        "dir": place.folder, "out": place.table, "model": patch_model, "interval": 0.01,
-        "move_ok": place.ok, "move_anomalous": place.bad, "device": "cpu",
+        "dir": place.folder,
+        "out": place.table,
+        "model": patch_model,
+        "interval": 0.01,
+        "move_ok": place.ok,
+        "move_anomalous": place.bad,
+        "device": "cpu",
     }
     for _ in range(3):
         size = place.table.stat().st_size if place.table.exists() else 0

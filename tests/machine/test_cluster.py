@@ -7,9 +7,9 @@ import pytest
 from anomgan import load
 from anomgan.data.folders import list_images
 from anomgan.errors import InputError
-from anomgan.machine.cluster import spread
 from anomgan.inspection.scorer import Pictures
 from anomgan.inspection.scoring import ScoreJob, run_score
+from anomgan.machine.cluster import spread
 
 ray = pytest.importorskip("ray", reason='ray is not installed: pip install "anomgan[ray]"')
 
@@ -50,7 +50,7 @@ def test_what_a_killed_worker_had_is_done_by_another(patch_model, line, tmp_path
     killed = tmp_path / "killed"
 
     def work(path):
-        if path == images[4] or path == images[2] and not killed.exists():
+        if path == images[4] or (path == images[2] and not killed.exists()):
             killed.touch()
             os.kill(os.getpid(), signal.SIGKILL)
         return path, load(patch_model, "cpu").score(path).score

@@ -9,7 +9,12 @@ from safetensors.torch import load_file
 from together import Duel, trainer
 
 TORCHRUN = [
-    sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+    sys.executable,
+    "-m",
+    "torch.distributed.run",
+    "--standalone",
+    "--nproc-per-node",
+    "2",
     str(ROOT / "tests" / "together.py"),
 ]
 

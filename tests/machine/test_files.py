@@ -63,7 +63,11 @@ def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
         os.utime(place, (0, 0))
     with atomic_folder(tmp_path / "model"):
         pass
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".m.a.part", ".model.b.part", "model"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".m.a.part",
+        ".model.b.part",
+        "model",
+    ]
 
 
 def test_an_unwritable_place_is_explained(tmp_path):

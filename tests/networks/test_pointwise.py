@@ -25,9 +25,7 @@ def _as_convolutions(network):
     for layer in network.modules():
         if isinstance(layer, Pointwise):
             made = nn.Conv2d(layer.in_features, layer.out_features, 1)
-            made.load_state_dict(
-                {"weight": layer.weight[:, :, None, None], "bias": layer.bias}
-            )
+            made.load_state_dict({"weight": layer.weight[:, :, None, None], "bias": layer.bias})
             layers.append(made)
         elif not isinstance(layer, nn.Sequential):
             layers.append(layer)

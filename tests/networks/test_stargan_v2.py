@@ -12,9 +12,7 @@ def _seed():
     torch.manual_seed(0)
 
 
-@pytest.mark.parametrize(
-    ("size", "stride"), [(16, 4), (32, 4), (64, 4), (128, 8), (256, 16)]
-)
+@pytest.mark.parametrize(("size", "stride"), [(16, 4), (32, 4), (64, 4), (128, 8), (256, 16)])
 def test_an_image_keeps_its_size_whatever_it_is(size, stride):
     network = StyledGenerator(size, 3, 5, 2)
     assert network.stride == stride

@@ -120,9 +120,7 @@ def test_a_term_is_drawn_where_it_has_rows(tmp_path):
     for row in rows[:50]:
         del row["second"]
     save_curves(tmp_path / "c.png", rows, "losses")
-    first, second = (
-        len(np.unique(places[:, 1])) for places in blue_and_orange(tmp_path / "c.png")
-    )
+    first, second = (len(np.unique(places[:, 1])) for places in blue_and_orange(tmp_path / "c.png"))
     assert 0.4 < second / first < 0.6
 
 
