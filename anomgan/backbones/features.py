@@ -94,6 +94,10 @@ class FeatureExtractor(nn.Module):
             self.whitenings[index] = Whitening.fit(part, self.shares[index]).to(device)
             start += width
 
+    def deviations(self) -> Tensor:
+        """Of the directions before whitening, [directions]; the largest of each backbone is 1."""
+        return torch.cat([whitening.deviations() for whitening in self.whitenings])
+
     @property
     def device(self) -> torch.device:
         """Where the weights are."""

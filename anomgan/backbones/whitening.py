@@ -104,6 +104,12 @@ class Whitening(nn.Module):
         whitening.directions[:kept] = (vectors / variances[:kept, None].sqrt()).float()
         return whitening
 
+    def deviations(self) -> Tensor:
+        """Of the directions before whitening, the largest being 1, [directions]."""
+        lengths = self.directions.norm(dim=1)  # the reciprocals; 0 without variance
+        least = lengths[lengths > 0].min()
+        return torch.where(lengths > 0, least / lengths.clamp_min(least), 1.0)
+
     def forward(self, maps: Tensor) -> Tensor:
         return F.conv2d(maps - self.mean[:, None, None], self.directions[:, :, None, None])
 

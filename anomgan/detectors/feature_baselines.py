@@ -194,6 +194,11 @@ class CoresetSettings(FeatureSettings):
     """Settings of the coreset."""
 
     detector: Literal["coreset"] = "coreset"
+    vectors: Literal["raw", "whitened"] = Field(
+        "raw",
+        description="raw: directions differ in variance, as the network gives them, and a large "
+        "difference counts wherever it is; whitened: all directions count alike",
+    )
     keep: int = Field(10_000, ge=1, le=1_000_000, description="normal vectors that are remembered")
     candidates: int = Field(
         100_000,
@@ -209,8 +214,9 @@ class Coreset(Detector):
     """Distance of each feature vector to the nearest of a few normal ones that cover all.
 
     The idea is that of Roth et al., "Towards Total Recall in Industrial Anomaly Detection"
-    (PatchCore), CVPR 2022. Vectors are whitened here; PatchCore compares raw ones, and weights the
-    score of an image by the neighbours of the nearest vector.
+    (PatchCore), CVPR 2022. Of raw vectors, too, only the directions of largest variance are
+    compared here; PatchCore keeps all, and weights the score of an image by the neighbours of the
+    nearest vector.
     """
 
     profile = Profile("comparing with chosen normal features", "a minute", "never: a yardstick")
@@ -225,19 +231,26 @@ class Coreset(Detector):
 
     def learn(self, views: Iterable[Tensor]) -> None:
         generator = torch.Generator().manual_seed(self.settings.seed)
-        vectors = draw_vectors(views, self.settings.candidates, generator)
+        memory = self.networks["memory"]
+        if self.settings.vectors == "raw":
+            assert self.feature_space is not None
+            memory.scale.copy_(self.feature_space.extractor.deviations())
+        vectors = draw_vectors(views, self.settings.candidates, generator) * memory.scale
         points = vectors
         if vectors.shape[1] > PROJECTED:
             points = vectors @ torch.randn(vectors.shape[1], PROJECTED, generator=generator)
         count = min(self.settings.keep, len(vectors))
         with progress_bar("choosing vectors", count) as report:
             chosen = greedy_k_centre(points.to(self.device), count, report)
-        self.networks.to(self.device)["memory"].fill(vectors[chosen.cpu()])
+        memory.fill(vectors[chosen.cpu()])
+        self.networks.to(self.device)
 
     def infer(self, x: Tensor) -> Maps:
-        nearest = self.networks["memory"](x)
-        distance = (x - nearest).norm(dim=1, keepdim=True)
-        return {"reconstruction": nearest, "distance": distance}
+        memory = self.networks["memory"]
+        scale = memory.scale[:, None, None]
+        nearest = memory(x * scale)
+        distance = (x * scale - nearest).norm(dim=1, keepdim=True)
+        return {"reconstruction": nearest / scale, "distance": distance}
 
 
 class VectorMemory(nn.Module):
@@ -249,10 +262,13 @@ class VectorMemory(nn.Module):
     """
 
     values: Tensor
+    scale: Tensor
+    """[D]; what to multiply vectors by before they are compared."""
 
     def __init__(self, size: int, channels: int) -> None:
         super().__init__()
         self.register_buffer("values", torch.zeros(size, channels))
+        self.register_buffer("scale", torch.ones(channels))
 
     def fill(self, vectors: Tensor) -> None:
         """Store vectors [n, D], n up to `size`; if there are fewer, some of them twice."""

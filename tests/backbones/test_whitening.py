@@ -107,3 +107,11 @@ def test_it_is_stored_and_built_empty():
     maps = torch.randn(2, 5, 4, 3)
     assert torch.equal(whitening(maps), other(maps))
     assert whitening(maps).shape == (2, 3, 4, 3)
+
+
+def test_deviations_are_those_of_the_principal_components():
+    vectors = _vectors(200, 5)
+    deviations = Whitening.fit(_moments(vectors), 7).deviations()
+    expected = np.linalg.svd(vectors.numpy() - vectors.numpy().mean(0))[1]
+    assert np.allclose(deviations[:5], expected / expected[0], rtol=1e-4)
+    assert deviations[5:].tolist() == [1, 1], "no variance: they give 0, whatever the scale"

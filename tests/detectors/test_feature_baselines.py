@@ -170,7 +170,8 @@ def test_the_coreset_remembers_normal_vectors_and_measures_how_far_they_are(fitt
     assert stored.shape == (400, 128) and len(stored.unique(dim=0)) == 400
     features = next(maps_of(made, line))[0]
     found = made.see_features(features)["distance"]
-    expected = torch.cdist(as_vectors(features).flatten(1).double(), stored.double()).min(1).values
+    raw = as_vectors(features).flatten(1) * made.feature_space.extractor.deviations()
+    expected = torch.cdist(raw.double(), stored.double()).min(1).values
     assert found.flatten().numpy() == pytest.approx(expected.numpy(), rel=1e-4, abs=1e-4)
 
 
