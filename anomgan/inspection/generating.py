@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
+from anomgan.cli.runs import gather_settings, take_method, work_folder
 from anomgan.data.folders import list_images
 from anomgan.data.labels import LabelledImages, from_domains, read_labelled
 from anomgan.errors import InputError
@@ -14,7 +15,6 @@ from anomgan.generators.registry import GENERATORS, METHODS
 from anomgan.generators.train import train_generator
 from anomgan.generators.trained import SNAPSHOTS, TrainedGenerator
 from anomgan.generators.trained_gan import TrainedGAN
-from anomgan.inspection.runs import gather_settings, take_method, work_folder
 from anomgan.machine.distributed import process_group
 
 ABOUT = {

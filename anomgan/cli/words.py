@@ -1,52 +1,10 @@
-"""Words for people about a model: what it is, what it learnt from, what it promises."""
+"""Sentences about a model that several verbs say: what it learned from, what it promises."""
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
-from anomgan.detectors import DETECTORS
-from anomgan.detectors.calibration import Calibration
-from anomgan.detectors.exported import is_exported, read_exported
-from anomgan.detectors.model_folder import read_model
-
-
-def model_card(folder: Path) -> str:
-    """A readable description of a model folder, or of a file that `anomgan export` wrote.
-
-    Raises:
-        ModelError: the model is incomplete, damaged, or of a newer format.
-    """
-    model = read_exported(folder, "cpu")[0] if is_exported(folder) else read_model(folder)
-    preparation = model.preparation
-    colour = "grey" if preparation.channels == 1 else "RGB"
-    if preparation.view != "patch":
-        view = f"whole images, longer side {preparation.size} px"
-    else:
-        scale = f", images scaled by {preparation.scale:.3g}" if preparation.scale < 1 else ""
-        view = f"patches of {preparation.size} px{scale}"
-    lines = [
-        f"{folder}: {model.detector}, made {model.facts.get('created', model.created)} by anomgan "
-        f"{model.version}",
-        *describe_training(model.detector, model.facts),
-        *describe_space(model.facts),
-        *describe_recalibration(model.facts),
-        f"Sees {colour}, {view}; lighting: {preparation.lighting}.",
-        *describe_promise(model.calibration),
-        "Settings:",
-        *_flat(model.settings),
-        f"Data fingerprint: {model.facts['data_fingerprint']}",
-    ]
-    return "\n".join(lines)
-
-
-def detector_table() -> Table:
-    """The detectors: how they infer, what they cost, when to choose which."""
-    table = Table("detector", "infers by", "costs", "choose it", show_lines=True)
-    for name, method in sorted(DETECTORS.items()):
-        table.add_row(name, method.profile.infers, method.profile.costs, method.profile.choose)
-    return table
+if TYPE_CHECKING:
+    from anomgan.detectors.calibration import Calibration
 
 
 def describe_training(detector: str, facts: Mapping[str, Any]) -> list[str]:
@@ -90,7 +48,7 @@ def describe_recalibration(facts: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def describe_promise(calibration: Calibration) -> list[str]:
+def describe_promise(calibration: "Calibration") -> list[str]:
     """The threshold, and what it promises about good images."""
     rate, groups = calibration.false_alarm_rate, calibration.groups
     grouped = groups < len(calibration.scores)
@@ -108,14 +66,4 @@ def describe_promise(calibration: Calibration) -> list[str]:
             f"Add good {'parts' if grouped else 'images'}, hold more of them out "
             f"(calibration.share), or ask for a higher --false-alarm-rate."
         )
-    return lines
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> list[str]:
-    lines = []
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            lines += _flat(value, f"{prefix}{key}.")
-        else:
-            lines.append(f"  {prefix}{key} = {value}")
     return lines
