@@ -1,6 +1,6 @@
 """`anomgan generator translate` and `project` as jobs: photographs through a generator."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from anomgan.cli.batch import Outcome
 from anomgan.data.decode import read_image
 from anomgan.data.encode import write_png
 from anomgan.data.folders import list_images
@@ -19,7 +20,8 @@ from anomgan.generators.loading import load_gan, load_translator
 from anomgan.generators.projection import PROJECTION, project
 from anomgan.generators.trained_gan import TrainedGAN
 from anomgan.generators.trained_translator import middle_view
-from anomgan.inspection.scoring import Outcome, Say
+
+Say = Callable[[str], None]
 from anomgan.machine.progress import progress_bar
 from anomgan.pictures import save_grid
 
