@@ -20,11 +20,10 @@ from anomgan.generators.loading import load_gan, load_translator
 from anomgan.generators.projection import PROJECTION, project
 from anomgan.generators.trained_gan import TrainedGAN
 from anomgan.generators.trained_translator import middle_view
-
-Say = Callable[[str], None]
 from anomgan.machine.progress import progress_bar
 from anomgan.pictures import save_grid
 
+Say = Callable[[str], None]
 TOGETHER = 16
 """Images that are projected together."""
 
