@@ -17,7 +17,7 @@ from anomgan.model_files import check_target
 def gather_settings(
     config: Path | None, assignments: Sequence[str], options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Nested settings from a file, `--set` assignments and options; later ones win.
+    """Merge settings from a file, `--set` assignments and options; later ones win.
 
     Args:
         config: TOML file.
@@ -25,7 +25,7 @@ def gather_settings(
         options: values by "section.key"; None where not given.
 
     Raises:
-        SettingsError: the file cannot be read, or an assignment is none.
+        SettingsError: the file cannot be read, or an assignment is malformed.
     """
     given: dict[str, Any] = {}
     for key, value in options.items():
@@ -45,7 +45,7 @@ def take_method(
     known: Sequence[str],
     default: str | None = None,
 ) -> str:
-    """Take the method out of the settings, unless it is named apart from them.
+    """Remove the method from the settings, and choose between it, `name` and the default.
 
     Args:
         values: settings; their key `kind` is removed.
@@ -88,9 +88,9 @@ def read_folders(
 
 @contextmanager
 def work_folder(out: Path, what: str, resume: bool) -> Iterator[Path | None]:
-    """Yield `<out>.training`, where checkpoints live until the model is saved in `out`.
+    """Yield `<out>.training`, which holds checkpoints until the model is saved in `out`.
 
-    Of processes that train together only the first one has it; the others are given None.
+    If several processes train together, only the first one gets it; the others get None.
 
     Args:
         out: model folder.

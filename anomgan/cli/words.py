@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def describe_training(detector: str, facts: Mapping[str, Any]) -> list[str]:
-    """How many images were learnt from, and how long it took."""
+    """Say how many images a model learned from, and how long it took."""
     groups = f" in {facts['groups']} groups" if facts["groups"] else ""
     skipped = facts["skipped_images"]
     return [
@@ -20,7 +20,7 @@ def describe_training(detector: str, facts: Mapping[str, Any]) -> list[str]:
 
 
 def describe_space(facts: Mapping[str, Any]) -> list[str]:
-    """The pretrained networks, and what became of place; nothing in pixel space."""
+    """Name the pretrained networks, and say whether place is used; nothing in pixel space."""
     if "backbones" not in facts:
         return []
     lines = [
@@ -36,7 +36,7 @@ def describe_space(facts: Mapping[str, Any]) -> list[str]:
 
 
 def describe_recalibration(facts: Mapping[str, Any]) -> list[str]:
-    """When the calibration was replaced, and on how many images; nothing if it never was."""
+    """Say when the calibration was replaced, and on how many images; nothing if it never was."""
     if "recalibration" not in facts:
         return []
     about = facts["recalibration"]
@@ -49,7 +49,7 @@ def describe_recalibration(facts: Mapping[str, Any]) -> list[str]:
 
 
 def describe_promise(calibration: "Calibration") -> list[str]:
-    """The threshold, and what it promises about good images."""
+    """Say the threshold, and what it promises about good images."""
     rate, groups = calibration.false_alarm_rate, calibration.groups
     grouped = groups < len(calibration.scores)
     what = "groups of held-out images" if grouped else "held-out images"

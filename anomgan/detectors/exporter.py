@@ -26,14 +26,14 @@ from anomgan.networks.folding import fold_batch_norms
 
 Format = Literal["onnx", "torchscript"]
 OPSET = 18
-"""Version of the ONNX operators: the one that torch writes without converting, from 2.6 on."""
+"""Version of the ONNX operators: torch (from 2.6) writes this one without converting."""
 TOLERANCE = 1e-3
-"""How far scores and heatmaps may be from those of the model, as a share of the largest one."""
+"""Largest difference allowed between scores, and between heatmaps, as a share of the largest."""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How well an exported file and its model agree.
+    """How closely an exported file and its model agree.
 
     Attributes:
         images: that both have scored.

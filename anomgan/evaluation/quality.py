@@ -20,15 +20,14 @@ Figures = dict[str, float | int | str]
 def measure(fake: Images, real: Images, network: FeatureNetwork) -> Figures:
     """FID, KID and diversity of generated images.
 
-    Of the larger set only as many images are used as the smaller one has, drawn at random but
-    always the same: FID is the larger, the fewer images there are, so that only figures of equal
-    numbers can be compared. `n_fake` and `n_real` say how many that were. Real images should be
-    ones that the generator was not trained on.
+    Both sets are cut to the size of the smaller one, at random but always in the same way: FID
+    grows as the number of images falls, so only figures of equal numbers can be compared. `n_fake`
+    and `n_real` give that number. The generator should not have been trained on the real images.
 
     Args:
         fake: generated images, uint8 [N, H, W] or [N, H, W, 3]; at least 2.
-        real: real images, prepared as those were that it was trained on; at least 2.
-        network: whose features are compared; its name becomes a part of the names.
+        real: real images, prepared as for the training of the generator; at least 2.
+        network: whose features are compared; its name is a part of the figures' names.
 
     Returns:
         "network", "fid_<name>", "kid_<name>" (both 0 at best), "diversity_<name>" (0 when all
