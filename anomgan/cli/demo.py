@@ -51,7 +51,8 @@ def demo(
     console.print(summarise(detector, out / "anomgan-model"))
     evaluation = evaluate(detector, read_test(parts))
     write_report(detector, evaluation, out, "Rendered parts")
-    firsts = {image.kind: image.source for image in reversed(evaluation.images)}
+    images = reversed(evaluation.images)
+    firsts = {one.kind: one.source for one in images if isinstance(one.source, Path)}
     for kind, path in firsts.items():
         target = out / "heatmaps" / f"{kind}_{path.name}"
         write_overlay(target, detector.score(path), path, detector.bits)

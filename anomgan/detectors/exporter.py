@@ -184,6 +184,7 @@ def _onnx(graph: _Graph, text: str) -> bytes:
         opset_version=OPSET,
         verbose=False,
     )
+    assert program is not None
     model = program.model_proto
     for node in model.graph.node:
         del node.metadata_props[:]  # where the code lies on the machine that exports
