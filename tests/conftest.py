@@ -2,11 +2,14 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import digits
 import numpy as np
 import pytest
 import torch
 
+from anomgan import GANomaly
 from anomgan.data.flange import write_line
+from anomgan.detectors import METHODS
 
 ROOT = Path(__file__).parents[1]
 TINY = {
@@ -16,6 +19,20 @@ TINY = {
     "calibration": {"minimum": 6, "share": 0.2, "false_alarm_rate": 0.2},
 }
 """Settings under which a fit takes a second or two."""
+SHORT = {"training": {"steps": 2, "batch_size": 8}, "network": {"features": 4}}
+SMALL = {"backbone": {"long_side": 64}}
+ENCODER = {"encoder": {"steps": 2, "features": 4}}
+SETTINGS = {
+    "anogan": SHORT | ENCODER | {"search": {"steps": 20}},
+    "egbad": SHORT,
+    "f-anogan": SHORT | ENCODER,
+    "ganomaly": SHORT,
+    "restoration": SHORT,
+    "autoencoder": SHORT,
+    **dict.fromkeys(("eigenmaps", "gaussian", "place-gaussian"), SMALL),
+    "coreset": SMALL | {"keep": 500},
+}
+"""Settings under which each method fits a few digits in no time."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -41,6 +58,46 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small line of rendered parts: 24 good to learn from, 3 good and 3 of each defect."""
     folder = tmp_path_factory.mktemp("line")
     write_line(folder, 24, 3, 3, size=96)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def images() -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Zeros to learn from, and all kinds of digits to score."""
+    all_images, labels = digits.load()
+    return list(all_images[labels == 0][:30]), list(all_images[:12])
+
+
+@pytest.fixture(scope="session")
+def models(
+    images: tuple[list[np.ndarray], list[np.ndarray]], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Path]:
+    """Finds the folder of a model that saw a few digits whole, by the name of its method."""
+    folder = tmp_path_factory.mktemp("models")
+
+    def find(name: str) -> Path:
+        if not (folder / name).exists():
+            made = METHODS[name](device="cpu", **digits.WHOLE, **SETTINGS.get(name, {}))
+            made.fit(images[0]).save(folder / name)
+        return folder / name
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def whole_model(line: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Scores many images together."""
+    folder = tmp_path_factory.mktemp("whole") / "model"
+    whole = TINY | {"view": {"kind": "whole", "size": 32}}
+    GANomaly(device="cpu", **whole).fit(line / "train" / "good").save(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def patch_model(line: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Scores one image after the other."""
+    folder = tmp_path_factory.mktemp("patches") / "model"
+    GANomaly(device="cpu", **TINY).fit(line / "train" / "good").save(folder)
     return folder
 
 

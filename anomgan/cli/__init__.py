@@ -1,1 +1,1 @@
-"""The `anomgan` command: one file per verb, no logic of its own."""
+"""The `anomgan` command: one file per verb, with its options, its work and its words."""

@@ -1,10 +1,14 @@
-"""`anomgan detectors`: what there is to choose from."""
+"""`anomgan detectors`: the detectors to choose from."""
 
 
 def detectors() -> None:
     """List the detectors: how they infer, what they cost, when to choose which."""
     from rich.console import Console
+    from rich.table import Table
 
-    from anomgan.inspection.cards import detector_table
+    from anomgan.detectors import DETECTORS
 
-    Console().print(detector_table())
+    table = Table("detector", "infers by", "costs", "choose it", show_lines=True)
+    for name, method in sorted(DETECTORS.items()):
+        table.add_row(name, method.profile.infers, method.profile.costs, method.profile.choose)
+    Console().print(table)

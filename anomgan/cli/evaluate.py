@@ -33,8 +33,10 @@ def evaluate(
     Writes report.html, which holds everything, figures.json and scores.csv.
     """
     from anomgan.data.public_sets import read_pair, read_test
+    from anomgan.detectors import load
     from anomgan.errors import InputError
-    from anomgan.evaluation.report import report_on
+    from anomgan.evaluation.evaluate import evaluate as measure
+    from anomgan.evaluation.report import EXPLAINED, figure_text, write_report
 
     if data and not (good_dir or bad_dir or mask_dir):
         images, title = read_test(data), data
@@ -42,4 +44,10 @@ def evaluate(
         images, title = read_pair(good_dir, bad_dir, mask_dir), bad_dir
     else:
         raise InputError("give --data ROOT, or --good-dir and --bad-dir")
-    typer.echo(report_on(model, images, out, title=str(title), groups=groups, device=device))
+    detector = load(model, device)
+    evaluation = measure(detector, images, groups)
+    write_report(detector, evaluation, out, str(title))
+    for name, value in evaluation.figures().items():
+        if name in EXPLAINED and value is not None:
+            typer.echo(f"{EXPLAINED[name]}: {figure_text(value)}")
+    typer.echo(f"Pictures and details: {out / 'report.html'}")

@@ -28,6 +28,14 @@ def export(
     `Inspector.load("part.onnx")` take it like a model folder. There is no file unless it agrees
     with the model.
     """
-    from anomgan.inspection.export import export_model
+    from anomgan.detectors.exported import FORMATS
+    from anomgan.detectors.exporter import TOLERANCE, export_model
 
-    typer.echo(export_model(model, out, format, check_dir))
+    out = out or Path(f"{model.resolve().name}{FORMATS[format]}")
+    found = export_model(model, out, format, check_dir)
+    what = f"images of {check_dir}" if check_dir else "images of noise (--check-dir for yours)"
+    typer.echo(
+        f"{out}: {out.stat().st_size / 1e6:.1f} MB. On {found.images} {what} it has "
+        f"{found.differences} of those of {model}, as a share of the largest one "
+        f"({TOLERANCE:g} is allowed), and {found.verdicts} of {found.images} verdicts are the same."
+    )

@@ -1,65 +1,83 @@
 """`anomgan fit`: learn what good parts look like."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from anomgan.cli.options import DEFAULT_MODEL, Device, Groups, SkipUnreadable
+from anomgan.cli.words import describe_promise, describe_space, describe_training
+
+if TYPE_CHECKING:
+    from anomgan.detectors.base import Detector
+
+DEFAULT_DETECTOR, DEFAULT_SPACE = "ganomaly", "features"
+
+NormalDir = Annotated[Path, typer.Option(help="Folder of photographs of good parts.")]
+DetectorName = Annotated[
+    str | None,
+    typer.Option(
+        help="Method; see: anomgan detectors. Default: the settings file's, or ganomaly in "
+        "feature space."
+    ),
+]
+Space = Annotated[
+    str | None,
+    typer.Option(
+        help="What it sees: pixels, or features of a pretrained network. Default: the settings "
+        "file's; features without --detector and --config; otherwise pixels."
+    ),
+]
+Backbone = Annotated[
+    str | None,
+    typer.Option(
+        help="Pretrained network of feature space, or several with commas between; see: "
+        "anomgan backbones. Default: lite0."
+    ),
+]
+Align = Annotated[
+    str | None,
+    typer.Option(
+        help="auto: make use of the place of things where parts lie still; none: never. "
+        "Default: auto."
+    ),
+]
+Config = Annotated[
+    Path | None, typer.Option(help="Settings file (TOML); see configs/ for examples.")
+]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="One setting, as in training.steps=3000. May be repeated."),
+]
+FalseAlarmRate = Annotated[
+    float | None,
+    typer.Option(help="Share of good images that may be called anomalous. Default: 0.01."),
+]
+Minutes = Annotated[
+    float | None, typer.Option(help="Stop each phase of training after this many minutes.")
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on from where an earlier fit was stopped.")
+]
 
 
 def fit(
-    normal_dir: Annotated[Path, typer.Option(help="Folder of photographs of good parts.")],
-    detector: Annotated[
-        str | None,
-        typer.Option(
-            help="Method; see: anomgan detectors. Default: the settings file's, or ganomaly in "
-            "feature space."
-        ),
-    ] = None,
-    space: Annotated[
-        str | None,
-        typer.Option(
-            help="What it sees: pixels, or features of a pretrained network. Default: the settings "
-            "file's; features without --detector and --config; otherwise pixels."
-        ),
-    ] = None,
-    backbone: Annotated[
-        str | None,
-        typer.Option(
-            help="Pretrained network of feature space, or several with commas between; see: "
-            "anomgan backbones. Default: lite0."
-        ),
-    ] = None,
-    align: Annotated[
-        str | None,
-        typer.Option(
-            help="auto: make use of the place of things where parts lie still; none: never. "
-            "Default: auto."
-        ),
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="Settings file (TOML); see configs/ for examples.")
-    ] = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="One setting, as in training.steps=3000. May be repeated."),
-    ] = None,
+    normal_dir: NormalDir,
+    detector: DetectorName = None,
+    space: Space = None,
+    backbone: Backbone = None,
+    align: Align = None,
+    config: Config = None,
+    assignments: Assignments = None,
     out: Annotated[Path, typer.Option(help="Model folder to write.")] = DEFAULT_MODEL,
     groups: Groups = None,
-    false_alarm_rate: Annotated[
-        float | None,
-        typer.Option(help="Share of good images that may be called anomalous. Default: 0.01."),
-    ] = None,
+    false_alarm_rate: FalseAlarmRate = None,
     steps: Annotated[int | None, typer.Option(help="Training steps.")] = None,
-    minutes: Annotated[
-        float | None, typer.Option(help="Stop each phase of training after this many minutes.")
-    ] = None,
+    minutes: Minutes = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random. Default: 0.")] = None,
     device: Device = "auto",
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from where an earlier fit was stopped.")
-    ] = False,
+    resume: Resume = False,
     skip_unreadable: SkipUnreadable = False,
 ) -> None:
     """Learn what good parts look like, from photographs of good parts alone.
@@ -67,8 +85,6 @@ def fit(
     Part of the images is held out; their scores give the threshold and what it promises. The
     model folder appears when all is done. Ctrl-C saves a checkpoint for --resume.
     """
-    from anomgan.inspection.fitting import fit_to_folder, make_detector
-
     options = {
         "seed": seed,
         "space": space,
@@ -78,14 +94,104 @@ def fit(
         "training.steps": steps,
         "training.minutes": minutes,
     }
-    summary = fit_to_folder(
+    fit_to_folder(
         make_detector(detector, config, assignments or [], options, device),
         normal_dir,
         out,
         groups=groups,
         resume=resume,
         skip_unreadable=skip_unreadable,
-        say=typer.echo,
     )
-    if summary:
-        typer.echo(summary)
+
+
+def make_detector(
+    name: str | None,
+    config: Path | None,
+    assignments: Sequence[str],
+    options: Mapping[str, Any],
+    device: str,
+) -> "Detector":
+    """Make an unfitted detector from a settings file, `--set` assignments and options.
+
+    Options win over assignments, and assignments over the file.
+
+    Args:
+        name: of the detector; None takes the settings file's, or the default.
+        config: TOML file.
+        assignments: "section.key=value".
+        options: values by "section.key"; None where not given.
+        device: "auto", "cpu", "cuda" or "mps".
+
+    Raises:
+        SettingsError: names every setting that is unknown or out of range.
+    """
+    from anomgan.cli.runs import gather_settings, take_method
+    from anomgan.detectors import METHODS
+
+    values = gather_settings(config, assignments, options)
+    if name is None and "detector" not in values:
+        values.setdefault("space", DEFAULT_SPACE)
+    chosen = take_method(values, "detector", name, list(METHODS), DEFAULT_DETECTOR)
+    return METHODS[chosen](device=device, **values)
+
+
+def fit_to_folder(
+    detector: "Detector",
+    normal_dir: Path,
+    out: Path,
+    *,
+    groups: Path | None = None,
+    resume: bool = False,
+    skip_unreadable: bool = False,
+) -> None:
+    """Say what will be done, fit, save to `out`, and say what was learned.
+
+    Checkpoints are kept in `<out>.training`, beside the model folder, until the model is saved.
+    With `torchrun`, every process reads the images, trains and calibrates; only the first one saves
+    and prints.
+
+    Raises:
+        InputError: `out` cannot be used, an earlier fit is unfinished, or the images are bad.
+    """
+    from anomgan.cli.plan import describe_plan
+    from anomgan.cli.runs import work_folder
+    from anomgan.machine.distributed import process_group
+
+    with process_group(), work_folder(out, "fit", resume) as work:
+        if work is not None:
+            for line in describe_plan(detector, normal_dir):
+                typer.echo(line)
+        detector.fit(
+            normal_dir,
+            groups=groups,
+            work_folder=work,
+            resume=resume,
+            skip_unreadable=skip_unreadable,
+        )
+        if work is None:
+            return
+        detector.save(out)
+    typer.echo(summarise(detector, out))
+
+
+def summarise(detector: "Detector", out: Path) -> str:
+    """Say what a fit learned, what its threshold promises, and where the model is."""
+    fitted = detector.fitted
+    assert fitted is not None
+    lines = [
+        *describe_training(detector.settings.detector, fitted.facts),
+        *describe_space(fitted.facts),
+        *_describe_discriminator(fitted.history),
+        *describe_promise(fitted.calibration),
+        f"Model: {out}/  (samples.png and calibration.png show what it learnt)",
+        f"Next:  anomgan score --model {out} --image part.png --heatmap",
+    ]
+    return "\n".join(lines)
+
+
+def _describe_discriminator(history: Sequence[Mapping[str, float]]) -> list[str]:
+    shares = [row["discriminator_trains"] for row in history if "discriminator_trains" in row]
+    if not shares or min(shares) == 1:
+        return []
+    held = 1 - sum(shares) / len(shares)
+    return [f"The discriminator was winning and sat out {held:.0%} of the steps (history.csv)."]

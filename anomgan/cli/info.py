@@ -1,11 +1,18 @@
 """`anomgan info`: a readable card of a model."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from anomgan.cli.options import DEFAULT_MODEL
+from anomgan.cli.words import (
+    describe_promise,
+    describe_recalibration,
+    describe_space,
+    describe_training,
+)
 
 
 def info(
@@ -14,6 +21,46 @@ def info(
     ] = DEFAULT_MODEL,
 ) -> None:
     """Show what a model is, what it learnt from, and what its verdicts promise."""
-    from anomgan.inspection.cards import model_card
-
     typer.echo(model_card(model))
+
+
+def model_card(folder: Path) -> str:
+    """Describe a model folder, or a file that `anomgan export` wrote.
+
+    Raises:
+        ModelError: the model is incomplete, damaged, or of a newer format.
+    """
+    from anomgan.detectors.exported import is_exported, read_exported
+    from anomgan.detectors.model_folder import read_model
+
+    model = read_exported(folder, "cpu")[0] if is_exported(folder) else read_model(folder)
+    preparation = model.preparation
+    colour = "grey" if preparation.channels == 1 else "RGB"
+    if preparation.view != "patch":
+        view = f"whole images, longer side {preparation.size} px"
+    else:
+        scale = f", images scaled by {preparation.scale:.3g}" if preparation.scale < 1 else ""
+        view = f"patches of {preparation.size} px{scale}"
+    lines = [
+        f"{folder}: {model.detector}, made {model.facts.get('created', model.created)} by anomgan "
+        f"{model.version}",
+        *describe_training(model.detector, model.facts),
+        *describe_space(model.facts),
+        *describe_recalibration(model.facts),
+        f"Sees {colour}, {view}; lighting: {preparation.lighting}.",
+        *describe_promise(model.calibration),
+        "Settings:",
+        *_flat(model.settings),
+        f"Data fingerprint: {model.facts['data_fingerprint']}",
+    ]
+    return "\n".join(lines)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> list[str]:
+    lines = []
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            lines += _flat(value, f"{prefix}{key}.")
+        else:
+            lines.append(f"  {prefix}{key} = {value}")
+    return lines

@@ -7,6 +7,7 @@ import typer
 
 DEFAULT_MODEL = Path("anomgan-model")
 DEFAULT_HEATMAPS = Path("anomgan-heatmaps")
+DEFAULT_GENERATOR = Path("anomgan-generator")
 
 Model = Annotated[Path, typer.Option(help="Model folder.")]
 ScoringModel = Annotated[Path, typer.Option(help="Model folder, or an exported file.")]
@@ -28,3 +29,10 @@ Ray = Annotated[
         "here. Folders must have the same names on all its machines."
     ),
 ]
+
+Generator = Annotated[Path, typer.Option(help="Folder of a trained generator.")]
+Domains = Annotated[
+    list[str] | None,
+    typer.Option("--domain", help="Or NAME=DIR: the images of one domain. Repeated for each."),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from anomgan.cli.options import DEFAULT_MODEL, Device, Groups, Model, SkipUnreadable
+from anomgan.cli.words import describe_promise, describe_recalibration
 
 
 def recalibrate(
@@ -30,16 +31,25 @@ def recalibrate(
     For a line whose scores have drifted. All images are calibrated on. The old calibration is
     replaced when all is done.
     """
-    from anomgan.inspection.recalibrating import recalibrate_folder
+    from anomgan.detectors import load
+    from anomgan.model_files import check_target, read_history
 
-    typer.echo(
-        recalibrate_folder(
-            model,
-            normal_dir,
-            out or model,
-            groups=groups,
-            false_alarm_rate=false_alarm_rate,
-            skip_unreadable=skip_unreadable,
-            device=device,
-        )
+    out = out or model
+    check_target(out)
+    detector = load(model, device)
+    detector.recalibrate(
+        normal_dir,
+        groups=groups,
+        false_alarm_rate=false_alarm_rate,
+        skip_unreadable=skip_unreadable,
     )
+    fitted = detector.fitted
+    assert fitted is not None
+    fitted.history = read_history(model)
+    detector.save(out)
+    for line in (
+        *describe_recalibration(fitted.facts),
+        *describe_promise(fitted.calibration),
+        f"Model: {out}/",
+    ):
+        typer.echo(line)

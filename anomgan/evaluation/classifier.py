@@ -1,9 +1,10 @@
-"""A classifier of one's own labelled images: `train_classifier`, `load_classifier`.
+"""A classifier of your own labelled images: `train_classifier`, `learn_classes`, `load_classifier`.
 
 It measures generated images by its features, and says which class they look like.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from anomgan.config import TrainingSettings
 from anomgan.data.decode import is_grey
+from anomgan.data.labels import LabelledImages
 from anomgan.data.prepare import Preparation
 from anomgan.errors import InputError, ModelError, SettingsError
 from anomgan.evaluation.feature_networks import Images, infer, prepare, whole_images
@@ -28,6 +30,8 @@ SMALLEST = 16
 """Pixels; the four halvings of the network leave one place of it."""
 SHIFT = 2
 """Pixels by which training images are moved at most."""
+HELD_OUT = 0.2
+"""Share of the images that a classifier is tested on."""
 
 
 class Classifier:
@@ -145,6 +149,82 @@ def train_classifier(
     classifier.history = trainer.run("training a classifier").history
     classifier.network.eval()
     return classifier
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A trained classifier and its accuracy.
+
+    Attributes:
+        classifier: trained on most of the images.
+        accuracy: share of the held-out images that it classifies correctly.
+        held_out: number of held-out images.
+    """
+
+    classifier: Classifier
+    accuracy: float
+    held_out: int
+
+
+def learn_classes(
+    images: Sequence[np.ndarray],
+    labels: np.ndarray,
+    names: Sequence[str],
+    *,
+    size: int,
+    steps: int,
+    seed: int = 0,
+    device: str = "auto",
+) -> Lesson:
+    """Train a classifier on most of the images of each class, and test it on the others.
+
+    Args:
+        images: uint8 [h, w] or [h, w, C].
+        labels: int [N], the class of each image as a place in `names`.
+        names: of the classes.
+        size: pixels; side of the images that the classifier sees.
+        steps: training steps.
+        seed: of weights, batches and the choice of images.
+        device: "auto", "cpu", "cuda" or "mps".
+
+    Raises:
+        InputError: a class has a single image.
+        SettingsError: `size` is too small.
+    """
+    rng = np.random.default_rng(seed)
+    held: list[int] = []
+    for number, name in enumerate(names):
+        members = rng.permutation(np.flatnonzero(labels == number))
+        if len(members) < 2:
+            raise InputError(
+                f"class {name} has a single image; it takes one to learn from and one to test"
+            )
+        held += members[: max(1, round(HELD_OUT * len(members)))].tolist()
+    kept = np.setdiff1d(np.arange(len(labels)), held)
+    classifier = train_classifier(
+        [images[int(i)] for i in kept],
+        labels[kept],
+        names,
+        size=size,
+        steps=steps,
+        seed=seed,
+        device=device,
+    )
+    said = classifier.predict([images[i] for i in held])
+    return Lesson(classifier, float(np.mean(said == labels[held])), len(held))
+
+
+def classes_of(found: LabelledImages) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The class of each image as a place in the names, and the names.
+
+    Raises:
+        InputError: there are attributes, or several data sets.
+    """
+    if len(found.sets) != 1 or not found.sets[0].exclusive:
+        raise InputError(
+            "the labels must be classes or domains that exclude each other; these are attributes"
+        )
+    return found.labels.argmax(1), found.sets[0].names
 
 
 class _Classification(Recipe):

@@ -12,10 +12,9 @@ import cv2
 import numpy as np
 
 from anomgan.data.decode import read_image, to_uint8
-from anomgan.data.public_sets import LabelledImage, read_mask
-from anomgan.detectors import load
+from anomgan.data.public_sets import read_mask
 from anomgan.detectors.base import Detector
-from anomgan.evaluation.evaluate import Evaluation, evaluate
+from anomgan.evaluation.evaluate import Evaluation
 from anomgan.machine.files import atomic_path
 from anomgan.metrics.detection import auroc, average_precision, precision_recall_points, roc_points
 from anomgan.pictures import save_grid, save_histogram, save_precision_recall, save_roc
@@ -44,33 +43,6 @@ STYLE = (
 )
 
 
-def report_on(
-    model: Path,
-    images: Sequence[LabelledImage],
-    out: Path,
-    *,
-    title: str,
-    groups: Path | None = None,
-    device: str = "auto",
-) -> str:
-    """Evaluate a model, write the report, and say the main figures.
-
-    Raises:
-        InputError: images cannot be read, or `out` cannot be written to.
-        ModelError: the model cannot be loaded.
-    """
-    detector = load(model, device)
-    evaluation = evaluate(detector, images, groups)
-    write_report(detector, evaluation, out, title)
-    figures = evaluation.figures()
-    lines = [
-        f"{EXPLAINED[name]}: {_shown(value)}"
-        for name, value in figures.items()
-        if name in EXPLAINED and value is not None
-    ]
-    return "\n".join([*lines, f"Pictures and details: {out / 'report.html'}"])
-
-
 def write_report(detector: Detector, evaluation: Evaluation, out: Path, title: str) -> None:
     """Write `report.html`, `figures.json` and `scores.csv` to the folder `out`.
 
@@ -94,7 +66,7 @@ def write_report(detector: Detector, evaluation: Evaluation, out: Path, title: s
             f"<h1>{html.escape(title)}</h1>",
             f"<p>{figures['n_test_normal']} good and {figures['n_test_anomalous']} defective "
             f"images, scored by {html.escape(detector.settings.detector)}.</p>",
-            _table([(text, _shown(figures[name])) for name, text in EXPLAINED.items()]),
+            _table([(text, figure_text(figures[name])) for name, text in EXPLAINED.items()]),
             "<h2>By kind of defect</h2>",
             _table(kind_rows(evaluation), ("kind", "images", "called anomalous", "AUROC")),
         ]
@@ -193,7 +165,8 @@ def _table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
     return "<table>" + "\n".join(lines) + "</table>"
 
 
-def _shown(value: float | tuple[float, float] | None) -> str:
+def figure_text(value: float | tuple[float, float] | None) -> str:
+    """A figure, or the interval of one, as text."""
     if value is None:
         return "no masks"
     if isinstance(value, tuple):

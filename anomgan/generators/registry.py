@@ -30,3 +30,24 @@ METHODS: dict[str, type[LatentGAN] | type[CGAN] | type[Translator]] = {
     CGAN.name: CGAN,
     **TRANSLATORS,
 }
+
+ABOUT = {
+    "gan": ("images", "new images", "Goodfellow et al. 2014"),
+    "dcgan": ("images", "new images", "Radford et al. 2016"),
+    "wgan": ("images", "new images", "Arjovsky et al. 2017"),
+    "wgan_gp": ("images", "new images", "Gulrajani et al. 2017"),
+    "stylegan": ("images", "new images, typical or varied", "Karras et al. 2019"),
+    "cgan": ("labelled images", "new images of a class", "Mirza and Osindero 2014"),
+    "cyclegan": ("images of 2 domains", "images taken to the other", "Zhu et al. 2017"),
+    "stargan": (
+        "images of any domains or attributes, of several data sets at once",
+        "images taken to any of them",
+        "Choi et al. 2018",
+    ),
+    "stargan_v2": (
+        "images of any domains",
+        "images taken to any of them, in a style drawn or shown",
+        "Choi et al. 2020",
+    ),
+}
+"""What each method learns from, what it gives, and its paper."""

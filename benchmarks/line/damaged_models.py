@@ -22,9 +22,9 @@ import torch
 from small_line import fit_digits, write_digits
 from trials import record_fault, run_trials
 
+from anomgan.cli.info import model_card
 from anomgan.detectors import load
 from anomgan.errors import AnomganError, ModelError, TrainingError
-from anomgan.inspection.cards import model_card
 from anomgan.model_files import CARD, CHECKSUM, WEIGHTS, card_checksum
 from anomgan.training.checkpoint import Checkpoint
 

@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--steps", type=int, default=60)
     options = parser.parse_args()
-    FORK.set_forkserver_preload(["anomgan.inspection.fitting", "anomgan.detectors"])
+    FORK.set_forkserver_preload(["anomgan.cli.fit", "anomgan.cli.plan", "anomgan.detectors"])
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         write_digits(place / "digits", 100)

@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--images", type=int, default=6_000)
     options = parser.parse_args()
-    FORK.set_forkserver_preload(["anomgan.inspection.watching", "anomgan.cli.watch"])
+    FORK.set_forkserver_preload(["anomgan.cli.watch", "anomgan.inspection.watch"])
     for verb, kind in (("score", "jsonl"), ("watch", "csv")):
         with tempfile.TemporaryDirectory() as name:
             place = Path(name)

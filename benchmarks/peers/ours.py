@@ -11,7 +11,7 @@ from anomgan import GANomaly, Inspector
 from anomgan.config import read_toml
 from anomgan.data.decode import read_image
 from anomgan.detectors import load
-from anomgan.inspection.export import export_model
+from anomgan.detectors.exporter import export_model
 from anomgan.inspection.scorer import Pictures, Scorer
 from anomgan.training.trainer import Trainer
 

@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 
 from anomgan.cli.app import main
 from anomgan.generators import METHODS, load_translator
-from anomgan.inspection.generating import ABOUT
+from anomgan.generators.registry import ABOUT
 
 SMALL = [
     "--size",
@@ -296,7 +296,7 @@ def test_translations_are_measured_domain_by_domain(run, cyclegan, stargan_v2, d
 
 
 def test_a_classifier_can_be_trained_on_the_way(run, dcgan, data, monkeypatch):
-    monkeypatch.setattr("anomgan.inspection.measuring.CLASSIFIER_STEPS", 2)
+    monkeypatch.setattr("anomgan.cli.generator_evaluate.CLASSIFIER_STEPS", 2)
     command = ("evaluate", "--model", dcgan, "--features", "own", "--device", "cpu")
     code, said, err = run(*command, "--data-dir", data / "digits")
     assert code == 0, err

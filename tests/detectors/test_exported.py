@@ -5,8 +5,8 @@ import pytest
 
 from anomgan import GANomaly, load
 from anomgan.detectors.exported import SEAL, seal
+from anomgan.detectors.exporter import export_model
 from anomgan.errors import ModelError, SettingsError
-from anomgan.inspection.export import export_model
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,12 @@ import os
 import signal
 
 import pytest
+import typer
 
 from anomgan import load
+from anomgan.cli.score import score
 from anomgan.data.folders import list_images
 from anomgan.errors import InputError
-from anomgan.inspection.scorer import Pictures
-from anomgan.inspection.scoring import ScoreJob, run_score
 from anomgan.machine.cluster import spread
 
 ray = pytest.importorskip("ray", reason='ray is not installed: pip install "anomgan[ray]"')
@@ -21,17 +21,16 @@ def _two_workers():
     ray.shutdown()
 
 
-def test_a_cluster_gives_the_lines_of_one_process(patch_model, line, tmp_path):
+def test_a_cluster_gives_the_lines_of_one_process(patch_model, line, tmp_path, capsys):
     images = list_images(line / "test")
     (tmp_path / "bad.png").write_text("no image")
     images.insert(2, tmp_path / "bad.png")
 
     def rows(address):
-        said = []
-        pictures = Pictures(tmp_path / str(address), maps=True)
-        job = ScoreJob(images, None, patch_model, None, False, pictures, True, "cpu", address)
-        run_score(job, said.append)
-        found = [json.loads(text) for text in said]
+        maps = {"save_map": True, "heatmap_dir": tmp_path / str(address)}
+        with pytest.raises(typer.Exit):  # one image cannot be read
+            score(images, model=patch_model, json=True, device="cpu", ray=address, **maps)
+        found = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
         for row in found:
             row.pop("milliseconds", None)
         return found

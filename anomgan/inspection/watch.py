@@ -1,15 +1,14 @@
-"""`anomgan watch` as a job: images are scored as they arrive in a folder.
+"""Scores images as they arrive in a folder.
 
-The folder is looked at again and again, which works on network shares, too, where nobody is told
-of new files.
+The folder is listed again and again. That works on network shares, too, which do not tell of new
+files.
 """
 
 import os
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from anomgan.data.folders import is_image, visible_files
 from anomgan.errors import InputError
@@ -22,40 +21,16 @@ from anomgan.inspection.results_table import (
     open_table,
 )
 from anomgan.inspection.scorer import Pictures, Scorer, check_outside
-from anomgan.inspection.scoring import Outcome, Say, closing, describe
 from anomgan.machine.files import move_into
 
 PATIENCE = 5
 """Looks at which a file must have stayed the same before it is called unreadable."""
-
-
-@dataclass(frozen=True)
-class WatchJob:
-    """What to watch and what to do with it.
-
-    Attributes:
-        folder: where images arrive, in sub-folders, too.
-        model: model folder.
-        table: .csv or .jsonl file for the results; one that exists is gone on with.
-        pictures: what to keep of each image beside its row.
-        move_ok: folder that good images are moved to; None leaves them.
-        move_anomalous: likewise for anomalous ones.
-        interval: seconds between two looks.
-        device: "auto", "cpu", "cuda" or "mps".
-    """
-
-    folder: Path
-    model: Path
-    table: Path
-    pictures: Pictures
-    move_ok: Path | None
-    move_anomalous: Path | None
-    interval: float
-    device: str
+Notice = Literal["watching", "problem", "moved"]
+"""Kinds of what a watcher tells beside rows."""
 
 
 class Version(NamedTuple):
-    """What tells a file from another one that had its name before."""
+    """What tells a file from an earlier one of the same name."""
 
     size: int
     mtime_ns: int
@@ -68,52 +43,73 @@ class Scored(NamedTuple):
     verdict: str
 
 
-def run_watch(job: WatchJob, say: Say, stop: threading.Event) -> Outcome:
-    """Score the images of a folder as they arrive, until `stop` is set.
+class Watcher:
+    """Scores the images of a folder as they arrive.
 
-    A file is complete when size and time are the same at two looks and it can be decoded. Its row
-    is on the disk before the file is moved, so that after a crash the table says what is done: a
-    file has one row for each content that it was complete with.
+    A file is complete when its size and time are the same at two looks and it can be decoded. Its
+    row is on the disk before the file is moved. So the table says what is done, after a crash, too:
+    a file has one row for each content that it was complete with.
 
-    Returns:
-        Counts over the images scored by this call.
+    Args:
+        folder: where images arrive, in sub-folders, too.
+        model: model folder.
+        table: .csv or .jsonl file for the results; an existing one is continued.
+        pictures: what to keep of each image beside its row.
+        move_ok: folder that good images are moved to; None leaves them.
+        move_anomalous: likewise for anomalous ones.
+        device: "auto", "cpu", "cuda" or "mps".
+        scored: called with each row once it is written.
+        notice: called with everything else: its kind, and a text (the folder when it starts).
 
     Raises:
-        InputError: there is no such folder, the table cannot be written or gone on with, a picture
-            cannot be written, or files would be moved to where they come from.
+        InputError: there is no such folder, or results would be written or moved into it.
         ModelError: the model cannot be loaded.
     """
-    check_kind(job.table)
-    watch = _Watch(job, say)
-    with open_table(
-        job.table, watch.scorer.model["model_id"], watch.remember, (*COLUMNS, *Version._fields)
-    ) as table:
-        say(f"watching {watch.folder}; Ctrl-C ends it")
-        while not stop.is_set():
-            watch.look(table, stop)
-            stop.wait(job.interval)
-    say(closing(watch.outcome, job.table))
-    return watch.outcome
 
-
-class _Watch:
-    def __init__(self, job: WatchJob, say: Say) -> None:
-        self.folder = Path(os.path.abspath(job.folder))
-        self.outcome = Outcome(0)
-        self._table = job.table
-        self._targets = {"ok": job.move_ok, "anomalous": job.move_anomalous}
-        self._say = say
+    def __init__(
+        self,
+        folder: Path,
+        model: Path,
+        table: Path,
+        *,
+        pictures: Pictures,
+        move_ok: Path | None = None,
+        move_anomalous: Path | None = None,
+        device: str = "auto",
+        scored: Callable[[Row], None],
+        notice: Callable[[Notice, str], None],
+    ) -> None:
+        check_kind(table)
+        self.folder = Path(os.path.abspath(folder))
+        self._table = table
+        self._targets = {"ok": move_ok, "anomalous": move_anomalous}
+        self._tell_row, self._tell = scored, notice
         self._scored: dict[str, Scored] = {}
         self._waiting: dict[Path, tuple[Version, int]] = {}
         self._problems: set[str] = set()
         _versions(self.folder)  # raises where there is no such folder
-        job.pictures.check_outside(job.folder)
-        for target in filter(None, (job.move_ok, job.move_anomalous)):
-            check_outside(target, job.folder)
-        self.scorer = Scorer(job.model, job.device, job.pictures)
+        pictures.check_outside(folder)
+        for target in filter(None, (move_ok, move_anomalous)):
+            check_outside(target, folder)
+        self._scorer = Scorer(model, device, pictures)
 
-    def remember(self, row: Row) -> None:
-        """Take up a row that an earlier run has left."""
+    def run(self, stop: threading.Event, interval: float = 1.0) -> None:
+        """Look at the folder every `interval` seconds until `stop` is set.
+
+        Raises:
+            InputError: the table cannot be written or continued, or a picture cannot be written.
+        """
+        columns = (*COLUMNS, *Version._fields)
+        with open_table(
+            self._table, self._scorer.model["model_id"], self._remember, columns
+        ) as table:
+            self._tell("watching", str(self.folder))
+            while not stop.is_set():
+                self._look(table, stop)
+                stop.wait(interval)
+
+    def _remember(self, row: Row) -> None:
+        """Take up a row of an earlier run."""
         try:
             version = Version(int(row["size"]), int(row["mtime_ns"]))
         except (KeyError, ValueError):
@@ -123,8 +119,8 @@ class _Watch:
             ) from None
         self._scored[identity(row["image"])] = Scored(version, row.get("verdict", ""))
 
-    def look(self, table: ResultsTable, stop: threading.Event) -> None:
-        """Score what is complete, move what is scored, say what is in the way and was not yet."""
+    def _look(self, table: ResultsTable, stop: threading.Event) -> None:
+        """Score what is complete, move what is scored, and tell of new problems."""
         problems: set[str] = set()
         try:
             found = _versions(self.folder)
@@ -141,18 +137,18 @@ class _Watch:
                 waiting[path] = version, looks + 1 if version == before else 1
         self._waiting = waiting
         ready = sorted((v.mtime_ns, path) for path, (v, looks) in waiting.items() if looks > 1)
-        for first in range(0, len(ready), self.scorer.images_at_once):
+        for first in range(0, len(ready), self._scorer.images_at_once):
             if stop.is_set():
                 break
-            some = ready[first : first + self.scorer.images_at_once]
+            some = ready[first : first + self._scorer.images_at_once]
             self._score([path for _, path in some], table, problems)
         for problem in sorted(problems - self._problems):
-            self._say(f"problem    {problem}")
+            self._tell("problem", problem)
         self._problems = problems
 
     def _score(self, paths: Sequence[Path], table: ResultsTable, problems: set[str]) -> None:
         try:
-            rows = list(self.scorer.rows(paths, self._picture_name))
+            rows = list(self._scorer.rows(paths, self._picture_name))
         except InputError:
             if all(_version(path) == self._waiting[path][0] for path in paths):
                 raise
@@ -164,9 +160,7 @@ class _Watch:
                 continue
             table.append(row | version._asdict())
             settled[path] = self._scored[identity(path)] = Scored(version, row.get("verdict", ""))
-            self.outcome.total += 1
-            self.outcome.count(row)
-            self._say(describe(row))
+            self._tell_row(row)
         table.sync()
         for path, scored in settled.items():
             self._move(path, scored, problems)
@@ -181,7 +175,7 @@ class _Watch:
             problems.add(str(error))
             return
         if moved.name != path.name:
-            self._say(f"moved      {path} to {moved}, as there was a {path.name}")
+            self._tell("moved", f"{path} to {moved}, as there was a {path.name}")
 
     def _picture_name(self, path: Path) -> Path:
         """With the time, or an image's pictures would take the place of its namesake's."""

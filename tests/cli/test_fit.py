@@ -9,8 +9,8 @@ import torch
 from conftest import TINY
 
 from anomgan import GANomaly
+from anomgan.cli.fit import fit_to_folder
 from anomgan.errors import InputError
-from anomgan.inspection.fitting import fit_to_folder
 from anomgan.model_files import read_folder
 
 OFTEN = TINY | {"training": {"steps": 60, "batch_size": 8, "checkpoint_minutes": 1e-9}}

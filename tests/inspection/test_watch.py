@@ -12,7 +12,7 @@ from anomgan.cli.watch import watch
 from anomgan.data.folders import list_images
 from anomgan.errors import InputError
 from anomgan.inspection.scorer import Pictures
-from anomgan.inspection.watching import PATIENCE, WatchJob, run_watch
+from anomgan.inspection.watch import PATIENCE, Watcher
 
 
 class Looks(threading.Event):
@@ -48,24 +48,23 @@ def place(whole_model, line, tmp_path):
             target.write_bytes(self.photographs[number].read_bytes())
             return target
 
-        def job(self, move=False, **changes):
+        def watch(self, *between, move=False, **changes):
+            """Watches for one look more than is done in between; gives new rows and notices."""
+            rows, notices = [], []
             values = {
                 "folder": self.folder,
                 "model": whole_model,
                 "table": self.table,
                 "pictures": Pictures(tmp_path / "pictures"),
-                "interval": 0.01,
                 "device": "cpu",
                 "move_ok": self.ok if move else None,
                 "move_anomalous": self.bad if move else None,
+                "scored": rows.append,
+                "notice": lambda *notice: notices.append(notice),
             }
-            return WatchJob(**values | changes)
-
-        def watch(self, *between, **changes):
-            """Watches for one look more than is done in between; gives what is said."""
-            said = []
-            run_watch(self.job(**changes), said.append, Looks(*between))
-            return said
+            Watcher(**values | changes).run(Looks(*between), 0.01)
+            assert notices.pop(0) == ("watching", str(self.folder))
+            return rows, notices
 
         def rows(self):
             return [json.loads(line) for line in self.table.read_text().splitlines()]
@@ -87,12 +86,12 @@ def place(whole_model, line, tmp_path):
 def test_images_are_scored_as_they_arrive_and_once(place):
     place.arrive("a.png")
     (place.folder / "notes.txt").write_text("no image")
-    said = place.watch(nothing, lambda: place.arrive("sub/b.png", 1), nothing, nothing)
+    new, notices = place.watch(nothing, lambda: place.arrive("sub/b.png", 1), nothing, nothing)
     rows = place.rows()
     assert [row["image"] for row in rows] == [f"{place.folder}/a.png", f"{place.folder}/sub/b.png"]
     assert all(row["verdict"] in ("ok", "anomalous") and row["model_id"] for row in rows)
-    assert said[-1].startswith("2 images: ") and str(place.table) in said[-1]
-    assert "0 images" in place.watch(nothing, nothing)[-1], "nothing is new after a restart"
+    assert [row["image"] for row in new] == [row["image"] for row in rows] and not notices
+    assert place.watch(nothing, nothing) == ([], []), "nothing is new after a restart"
     assert place.rows() == rows
 
 
@@ -110,9 +109,9 @@ def test_an_image_that_is_still_being_written_is_waited_for(place):
 def test_an_image_that_stays_unreadable_is_reported_once_until_it_changes(place):
     bad = place.folder / "a.png"
     bad.write_text("no image")
-    said = place.watch(*[nothing] * 2 * PATIENCE)
+    (row,), _ = place.watch(*[nothing] * 2 * PATIENCE)
     assert ["is not an image" in row["error"] for row in place.rows()] == [True]
-    assert "1 could not be scored" in said[-1] and bad.read_text() == "no image"
+    assert row["error"] == place.rows()[0]["error"] and bad.read_text() == "no image"
     place.watch(*[nothing] * 2 * PATIENCE)
     assert len(place.rows()) == 1
     place.watch(lambda: place.arrive("a.png"), nothing)
@@ -144,9 +143,9 @@ def test_good_and_bad_ones_are_moved_where_told_and_overwrite_nothing(place):
         assert (folder / name).read_bytes() == content
     moved = place.moved()
     place.arrive("sub/0.png")
-    said = place.watch(nothing, move=True)
+    _, notices = place.watch(nothing, move=True)
     (new,) = set(place.moved()) - set(moved)
-    assert new.name == "0-2.png" and any(str(new) in text for text in said)
+    assert new.name == "0-2.png" and any(str(new) in text for _, text in notices)
     assert new.read_bytes() == originals["sub/0.png"]
 
 
@@ -176,16 +175,15 @@ def test_a_move_that_fails_is_said_once_and_tried_again(place):
         place.ok.unlink()
         place.bad.unlink()
 
-    said = place.watch(nothing, nothing, nothing, mend, move=True)
-    problems = [text for text in said if text.startswith("problem")]
-    assert len(problems) == 1 and "cannot move" in problems[0]
+    _, notices = place.watch(nothing, nothing, nothing, mend, move=True)
+    assert [kind for kind, _ in notices] == ["problem"] and "cannot move" in notices[0][1]
     assert len(place.rows()) == 1 and len(place.moved()) == 1
 
 
 def test_a_folder_that_is_away_for_a_moment_is_waited_for(place):
     place.arrive("a.png")
     away = place.folder.with_name("away")
-    said = place.watch(
+    _, notices = place.watch(
         nothing,
         lambda: place.folder.rename(away),
         nothing,
@@ -193,9 +191,7 @@ def test_a_folder_that_is_away_for_a_moment_is_waited_for(place):
         lambda: place.arrive("b.png", 1),
         nothing,
     )
-    assert [text for text in said if "problem" in text] == [
-        f"problem    there is no folder {place.folder}"
-    ]
+    assert notices == [("problem", f"there is no folder {place.folder}")]
     assert [row["image"][-5:] for row in place.rows()] == ["a.png", "b.png"]
 
 
@@ -222,7 +218,7 @@ def test_kills_lose_and_double_nothing(place, patch_model, rng):
             shutil.copy(photograph, place.folder / f"{copy}_{number}.png")
             contents.add((f"{copy}_{number}.png", photograph.read_bytes()))
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["anomgan.inspection.watching"])
+    processes.set_forkserver_preload(["anomgan.cli.watch", "anomgan.inspection.watch"])
     arguments = {
         "dir": place.folder,
         "out": place.table,

@@ -4,27 +4,27 @@ import multiprocessing
 import os
 import sys
 import time
+from contextlib import suppress
 
 import pytest
+import typer
 
+from anomgan.cli.score import score
 from anomgan.data.folders import list_images
 from anomgan.errors import InputError, Interrupted
-from anomgan.inspection.scorer import Pictures
-from anomgan.inspection.scoring import ScoreJob, run_score
 
 
-def job(model, images=(), **changes):
-    values = {
-        "images": list(images),
-        "folder": None,
-        "model": model,
-        "table": None,
-        "resume": False,
-        "pictures": Pictures("pictures"),
-        "as_json": False,
-        "device": "cpu",
-    }
-    return ScoreJob(**values | changes)
+@pytest.fixture
+def say(capsys):
+    """Scores images; gives the lines that are printed."""
+
+    def run(model, images=(), **options):
+        capsys.readouterr()
+        with suppress(typer.Exit):  # some images cannot be read
+            score(list(images), model=model, device="cpu", **options)
+        return capsys.readouterr().out.splitlines()
+
+    return run
 
 
 def read(table):
@@ -46,15 +46,15 @@ def parts(line, tmp_path):
     return folder
 
 
-def test_images_that_are_scored_together_get_the_rows_they_get_alone(whole_model, line, tmp_path):
+def test_images_that_are_scored_together_get_the_rows_they_get_alone(
+    say, whole_model, line, tmp_path
+):
     images = list_images(line / "test")
     (tmp_path / "bad.png").write_text("no image")
     images.insert(2, tmp_path / "bad.png")
 
     def rows(some):
-        lines = []
-        run_score(job(whole_model, some, as_json=True), lines.append)
-        return [json.loads(line) for line in lines]
+        return [json.loads(line) for line in say(whole_model, some, json=True)]
 
     together, alone = rows(images), [row for image in images for row in rows([image])]
     assert [row["image"] for row in together] == [str(image) for image in images]
@@ -66,69 +66,69 @@ def test_images_that_are_scored_together_get_the_rows_they_get_alone(whole_model
             assert one["score"] == pytest.approx(other["score"], rel=1e-4)
 
 
-def test_an_image_that_is_named_twice_is_scored_once(whole_model, parts, tmp_path):
+def test_an_image_that_is_named_twice_is_scored_once(say, whole_model, parts, tmp_path):
     first = list_images(parts)[0]
     table = tmp_path / "r.jsonl"
-    outcome = run_score(
-        job(whole_model, [first, parts / ".." / "parts" / first.name], folder=parts, table=table),
-        print,
-    )
-    assert outcome.total == len(read(table)) == 46
+    images = [first, parts / ".." / "parts" / first.name]
+    said = say(whole_model, images, dir=parts, out=table)
+    assert said[-1].startswith("46 images: ") and len(read(table)) == 46
 
 
 @pytest.mark.parametrize("name", ["r.jsonl", "r.csv"])
-def test_a_job_that_stopped_goes_on_and_counts_everything(whole_model, parts, tmp_path, name):
+def test_a_job_that_stopped_goes_on_and_counts_everything(say, whole_model, parts, tmp_path, name):
     table, whole = tmp_path / name, tmp_path / f"whole_{name}"
-    expected = run_score(job(whole_model, folder=parts, table=whole), print)
+    expected = say(whole_model, dir=parts, out=whole)[-1].replace(str(whole), str(table))
     lines = whole.read_bytes().splitlines(keepends=True)
     table.write_bytes(b"".join(lines[:20]) + lines[20][:30])
     before = table.read_bytes()
     with pytest.raises(InputError, match="exists already"):
-        run_score(job(whole_model, folder=parts, table=table), print)
+        say(whole_model, dir=parts, out=table)
     assert table.read_bytes() == before
-    said = []
-    outcome = run_score(job(whole_model, folder=parts, table=table, resume=True), said.append)
+    said = say(whole_model, dir=parts, out=table, resume=True)
     done = 19 if name == "r.csv" else 20
     assert said[0] == f"{done} of 46 images are in {table} already"
-    assert outcome == expected and outcome.failed == 1
+    assert said[-1] == expected and "1 could not be scored" in expected
     assert [(r["image"], r.get("verdict")) for r in read(table)] == [
         (r["image"], r.get("verdict")) for r in read(whole)
     ]
     content = table.read_bytes()
-    assert run_score(job(whole_model, folder=parts, table=table, resume=True), print) == expected
+    assert say(whole_model, dir=parts, out=table, resume=True)[-1] == expected
     assert table.read_bytes() == content, "nothing is left to do"
 
 
-def test_a_table_of_another_model_is_not_gone_on_with(whole_model, patch_model, parts, tmp_path):
+def test_a_table_of_another_model_is_not_gone_on_with(
+    say, whole_model, patch_model, parts, tmp_path
+):
     table = tmp_path / "r.jsonl"
-    run_score(job(whole_model, folder=parts, table=table), print)
+    say(whole_model, dir=parts, out=table)
     with pytest.raises(InputError, match="results of another model"):
-        run_score(job(patch_model, folder=parts, table=table, resume=True), print)
+        say(patch_model, dir=parts, out=table, resume=True)
     with pytest.raises(InputError, match="name it with --out"):
-        run_score(job(whole_model, folder=parts, resume=True), print)
+        say(whole_model, dir=parts, resume=True)
 
 
-def test_ctrl_c_says_how_to_go_on(whole_model, parts, tmp_path):
+def test_ctrl_c_says_how_to_go_on(whole_model, parts, tmp_path, monkeypatch):
     table = tmp_path / "r.jsonl"
 
     def interrupt(text):
         raise KeyboardInterrupt
 
+    monkeypatch.setattr("typer.echo", interrupt)
     with pytest.raises(Interrupted, match="r.jsonl holds the results so far.* --resume goes on"):
-        run_score(job(whole_model, folder=parts, table=table), interrupt)
+        score(dir=parts, model=whole_model, out=table, device="cpu")
     assert len(read(table)) == 1, "bad.png is the first, and the first that is spoken of"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no kill -9 there")
 @pytest.mark.parametrize("name", ["r.jsonl", "r.csv"])
-def test_kills_lose_and_double_nothing(patch_model, parts, tmp_path, name, rng):
+def test_kills_lose_and_double_nothing(say, patch_model, parts, tmp_path, name, rng):
     table = tmp_path / name
-    going_on = job(patch_model, folder=parts, table=table, resume=True)
+    going_on = {"model": patch_model, "dir": parts, "out": table, "resume": True}
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["anomgan.inspection.scoring"])
+    processes.set_forkserver_preload(["anomgan.cli.score", "anomgan.inspection.scorer"])
     for _ in range(3):
         size = table.stat().st_size if table.exists() else 0
-        process = processes.Process(target=run_score, args=(going_on, print))
+        process = processes.Process(target=score, kwargs=going_on | {"device": "cpu"})
         process.start()
         while process.is_alive() and not (table.exists() and table.stat().st_size > size + 300):
             time.sleep(0.001)
@@ -137,5 +137,5 @@ def test_kills_lose_and_double_nothing(patch_model, parts, tmp_path, name, rng):
         process.join()
     cut_off = table.read_bytes().count(b"\n")
     assert 3 <= cut_off < 46
-    assert run_score(going_on, print).total == 46
+    assert say(**going_on)[-1].startswith("46 images: ")
     assert [row["image"] for row in read(table)] == [str(path) for path in list_images(parts)]

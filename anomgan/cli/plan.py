@@ -1,4 +1,4 @@
-"""What a fit in feature space is about to do: what it sees, and how long it will take."""
+"""What `anomgan fit` says before it begins: what it sees, and how long it will take."""
 
 import time
 from collections.abc import Callable
@@ -16,17 +16,17 @@ from anomgan.training.recipe import Phase
 SMALLEST = 8
 """Pixels, as the backbone sees an image, of the smallest defect that usually shows."""
 VECTORS = 2
-"""A place is seen as a vector and what is left of it, if place is used; that takes longer."""
+"""Vectors per place: the features, and their residual where place is used, which takes longer."""
 LOOKED_AT = 50
-"""Images whose size is read."""
+"""Number of images whose size is read."""
 BESIDES = 1.3
-"""What a training step takes beside the networks: batches, averages, the optimiser."""
+"""Factor for what a training step takes besides the networks: batches, averages, optimiser."""
 
 
 def describe_plan(detector: Detector, normal_dir: Path) -> list[str]:
-    """What the networks will see of the images, and how long the fit will take.
+    """Say what the networks will see of the images, and how long the fit will take.
 
-    Nothing in pixel space.
+    Says nothing in pixel space.
 
     Raises:
         InputError: the folder cannot be read, or the weights of the backbone cannot be had.
@@ -54,7 +54,7 @@ def describe_plan(detector: Detector, normal_dir: Path) -> list[str]:
 
 
 def estimate_seconds(detector: Detector, images: int) -> float:
-    """How long a fit on so many images will take, from one image and one step of each phase."""
+    """Estimate how long a fit will take, from the time of one image and one step of each phase."""
     assert detector.feature_space is not None
     space, device = detector.feature_space, detector.device
     side = -(-space.long_side // space.grid.multiple) * space.grid.multiple
@@ -90,7 +90,7 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def _long_sides(paths: list[Path]) -> list[int]:
-    """Longer sides of some of the images, in pixels; what cannot be read is told of by the fit."""
+    """Longer sides of some of the images, in pixels; the fit reports those that cannot be read."""
     sides = []
     for path in paths[:: max(1, len(paths) // LOOKED_AT)]:
         try:

@@ -8,10 +8,9 @@ import pytest
 from conftest import TINY
 
 from anomgan import AnoGAN, GANomaly, Inspector, Restoration, load
-from anomgan.detectors import METHODS
+from anomgan.detectors import METHODS, exporter
+from anomgan.detectors.exporter import Agreement, compare, export_model
 from anomgan.errors import InputError, ModelError
-from anomgan.inspection import export
-from anomgan.inspection.export import compare, export_model
 
 SHORT = {"training": {"steps": 2, "batch_size": 8}, "network": {"features": 4}}
 EXPORTABLE = [name for name, method in METHODS.items() if not method.searches]
@@ -28,14 +27,14 @@ def patches(line, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def files(patches, line, tmp_path_factory):
-    """That model in each format, and what was said of it."""
+    """Finds that model as a file, by its format."""
     folder = tmp_path_factory.mktemp("files")
 
     def find(format):
         path = folder / f"part{'.onnx' if format == 'onnx' else '.pt'}"
         if not path.exists():
-            said = export_model(patches, path, format, line / "test")
-            assert "15 images" in said and "15 of 15 verdicts are the same" in said
+            found = export_model(patches, path, format, line / "test")
+            assert found.images == found.verdicts == 15
         return path
 
     return find
@@ -52,8 +51,7 @@ def exported(request, files):
 @pytest.mark.parametrize("name", EXPORTABLE)
 def test_every_detector_but_a_search_is_exported(models, images, name, tmp_path):
     path = tmp_path / "part.pt"
-    said = export_model(models(name), path, "torchscript")
-    assert f"{path}: " in said and "4 images of noise" in said
+    assert export_model(models(name), path, "torchscript").images == 4, "of noise"
     native = load(models(name), "cpu").score(images[1])
     for one, other in zip(load(path, "cpu").score(images[1]), native, strict=True):
         assert one.score == pytest.approx(other.score, rel=1e-4, abs=1e-5)
@@ -98,14 +96,14 @@ def test_a_model_in_feature_space_gives_the_same_scores(align, format, line, rng
     assert (native.feature_space.eigenmaps is None) == (align == "none")
     native.save(tmp_path / "model")
     path = tmp_path / ("part.onnx" if format == "onnx" else "part.pt")
-    said = export_model(tmp_path / "model", path, format, line / "test")
-    assert "15 images" in said and "15 of 15 verdicts are the same" in said
+    found = export_model(tmp_path / "model", path, format, line / "test")
+    assert found.images == found.verdicts == 15
     other = load(path, "cpu")
     shapes = [(96, 96), (41, 130), (200, 90, 3), (8, 8)]
     frames = [rng.integers(0, 256, shape, dtype=np.uint8) for shape in shapes]
     found = compare(native, other, [*frames, *sorted((line / "test").glob("*/*.png"))])
     assert found.images == found.verdicts == 19
-    assert max(found.score, found.heat) < export.TOLERANCE
+    assert max(found.score, found.heat) < exporter.TOLERANCE
     assert [one.heatmap.shape for one in other.score(frames)] == [one.shape[:2] for one in frames]
 
 
@@ -140,7 +138,7 @@ def test_a_search_is_not_exported(images, tmp_path):
 
 def test_other_numbers_are_an_error_and_leave_the_old_file(models, tmp_path, monkeypatch):
     (tmp_path / "part.pt").write_bytes(b"earlier")
-    monkeypatch.setattr(export, "TOLERANCE", 0.0)
+    monkeypatch.setattr(exporter, "TOLERANCE", 0.0)
     with pytest.raises(ModelError, match="part.pt is not written.*0 is allowed"):
         export_model(models("ganomaly"), tmp_path / "part.pt", "torchscript")
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"earlier"]
@@ -148,9 +146,9 @@ def test_other_numbers_are_an_error_and_leave_the_old_file(models, tmp_path, mon
 
 def test_another_model_does_not_agree(models, images):
     one, other = (load(models(name), "cpu") for name in ("pca", "mean-image"))
-    assert compare(one, one, images[1]) == export.Agreement(12, 0.0, 0.0, 12)
+    assert compare(one, one, images[1]) == Agreement(12, 0.0, 0.0, 12)
     found = compare(one, other, images[1])
-    assert min(found.score, found.heat) > 100 * export.TOLERANCE
+    assert min(found.score, found.heat) > 100 * exporter.TOLERANCE
 
 
 def test_what_cannot_be_used_is_refused_before_any_work(models, tmp_path):

@@ -3,8 +3,8 @@ import pytest
 from PIL import Image
 
 from anomgan import GANomaly
+from anomgan.cli.plan import describe_plan, estimate_seconds
 from anomgan.errors import InputError, SettingsError
-from anomgan.inspection.plan import describe_plan, estimate_seconds
 
 SMALL = {"backbone": {"long_side": 128}, "network": {"features": 32}, "training": {"steps": 10}}
 

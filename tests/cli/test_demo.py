@@ -1,12 +1,15 @@
+import json
+
 import pytest
 
+from anomgan.cli.demo import demo
 from anomgan.errors import InputError
-from anomgan.inspection.demo import run_demo
 
 
 def test_the_demo_convinces(tmp_path):
     out = tmp_path / "demo"
-    assert run_demo(out, device="cpu") >= 0.95
+    demo(out, device="cpu")
+    assert json.loads((out / "figures.json").read_text())["image_auroc"] >= 0.95
     assert {path.name for path in out.iterdir()} == {
         "report.html",
         "figures.json",
@@ -21,4 +24,4 @@ def test_the_demo_convinces(tmp_path):
 def test_the_demo_does_not_touch_other_folders(tmp_path):
     (tmp_path / "letters.txt").write_text("mine")
     with pytest.raises(InputError, match="not an earlier demo"):
-        run_demo(tmp_path)
+        demo(tmp_path)

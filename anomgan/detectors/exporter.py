@@ -1,4 +1,4 @@
-"""`anomgan export` as a job: one file out of a model folder, checked against it on images."""
+"""Writes a model folder as one file, and checks the file against the model on images."""
 
 import io
 import warnings
@@ -26,14 +26,14 @@ from anomgan.networks.folding import fold_batch_norms
 
 Format = Literal["onnx", "torchscript"]
 OPSET = 18
-"""Version of the ONNX operators: the one that torch writes without converting, from 2.6 on."""
+"""Version of the ONNX operators: torch (from 2.6) writes this one without converting."""
 TOLERANCE = 1e-3
-"""How far scores and heatmaps may be from those of the model, as a share of the largest one."""
+"""Largest difference allowed between scores, and between heatmaps, as a share of the largest."""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How well an exported file and its model agree.
+    """How closely an exported file and its model agree.
 
     Attributes:
         images: that both have scored.
@@ -47,11 +47,19 @@ class Agreement:
     heat: float
     verdicts: int
 
+    @property
+    def differences(self) -> str:
+        """Both differences in words."""
+        return f"scores within {self.score:.1e} and heatmaps within {self.heat:.1e}"
+
 
 def export_model(
-    model: Path, out: Path | None, format: Format = "onnx", check_dir: Path | None = None
-) -> str:
-    """Export a model folder to one file, and say how well the two agree.
+    model: Path,
+    out: Path,
+    format: Format = "onnx",
+    images: Path | Sequence[Source] | None = None,
+) -> Agreement:
+    """Export a model folder to one file, and compare the two.
 
     The file holds a graph of what the networks do with one batch of views, from "views" uint8
     [N, h, w, C] (grey or RGB) to the maps of `Detector.infer`: "reconstruction" [N, C, h, w] in
@@ -61,17 +69,16 @@ def export_model(
 
     Args:
         model: model folder.
-        out: file to write or replace, which ends in .onnx or .pt; None for one that is called like
-            the model, in the current folder.
+        out: file to write or replace; ends in .onnx or .pt.
         format: "onnx" or "torchscript".
-        check_dir: folder of images on which both must agree within `TOLERANCE`; None for noise.
+        images: folder, paths or arrays on which both must agree within `TOLERANCE`; None for
+            noise.
 
     Raises:
         ModelError: the model cannot be loaded or exported, a package is missing, or the exported
             file does not agree with it. There is no new file then.
         InputError: the images cannot be used, or `out` cannot be written.
     """
-    out = out or Path(f"{model.resolve().name}{FORMATS[format]}")
     if out.suffix != FORMATS[format]:
         raise InputError(f"{out}: the name of a file of format {format} ends in {FORMATS[format]}")
     if out.is_dir():
@@ -84,25 +91,22 @@ def export_model(
             f"no graph can; export f-anogan, which does not search, or use the folder as it is"
         )
     assert detector.fitted is not None
-    images = list_images(check_dir) if check_dir else _noise(detector.fitted)
+    if images is None:
+        images = _noise(detector.fitted)
+    elif isinstance(images, Path):
+        images = list_images(images)
     graph = _Graph(load(model, "cpu"))
     text = describe(card, detector.fitted, graph.maps, graph.stride, detector.grid)
     with atomic_path(out) as temporary:
         written = _onnx(graph, text) if format == "onnx" else _torchscript(graph, text)
         temporary.write_bytes(seal(written))
         found = compare(detector, load(temporary, "cpu"), images)
-        differences = f"scores within {found.score:.1e} and heatmaps within {found.heat:.1e}"
         if not (found.score <= TOLERANCE and found.heat <= TOLERANCE):  # nor if one is NaN
             raise ModelError(
-                f"{out} is not written: it has {differences} of those of {model}, as a share of "
-                f"the largest one, and {TOLERANCE:g} is allowed; try the other format"
+                f"{out} is not written: it has {found.differences} of those of {model}, as a share "
+                f"of the largest one, and {TOLERANCE:g} is allowed; try the other format"
             )
-    what = f"images of {check_dir}" if check_dir else "images of noise (--check-dir for yours)"
-    return (
-        f"{out}: {out.stat().st_size / 1e6:.1f} MB. On {found.images} {what} it has {differences} "
-        f"of those of {model}, as a share of the largest one ({TOLERANCE:g} is allowed), and "
-        f"{found.verdicts} of {found.images} verdicts are the same."
-    )
+    return found
 
 
 def compare(detector: Detector, exported: Detector, images: Sequence[Source]) -> Agreement:
@@ -180,6 +184,7 @@ def _onnx(graph: _Graph, text: str) -> bytes:
         opset_version=OPSET,
         verbose=False,
     )
+    assert program is not None
     model = program.model_proto
     for node in model.graph.node:
         del node.metadata_props[:]  # where the code lies on the machine that exports

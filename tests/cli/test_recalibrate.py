@@ -3,11 +3,11 @@ import pytest
 from conftest import TINY
 
 from anomgan import GANomaly, load
+from anomgan.cli.info import model_card
+from anomgan.cli.recalibrate import recalibrate
 from anomgan.data.flange import write_line
 from anomgan.data.folders import list_images
 from anomgan.errors import InputError, SettingsError
-from anomgan.inspection.cards import model_card
-from anomgan.inspection.recalibrating import recalibrate_folder
 from anomgan.model_files import read_folder
 
 
@@ -30,12 +30,13 @@ def new_ok(tmp_path_factory):
     return folder / "train" / "good"
 
 
-def test_new_images_take_the_place_of_the_old_calibration_and_nothing_else(model, new_ok):
+def test_new_images_take_the_place_of_the_old_calibration_and_nothing_else(model, new_ok, capsys):
     before, weights = read_folder(model, "")
     scored = sorted(result.score for result in load(model, "cpu").score(list_images(new_ok)))
     history = (model / "history.csv").read_text().splitlines()
 
-    said = recalibrate_folder(model, new_ok, model, device="cpu")
+    recalibrate(new_ok, model, device="cpu")
+    said = capsys.readouterr().out
     assert "on 12 other good images" in said and "Threshold" in said
     after, same = read_folder(model, "")
     assert after["calibration"]["scores"] == pytest.approx(scored)
@@ -55,7 +56,7 @@ def test_new_images_take_the_place_of_the_old_calibration_and_nothing_else(model
 
 def test_another_rate_and_another_folder_leave_the_model_as_it_was(model, new_ok, tmp_path):
     before = {path.name: path.read_bytes() for path in model.iterdir()}
-    recalibrate_folder(model, new_ok, tmp_path / "new", false_alarm_rate=0.5, device="cpu")
+    recalibrate(new_ok, model, tmp_path / "new", false_alarm_rate=0.5, device="cpu")
     detector = load(tmp_path / "new", "cpu")
     assert detector.fitted.calibration.false_alarm_rate == 0.5
     assert detector.settings.calibration.false_alarm_rate == 0.5
@@ -64,11 +65,12 @@ def test_another_rate_and_another_folder_leave_the_model_as_it_was(model, new_ok
     assert {path.name: path.read_bytes() for path in model.iterdir()} == before
 
 
-def test_photographs_of_one_part_count_as_one(model, new_ok, tmp_path):
+def test_photographs_of_one_part_count_as_one(model, new_ok, tmp_path, capsys):
     rows = [f"{path.name},{i // 2}" for i, path in enumerate(list_images(new_ok))]
     table = tmp_path / "groups.csv"
     table.write_text("\n".join(["file,group", *rows]))
-    assert "6 groups" in recalibrate_folder(model, new_ok, model, groups=table, device="cpu")
+    recalibrate(new_ok, model, groups=table, device="cpu")
+    assert "6 groups" in capsys.readouterr().out
     assert load(model, "cpu").fitted.calibration.groups == 6
 
 
@@ -80,13 +82,13 @@ def test_what_cannot_be_calibrated_on_is_refused_and_the_model_stays(model, new_
         folder.mkdir()
         (folder / "0.png").write_bytes(images[0].read_bytes())
     with pytest.raises(InputError, match="few holds only 1 usable images; at least 6"):
-        recalibrate_folder(model, few, model, device="cpu")
+        recalibrate(few, model, device="cpu")
     with pytest.raises(InputError, match="images that the model learnt from"):
-        recalibrate_folder(model, line / "train" / "good", model, device="cpu")
+        recalibrate(line / "train" / "good", model, device="cpu")
     with pytest.raises(SettingsError, match="false_alarm_rate = 1.5"):
-        recalibrate_folder(model, new_ok, model, false_alarm_rate=1.5, device="cpu")
+        recalibrate(new_ok, model, false_alarm_rate=1.5, device="cpu")
     with pytest.raises(InputError, match="holds files but no model"):
-        recalibrate_folder(model, new_ok, photos, device="cpu")
+        recalibrate(new_ok, model, photos, device="cpu")
     assert {path.name: path.read_bytes() for path in model.iterdir()} == before
 
 

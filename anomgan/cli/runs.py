@@ -1,4 +1,4 @@
-"""What trainings from the command line share: where settings come from and checkpoints go."""
+"""What trainings share: where settings and images come from, and where checkpoints go."""
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from anomgan.config import merge, parse_assignments, read_toml
+from anomgan.data.folders import list_images
+from anomgan.data.labels import LabelledImages, from_domains, read_labelled
 from anomgan.errors import InputError, SettingsError
 from anomgan.machine.distributed import rank
 from anomgan.model_files import check_target
@@ -15,7 +17,7 @@ from anomgan.model_files import check_target
 def gather_settings(
     config: Path | None, assignments: Sequence[str], options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Nested settings from a file, `--set` assignments and options; later ones win.
+    """Merge settings from a file, `--set` assignments and options; later ones win.
 
     Args:
         config: TOML file.
@@ -23,7 +25,7 @@ def gather_settings(
         options: values by "section.key"; None where not given.
 
     Raises:
-        SettingsError: the file cannot be read, or an assignment is none.
+        SettingsError: the file cannot be read, or an assignment is malformed.
     """
     given: dict[str, Any] = {}
     for key, value in options.items():
@@ -43,7 +45,7 @@ def take_method(
     known: Sequence[str],
     default: str | None = None,
 ) -> str:
-    """Take the method out of the settings, unless it is named apart from them.
+    """Remove the method from the settings, and choose between it, `name` and the default.
 
     Args:
         values: settings; their key `kind` is removed.
@@ -66,11 +68,29 @@ def take_method(
     return chosen
 
 
+def read_folders(
+    folders: Sequence[Path], domains: Sequence[str], *, labelled: bool
+) -> LabelledImages | list[Path]:
+    """List images of folders, or labelled images of folders or of one folder for each domain.
+
+    Raises:
+        InputError: both or neither are given, or a folder cannot be used.
+    """
+    if domains and not labelled:
+        raise InputError("labels are of no use here: give --data-dir DIR instead of --domain")
+    if bool(folders) == bool(domains):
+        or_domains = ", or --domain NAME=DIR for each domain" if labelled else ""
+        raise InputError(f"say where the images are: --data-dir DIR{or_domains}")
+    if not labelled:
+        return [path for folder in folders for path in list_images(folder)]
+    return from_domains(_by_name(domains)) if domains else read_labelled(folders)
+
+
 @contextmanager
 def work_folder(out: Path, what: str, resume: bool) -> Iterator[Path | None]:
-    """Yield `<out>.training`, where checkpoints live until the model is saved in `out`.
+    """Yield `<out>.training`, which holds checkpoints until the model is saved in `out`.
 
-    Of processes that train together only the first one has it; the others are given None.
+    If several processes train together, only the first one gets it; the others get None.
 
     Args:
         out: model folder.
@@ -101,3 +121,15 @@ def work_folder(out: Path, what: str, resume: bool) -> Iterator[Path | None]:
             work.rmdir()
         raise
     shutil.rmtree(work, ignore_errors=True)
+
+
+def _by_name(domains: Sequence[str]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for text in domains:
+        name, equals, folder = text.partition("=")
+        if not (name and equals and folder):
+            raise InputError(f"--domain {text}: write it as NAME=DIR")
+        if name in found:
+            raise InputError(f"--domain {name} is given twice; put its images into one folder")
+        found[name] = Path(folder)
+    return found

@@ -1,0 +1,95 @@
+"""What verbs that work through many images share: counts, lines of text, exit codes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from anomgan.errors import InputError
+from anomgan.inspection.results_table import Row
+
+
+@dataclass
+class Outcome:
+    """Counts over the images of a batch."""
+
+    total: int
+    anomalous: int = 0
+    failed: int = 0
+
+    def count(self, row: Row) -> None:
+        """Count the verdict of a row, or that there is none."""
+        verdict = row.get("verdict")
+        self.failed += not verdict
+        self.anomalous += verdict == "anomalous"
+
+
+def exit_if_failed(outcome: Outcome) -> None:
+    """Exit with 3 if some images failed, with 2 if all did."""
+    if outcome.failed:
+        raise typer.Exit(2 if outcome.failed == outcome.total else 3)
+
+
+def describe_row(row: Row) -> str:
+    """A row of results in one line."""
+    if "error" in row:
+        return f"error      {row['error']}"
+    regions = len(row["regions"])
+    text = f"{row['verdict']:<10} {row['image']}  score {row['score']:.4g}  p {row['p_value']:.3g}"
+    if regions:
+        first = row["regions"][0]
+        text += f"  {regions} region{'s' * (regions > 1)}, hottest at x {first['x']} y {first['y']}"
+        text += f" ({first['width']} x {first['height']})"
+    return text + (f"  {row['heatmap']}" if row["heatmap"] else "")
+
+
+def verdict_counts(outcome: Outcome, table: Path | None) -> str:
+    """The counts of scored images in one line."""
+    ok = outcome.total - outcome.anomalous - outcome.failed
+    text = f"{outcome.total} images: {ok} ok, {outcome.anomalous} anomalous"
+    if outcome.failed:
+        text += f", {outcome.failed} could not be scored"
+    return text + (f"; table in {table}" if table else "")
+
+
+def targets_of(images: Sequence[Path], folder: Path | None, out: Path) -> dict[Path, Path]:
+    """Map each PNG file to write in `out` to the image it is made from.
+
+    Args:
+        images: files.
+        folder: its images are added, with their sub-folders.
+        out: folder to write.
+
+    Raises:
+        InputError: there are no images, two would become the same file, or one would be
+            overwritten.
+    """
+    from anomgan.data.folders import list_images
+
+    named = [(path, Path(path.name)) for path in images]
+    if folder:
+        if out.resolve().is_relative_to(folder.resolve()):
+            raise InputError(f"--out {out} lies in {folder}; choose a folder outside of it")
+        named += [(path, path.relative_to(folder)) for path in list_images(folder)]
+    if not named:
+        raise InputError("there are no images; say which")
+    sources = {path.resolve() for path, _ in named}
+    targets: dict[Path, Path] = {}
+    for path, name in named:
+        target = out / name.with_suffix(".png")
+        if target in targets:
+            raise InputError(
+                f"{targets[target]} and {path} would both become {target}; rename one of them, or "
+                f"choose another --out for it"
+            )
+        if target.resolve() in sources:
+            raise InputError(f"{target} would be overwritten; choose another --out")
+        targets[target] = path
+    return targets
+
+
+def file_counts(outcome: Outcome, verb: str, out: Path) -> str:
+    """The counts of translated or projected images in one line."""
+    text = f"{outcome.total - outcome.failed} images {verb}, in {out}/"
+    return text + (f"; {outcome.failed} could not be" if outcome.failed else "")

@@ -1,0 +1,132 @@
+"""`anomgan generator evaluate`: how good a generator's images are."""
+
+from collections.abc import Sequence
+from json import dumps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from anomgan.cli.options import DEFAULT_GENERATOR, Device, Domains, Generator
+
+if TYPE_CHECKING:
+    import numpy as np
+    from rich.table import Table
+
+    from anomgan.data.normals import Source
+    from anomgan.data.prepare import Preparation
+    from anomgan.evaluation.quality import Figures
+
+INCEPTION, OWN = "inception", "own"
+CLASSIFIER_STEPS = 1000
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of real images, best of such as the generator was not trained on; for a "
+        "translator with a sub-folder for each domain."
+    ),
+]
+Features = Annotated[
+    str,
+    typer.Option(
+        help="What tells images apart: inception (downloaded, 104 MB), the folder of a "
+        "classifier, or own (a classifier is trained on the class sub-folders first)."
+    ),
+]
+Count = Annotated[
+    int | None, typer.Option(min=2, help="Generated images. Default: as many as real ones.")
+]
+
+
+def evaluate(
+    data_dir: DataDir = None,
+    domain: Domains = None,
+    features: Features = INCEPTION,
+    count: Count = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, one object per domain.")
+    ] = False,
+    model: Generator = DEFAULT_GENERATOR,
+    device: Device = "auto",
+) -> None:
+    """Measure how good and how varied the images of a generator are: FID, KID, diversity."""
+    from rich.console import Console
+
+    folders = [data_dir] if data_dir else []
+    rows = _measure(model, folders, domain or [], features, count, device)
+    if json:
+        typer.echo("\n".join(map(dumps, rows)))
+    else:
+        Console().print(_table(rows))
+
+
+def _measure(
+    model_folder: Path,
+    folders: Sequence[Path],
+    domains: Sequence[str],
+    features: str,
+    count: int | None,
+    device: str,
+) -> "list[Figures]":
+    """The figures of a generator of images; of a translator, those of each domain."""
+    from anomgan.cli.runs import read_folders
+    from anomgan.data.labels import LabelledImages
+    from anomgan.evaluation.classifier import SMALLEST, classes_of, learn_classes, load_classifier
+    from anomgan.evaluation.feature_networks import FeatureNetwork, load_inception
+    from anomgan.evaluation.quality import measure_samples, measure_translations
+    from anomgan.generators.loading import load_generator
+    from anomgan.generators.trained_gan import TrainedGAN
+    from anomgan.generators.trained_translator import TrainedTranslator
+
+    model = load_generator(model_folder, device)
+    network: FeatureNetwork | None = None
+    if features == INCEPTION:
+        network = load_inception(device)
+    elif features != OWN:
+        network = load_classifier(features, device)
+    labelled = isinstance(model, TrainedTranslator) or network is None
+    found = read_folders(folders, domains, labelled=labelled)
+    if isinstance(found, LabelledImages):
+        labels, names = classes_of(found)
+        images = _read(found.sources, model.preparation)
+    else:
+        images = _read(found, model.preparation)
+    about: Figures = {"model": str(model_folder), "generator": model.settings.generator}
+    if network is None:
+        size = max(SMALLEST, model.settings.view.size)
+        lesson = learn_classes(
+            images, labels, names, size=size, steps=CLASSIFIER_STEPS, device=device
+        )
+        network = lesson.classifier
+        about[f"accuracy_real_{network.name}"] = lesson.accuracy
+    if isinstance(model, TrainedTranslator):
+        rows = measure_translations(model, images, labels, names, network, count)
+    else:
+        assert isinstance(model, TrainedGAN)
+        rows = [measure_samples(model, images, network, count)]
+    return [about | row for row in rows]
+
+
+def _read(sources: "Sequence[Source]", preparation: "Preparation") -> "list[np.ndarray]":
+    """Images as the generator was shown them, [h, w, C]."""
+    from anomgan.data.normals import read_source
+    from anomgan.machine.progress import progress_bar
+
+    images = []
+    with progress_bar("reading images", len(sources)) as report:
+        for done, source in enumerate(sources, start=1):
+            images.append(preparation(read_source(source), str(source)))
+            report(done)
+    return images
+
+
+def _table(rows: "Sequence[Figures]") -> "Table":
+    """Figures below each other, domains beside each other."""
+    from rich.table import Table
+
+    table = Table("figure", *[str(row.get("domain", row["generator"])) for row in rows])
+    for name in rows[0]:
+        if name not in ("model", "generator", "domain", "network"):
+            table.add_row(name, *[f"{row[name]:.4g}" for row in rows])
+    return table

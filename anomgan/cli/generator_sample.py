@@ -1,0 +1,128 @@
+"""`anomgan generator sample`: images that a generator draws."""
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from anomgan.cli.options import DEFAULT_GENERATOR, Device, Generator, Seed
+from anomgan.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+RECORD = "samples.json"
+"""How the images of a folder were made; it marks folders that may be replaced."""
+DEFAULT_SAMPLES = Path("anomgan-samples")
+DEFAULT_STRIP = Path("anomgan-interpolation.png")
+IN_A_ROW, MOST_SHOWN = 8, 64
+
+Label = Annotated[
+    str | None,
+    typer.Option("--class", help="What they are to show. Default: one class after the other."),
+]
+Truncation = Annotated[
+    float, typer.Option(min=0, help="StyleGAN: below 1 more typical images, less varied ones.")
+]
+Interpolate = Annotated[
+    bool, typer.Option("--interpolate", help="Go from one image to another, as a strip.")
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder for 000000.png and so on; earlier samples in it are replaced, other files "
+        "never. Default: anomgan-samples, unless a picture is made."
+    ),
+]
+Grid = Annotated[
+    Path | None,
+    typer.Option(
+        help="One picture of all (of 64 at most). Default with --interpolate: "
+        "anomgan-interpolation.png."
+    ),
+]
+
+
+def sample(
+    model: Generator = DEFAULT_GENERATOR,
+    count: Annotated[int, typer.Option(min=1, help="Number of images.")] = 16,
+    seed: Seed = 0,
+    label: Label = None,
+    truncation: Truncation = 1.0,
+    interpolate: Interpolate = False,
+    out: Out = None,
+    grid: Grid = None,
+    device: Device = "auto",
+) -> None:
+    """Draw images."""
+    from anomgan.generators.loading import load_gan
+
+    grid = grid or (DEFAULT_STRIP if interpolate else None)
+    out = out or (None if grid else DEFAULT_SAMPLES)
+    if grid and grid.suffix.lower() != ".png":
+        raise InputError(f"--grid {grid}: the picture must end in .png")
+    if out:
+        _check(out)
+    gan = load_gan(model, device)
+    draw = gan.interpolate if interpolate else gan.sample
+    images = draw(count, seed, label=label, truncation=truncation)
+    if out:
+        record = {
+            "model": str(model),
+            "generator": gan.settings.generator,
+            "images": len(images),
+            "seed": seed,
+            "class": label,
+            "truncation": truncation,
+            "interpolated": interpolate,
+        }
+        _write(out, images, record)
+    if grid:
+        _draw(grid, images)
+    if out:
+        typer.echo(f"{len(images)} images in {out}/")
+    if grid:
+        typer.echo(f"Picture: {grid}")
+
+
+def _check(out: Path) -> None:
+    """Refuse to mix samples with other files, or to replace files that are not samples."""
+    if out.is_file():
+        raise InputError(f"{out} is a file; choose another folder for the images")
+    if not out.is_dir():
+        return
+    names = {path.name for path in out.iterdir()}
+    others = sorted(name for name in names - {RECORD} if not re.fullmatch(r"\d{6,}\.png", name))
+    if names and (others or RECORD not in names):
+        raise InputError(
+            f"{out} holds other files than earlier samples, such as {min(others or names)}; choose "
+            f"another folder"
+        )
+
+
+def _write(out: Path, images: "np.ndarray", record: dict[str, Any]) -> None:
+    """Write numbered images and a record, all at once; earlier samples there are replaced."""
+    from PIL import Image
+
+    from anomgan.machine.files import atomic_folder
+
+    with atomic_folder(out) as temporary:
+        for number, image in enumerate(images):
+            Image.fromarray(image).save(temporary / f"{number:06d}.png")
+        (temporary / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def _draw(path: Path, images: "np.ndarray") -> None:
+    """Save rows of images; of very many only some, evenly chosen."""
+    import numpy as np
+
+    from anomgan.pictures import save_grid
+
+    shown = np.linspace(0, len(images) - 1, min(len(images), MOST_SHOWN)).round().astype(int)
+    cells = list(images[shown])
+    width = min(IN_A_ROW, len(cells))
+    cells += [np.full_like(cells[0], 255)] * (-len(cells) % width)
+    rows = [cells[first : first + width] for first in range(0, len(cells), width)]
+    save_grid(path, rows, [""] * width)

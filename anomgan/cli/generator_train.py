@@ -1,0 +1,118 @@
+"""`anomgan generator list` and `train`: the methods, and training one."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from anomgan.cli.options import DEFAULT_GENERATOR, Device, Domains
+
+if TYPE_CHECKING:
+    from anomgan.generators.trained import TrainedGenerator
+
+Method = Annotated[
+    str | None,
+    typer.Argument(help="See: anomgan generator list. Default: the settings file's."),
+]
+DataDirs = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Folder of images; for methods that learn labels with a sub-folder for each class "
+        "or a table labels.csv. May be repeated: several data sets are learnt together."
+    ),
+]
+Config = Annotated[Path | None, typer.Option(help="Settings file (TOML); see configs/generators/.")]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="One setting, as in network.features=64. May be repeated."),
+]
+SamplesEvery = Annotated[
+    int, typer.Option(min=0, help="Steps from one picture of samples to the next; 0: none.")
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on from where an earlier training was stopped.")
+]
+
+
+def list_methods() -> None:
+    """List the methods: what they learn from, what they give."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from anomgan.generators.registry import ABOUT
+
+    table = Table("generator", "learns from", "gives", "paper", show_lines=True)
+    for name, words in ABOUT.items():
+        table.add_row(name, *words)
+    Console().print(table)
+
+
+def train(
+    method: Method = None,
+    data_dir: DataDirs = None,
+    domain: Domains = None,
+    config: Config = None,
+    assignments: Assignments = None,
+    out: Annotated[Path, typer.Option(help="Model folder to write.")] = DEFAULT_GENERATOR,
+    steps: Annotated[int | None, typer.Option(help="Training steps.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Stop after this many minutes.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random. Default: 0.")] = None,
+    size: Annotated[int | None, typer.Option(help="Side of the images in pixels.")] = None,
+    samples_every: SamplesEvery = 0,
+    device: Device = "auto",
+    resume: Resume = False,
+) -> None:
+    """Train a generator on images, on images by class, or on images of several domains.
+
+    The model folder appears when all is done. Ctrl-C saves a checkpoint for --resume.
+    """
+    from anomgan.cli.runs import gather_settings, read_folders, take_method, work_folder
+    from anomgan.generators.registry import GENERATORS, METHODS
+    from anomgan.generators.train import train_generator
+    from anomgan.machine.distributed import process_group
+
+    options = {
+        "seed": seed,
+        "view.size": size,
+        "training.steps": steps,
+        "training.minutes": minutes,
+    }
+    values = gather_settings(config, assignments or [], options)
+    chosen = take_method(values, "generator", method, list(METHODS))
+    images = read_folders(data_dir or [], domain or [], labelled=chosen not in GENERATORS)
+    with process_group(), work_folder(out, "training", resume) as work:
+        model = train_generator(
+            images,
+            generator=chosen,
+            device=device,
+            work_folder=work,
+            resume=resume,
+            samples_every=samples_every,
+            **values,
+        )
+        if work is None:  # one of the further processes that torchrun starts
+            return
+        model.save(out)
+    typer.echo(_summarise(model, out))
+
+
+def _summarise(model: "TrainedGenerator", out: Path) -> str:
+    """Say what a training learned, where things are, and what to do next."""
+    from anomgan.generators.trained import SNAPSHOTS
+    from anomgan.generators.trained_gan import TrainedGAN
+
+    facts = model.facts
+    labels = f" and the labels {', '.join(model.names)}" if model.names else ""
+    grids = f"; {SNAPSHOTS}/ how it came to it" if model.snapshots else ""
+    if isinstance(model, TrainedGAN):
+        then = f"sample --model {out} --count 16"
+    else:
+        then = f"translate --model {out} --dir photos/ --to {model.names[-1]} --out translated/"
+    return "\n".join(
+        [
+            f"{model.settings.generator} learnt from {facts['images']} images{labels}.",
+            f"{facts['steps']} steps in {facts['seconds'] / 60:.1f} minutes on {facts['device']}.",
+            f"Model: {out}/  (samples.png shows what it can do{grids})",
+            f"Next:  anomgan generator {then}",
+        ]
+    )

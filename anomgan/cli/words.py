@@ -1,0 +1,69 @@
+"""Sentences about a model that several verbs say: what it learned from, what it promises."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from anomgan.detectors.calibration import Calibration
+
+
+def describe_training(detector: str, facts: Mapping[str, Any]) -> list[str]:
+    """Say how many images a model learned from, and how long it took."""
+    groups = f" in {facts['groups']} groups" if facts["groups"] else ""
+    skipped = facts["skipped_images"]
+    return [
+        f"{detector} learnt from {facts['training_images']} good images and was calibrated on "
+        f"{facts['calibration_images']} others ({facts['images']}{groups})"
+        + (f"; {skipped} unreadable files were left out." if skipped else "."),
+        f"{facts['steps']} steps in {facts['seconds'] / 60:.1f} minutes on {facts['device']}.",
+    ]
+
+
+def describe_space(facts: Mapping[str, Any]) -> list[str]:
+    """Name the pretrained networks, and say whether place is used; nothing in pixel space."""
+    if "backbones" not in facts:
+        return []
+    lines = [
+        f"Features of {one['name']} ({one['licence']}), weights from {one['origin']}, SHA-256 "
+        f"{one['sha256'] or 'not known'}."
+        for one in facts["backbones"]
+    ]
+    if facts["explained"] is None:
+        return [*lines, "Place: not used (align = none)."]
+    use = "used" if facts["place"] else "not used"
+    share = f"{facts['explained']:.0%} of the variance of good images is explained by the others"
+    return [*lines, f"Place: {use}; {share}."]
+
+
+def describe_recalibration(facts: Mapping[str, Any]) -> list[str]:
+    """Say when the calibration was replaced, and on how many images; nothing if it never was."""
+    if "recalibration" not in facts:
+        return []
+    about = facts["recalibration"]
+    groups = f" in {about['groups']} groups" if about["groups"] else ""
+    skipped = about["skipped_images"]
+    return [
+        f"Recalibrated {about['created']} on {about['images']} other good images{groups}"
+        + (f"; {skipped} unreadable files were left out." if skipped else ".")
+    ]
+
+
+def describe_promise(calibration: "Calibration") -> list[str]:
+    """Say the threshold, and what it promises about good images."""
+    rate, groups = calibration.false_alarm_rate, calibration.groups
+    grouped = groups < len(calibration.scores)
+    what = "groups of held-out images" if grouped else "held-out images"
+    low, high = calibration.rate_interval()
+    lines = [
+        f"Threshold {calibration.threshold:.4g}: at most {rate:.2%} of good images are called "
+        f"anomalous, on average over calibrations; with these {groups} {what} the long-run rate "
+        f"lies between {low:.2%} and {high:.2%} (95% confidence).",
+    ]
+    if rate > calibration.requested_rate:
+        lines.append(
+            f"WARNING: a false-alarm rate of {calibration.requested_rate:.2%} takes at least "
+            f"{calibration.groups_needed} {what}; {groups} can promise no less than {rate:.2%}. "
+            f"Add good {'parts' if grouped else 'images'}, hold more of them out "
+            f"(calibration.share), or ask for a higher --false-alarm-rate."
+        )
+    return lines
