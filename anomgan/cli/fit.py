@@ -39,7 +39,8 @@ def fit(
         ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="Settings file (TOML); see configs/ for examples.")
+        Path | None,
+        typer.Option(help="Settings file (TOML), or the name of a shipped one: ganomaly_paper."),
     ] = None,
     assignments: Annotated[
         list[str] | None,

@@ -51,7 +51,8 @@ def train(
     ] = None,
     domain: Domains = None,
     config: Annotated[
-        Path | None, typer.Option(help="Settings file (TOML); see configs/generators/.")
+        Path | None,
+        typer.Option(help="Settings file (TOML), or the name of a shipped one: dcgan_paper."),
     ] = None,
     assignments: Annotated[
         list[str] | None,
