@@ -59,9 +59,10 @@ def test_every_command_is_one_that_anomgan_has(page):
             found = command.get_command(context, name)
             assert found is not None, f"no command: anomgan {shlex.join(arguments)}"
             command = found
-        parsed = command.make_context(name, rest, parent=context).params
-        for config in [parsed.get("config")] if parsed.get("config") else []:
-            assert config.name == "my_settings.toml" or find_config(config)
+        command.make_context(name, list(rest), parent=context)
+        named = [value for option, value in zip(rest, rest[1:]) if option == "--config"]
+        for config in named:
+            assert config == "my_settings.toml" or find_config(config)
 
 
 @pytest.mark.parametrize("page", TEXTS)
