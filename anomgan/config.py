@@ -6,6 +6,7 @@ module with the settings of its networks and losses; its defaults are the parts 
 
 import tomllib
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -273,12 +274,43 @@ class Settings(LearningSettings):
 AnySettings = TypeVar("AnySettings", bound=LearningSettings)
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """Read a settings file.
+def find_config(name: Path | str) -> Path:
+    """The settings file of that name: a file that exists, or else one that anomgan brings.
+
+    Args:
+        name: path of a file; or the name of a shipped file, with or without .toml.
 
     Raises:
-        SettingsError: the file cannot be read or is not TOML.
+        SettingsError: there is neither.
     """
+    path = Path(name)
+    if path.exists() and not path.is_dir():
+        return path
+    shipped = {file.stem: file for file in _config_folder().rglob("*.toml")}
+    stem = path.name.removesuffix(".toml")
+    if stem in shipped and path == Path(path.name):
+        return shipped[stem]
+    near = get_close_matches(stem, shipped, n=4) or sorted(shipped)
+    raise SettingsError(
+        f"no settings file {name}; a path must exist, and a name must be one of anomgan's own, "
+        f"such as {', '.join(near)}"
+    )
+
+
+def _config_folder() -> Path:
+    """Where the shipped settings files are: in the package, or in a checkout beside it."""
+    package = Path(__file__).parent
+    installed = package / "configs"
+    return installed if installed.is_dir() else package.parent / "configs"
+
+
+def read_toml(name: Path | str) -> dict[str, Any]:
+    """Read a settings file, which is looked for as `find_config` does.
+
+    Raises:
+        SettingsError: there is no such file, or it cannot be read or is not TOML.
+    """
+    path = find_config(name)
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -1,4 +1,6 @@
-"""Writes the tables of README.md from the records in benchmarks/results/, between their markers.
+"""Writes the tables of README.md and docs/ from the records in benchmarks/results/.
+
+A table stands between its markers, <!-- table STUDY [FIGURE] --> and <!-- end -->.
 
 python benchmarks/tables.py
 """
@@ -15,7 +17,7 @@ from study import RESULTS, ROOT
 from anomgan.evaluation.records import Record, read_records
 from anomgan.evaluation.tables import fill_tables, markdown, study_table
 
-README = ROOT / "README.md"
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 NAMES = (
     *("fault", "detector", "photographs", "generator", "config", "space", "restarts", "figure"),
     *("precision", "seed", "kind"),
@@ -128,7 +130,8 @@ RANKED = (
 
 
 def main() -> None:
-    README.write_text(fill_tables(README.read_text(encoding="utf-8"), table), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(fill_tables(page.read_text(encoding="utf-8"), table), encoding="utf-8")
 
 
 def table(study: str, figure: str | None) -> str:

@@ -1,7 +1,7 @@
 import pytest
 from conftest import ROOT
 
-from anomgan.config import build_settings, merge, parse_assignments, read_toml
+from anomgan.config import build_settings, find_config, merge, parse_assignments, read_toml
 from anomgan.detectors import DETECTORS, METHODS
 from anomgan.detectors.ganomaly import GANomalySettings
 from anomgan.errors import SettingsError
@@ -81,6 +81,35 @@ def test_the_parts_file_of_a_detector_spells_out_its_defaults(name):
     values = read_toml(ROOT / "configs" / f"{name.replace('-', '_')}_parts.toml")
     assert build_settings(kind, values) == kind()
     assert set(values) == {key for key in kind.model_fields}, "every section is there to change"
+
+
+@pytest.mark.parametrize("name", ["ganomaly_paper", "ganomaly_paper.toml"])
+def test_a_shipped_settings_file_is_found_by_its_name_anywhere(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ganomaly_paper").mkdir()  # a model folder of that name is no settings file
+    assert find_config(name) == ROOT / "configs" / "ganomaly_paper.toml"
+    assert find_config("dcgan_paper") == ROOT / "configs" / "generators" / "dcgan_paper.toml"
+    assert read_toml(name)["detector"] == "ganomaly"
+
+
+def test_a_settings_file_that_exists_comes_before_a_shipped_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    own = tmp_path / "ganomaly_paper.toml"
+    own.write_text("seed = 3")
+    assert read_toml("ganomaly_paper.toml") == {"seed": 3}
+    assert read_toml(own) == {"seed": 3}
+
+
+def test_an_unknown_settings_file_is_refused_with_near_names(tmp_path):
+    with pytest.raises(SettingsError, match="no settings file ganomaly_papr.*ganomaly_paper"):
+        find_config("ganomaly_papr")
+    with pytest.raises(SettingsError, match="no settings file .*ganomaly_paper"):
+        find_config(tmp_path / "ganomaly_paper.toml")  # a path that is wrong is not guessed
+
+
+def test_shipped_settings_files_have_names_of_their_own():
+    names = [file.stem for file in (ROOT / "configs").rglob("*.toml")]
+    assert len(names) == len(set(names))
 
 
 def test_unreadable_settings_files_are_refused(tmp_path):

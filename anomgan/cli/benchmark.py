@@ -29,7 +29,10 @@ Detectors = Annotated[
     ),
 ]
 Configs = Annotated[
-    list[Path] | None, typer.Option("--config", help="Settings file of a detector. Repeatable.")
+    list[Path] | None,
+    typer.Option(
+        "--config", help="Settings file of a detector, or the name of a shipped one. Repeatable."
+    ),
 ]
 Assignments = Annotated[
     list[str] | None, typer.Option("--set", help="One setting for all detectors. Repeatable.")

@@ -44,7 +44,8 @@ Align = Annotated[
     ),
 ]
 Config = Annotated[
-    Path | None, typer.Option(help="Settings file (TOML); see configs/ for examples.")
+    Path | None,
+    typer.Option(help="Settings file (TOML), or the name of a shipped one: ganomaly_paper."),
 ]
 Assignments = Annotated[
     list[str] | None,

@@ -21,7 +21,10 @@ DataDirs = Annotated[
         "or a table labels.csv. May be repeated: several data sets are learnt together."
     ),
 ]
-Config = Annotated[Path | None, typer.Option(help="Settings file (TOML); see configs/generators/.")]
+Config = Annotated[
+    Path | None,
+    typer.Option(help="Settings file (TOML), or the name of a shipped one: dcgan_paper."),
+]
 Assignments = Annotated[
     list[str] | None,
     typer.Option("--set", help="One setting, as in network.features=64. May be repeated."),

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from anomgan.config import merge, parse_assignments, read_toml
+from anomgan.config import find_config, merge, parse_assignments, read_toml
 from anomgan.detectors import METHODS
 from anomgan.errors import AnomganError, InputError, Interrupted, SettingsError
 from anomgan.evaluation.evaluate import evaluate
@@ -95,7 +95,7 @@ def contenders(
     """
     changes = parse_assignments(assignments)
     found = [(name, "default", merge(base, changes)) for name in names]
-    for path in configs:
+    for path in map(find_config, configs):
         values = merge(read_toml(path), changes)
         found.append((values.pop("detector", ""), path.name, values))
     made = []

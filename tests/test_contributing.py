@@ -1,0 +1,32 @@
+import importlib.util
+import re
+
+import pytest
+from conftest import ROOT, TINY
+
+from anomgan.detectors import METHODS, load
+
+
+@pytest.fixture
+def mirror(tmp_path, monkeypatch):
+    """The detector of CONTRIBUTING.md, saved as a module and listed among the detectors."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    assert len(code.splitlines()) < 80
+    file = tmp_path / "mirror.py"
+    file.write_text(code)
+    spec = importlib.util.spec_from_file_location("mirror", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setitem(METHODS, "mirror", module.Mirror)
+    return module.Mirror
+
+
+def test_the_worked_example_fits_scores_and_is_loaded_again(mirror, line, tmp_path):
+    detector = mirror(device="cpu", **TINY).fit(line / "train" / "good")
+    part = next((line / "test" / "good").iterdir())
+    result = detector.score(part)
+    assert result.heatmap.shape == result.reconstruction.shape[:2]
+    assert detector.fitted.history[-1].keys() >= {"error", "fooling", "discriminator"}
+    detector.save(tmp_path / "model")
+    assert load(tmp_path / "model", "cpu").score(part).score == result.score

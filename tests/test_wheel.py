@@ -1,0 +1,39 @@
+import subprocess
+import sys
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from conftest import ROOT
+
+pytest.importorskip("hatchling", reason="hatchling is not installed; it builds the wheel")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel"]
+    subprocess.run([*command, "--directory", str(folder)], cwd=ROOT, check=True)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def test_the_wheel_holds_the_settings_files_and_says_that_it_is_typed(wheel):
+    files = set(map(Path, ZipFile(wheel).namelist()))
+    shipped = {path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.toml")}
+    assert {"anomgan" / path for path in shipped} <= files
+    assert Path("anomgan/py.typed") in files
+
+
+def test_an_installed_package_finds_its_settings_files_by_name(wheel, tmp_path):
+    ZipFile(wheel).extractall(tmp_path)
+    code = "from anomgan.config import find_config; print(find_config('ganomaly_paper'))"
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert Path(ran.stdout.strip()) == tmp_path / "anomgan/configs/ganomaly_paper.toml"
