@@ -195,7 +195,7 @@ class CoresetSettings(FeatureSettings):
 
     detector: Literal["coreset"] = "coreset"
     vectors: Literal["raw", "whitened"] = Field(
-        "raw",
+        "whitened",
         description="raw: directions differ in variance, as the network gives them, and a large "
         "difference counts wherever it is; whitened: all directions count alike",
     )
@@ -214,9 +214,9 @@ class Coreset(Detector):
     """Distance of each feature vector to the nearest of a few normal ones that cover all.
 
     The idea is that of Roth et al., "Towards Total Recall in Industrial Anomaly Detection"
-    (PatchCore), CVPR 2022. Of raw vectors, too, only the directions of largest variance are
-    compared here; PatchCore keeps all, and weights the score of an image by the neighbours of the
-    nearest vector.
+    (PatchCore), CVPR 2022. PatchCore compares raw vectors, with all of their directions, and
+    weights the score of an image by the neighbours of the nearest vector. Here only the directions
+    of largest variance are compared, raw or whitened.
     """
 
     profile = Profile("comparing with chosen normal features", "a minute", "never: a yardstick")

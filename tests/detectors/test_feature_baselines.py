@@ -28,7 +28,7 @@ OWN = {
         "training": {"steps": 100, "batch_size": 64},
         "network": {"features": 128},
     },
-    "coreset": {"keep": 400, "candidates": 1500},
+    "coreset": {"keep": 400, "candidates": 1500, "vectors": "raw"},
     "place-gaussian": {"grid": 20},
 }
 
