@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import pytest
 from conftest import ROOT
 
+import anomgan
 from anomgan.config import build_settings, find_config, merge, parse_assignments, read_toml
 from anomgan.detectors import DETECTORS, METHODS
 from anomgan.detectors.ganomaly import GANomalySettings
@@ -87,8 +90,12 @@ def test_the_parts_file_of_a_detector_spells_out_its_defaults(name):
 def test_a_shipped_settings_file_is_found_by_its_name_anywhere(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "ganomaly_paper").mkdir()  # a model folder of that name is no settings file
-    assert find_config(name) == ROOT / "configs" / "ganomaly_paper.toml"
-    assert find_config("dcgan_paper") == ROOT / "configs" / "generators" / "dcgan_paper.toml"
+    installed = Path(anomgan.__file__).parent / "configs"  # in a checkout they lie beside it
+    folder = installed if installed.is_dir() else ROOT / "configs"
+    shipped = folder / "ganomaly_paper.toml"
+    assert find_config(name) == shipped
+    assert shipped.read_bytes() == (ROOT / "configs" / "ganomaly_paper.toml").read_bytes()
+    assert find_config("dcgan_paper") == folder / "generators" / "dcgan_paper.toml"
     assert read_toml(name)["detector"] == "ganomaly"
 
 
