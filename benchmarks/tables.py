@@ -2,7 +2,7 @@
 
 A table stands between its markers, <!-- table STUDY [FIGURE] --> and <!-- end -->.
 
-python benchmarks/tables.py
+    python benchmarks/tables.py
 """
 
 import json

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from PIL import Image
 
-from anomgan.backbones import find
 from anomgan.data.folders import list_images
 from anomgan.detectors.base import Detector
 from anomgan.training.recipe import Phase
@@ -32,16 +31,13 @@ def describe_plan(detector: Detector, normal_dir: Path) -> list[str]:
         InputError: the folder cannot be read, or the weights of the backbone cannot be had.
         SettingsError: the backbone is unknown.
     """
-    backbone = detector.settings.backbone
-    if detector.settings.space == "pixels":
+    loaded = detector.load_backbone()
+    if detector.feature_space is None:
         return []
-    detector.load_backbone()
-    assert detector.feature_space is not None
     paths = list_images(normal_dir)
     sides = _long_sides(paths)
     seen = detector.feature_space.long_side
-    names = [name.strip() for name in backbone.name.split(",")]
-    through = ", ".join(f"{name} ({find(name).licence})" for name in names)
+    through = ", ".join(f"{one['name']} ({one['licence']})" for one in loaded)
     lines = [f"Images are seen at {seen} px on the longer side, through {through}."]
     if sides and np.median(sides) > seen:
         lost = SMALLEST * float(np.median(sides)) / seen

@@ -52,7 +52,7 @@ class Result:
 
     @property
     def verdict(self) -> str:
-        """ "ok" or "anomalous"."""
+        """What the image is called: "ok" or "anomalous"."""
         return "anomalous" if self.is_anomalous else "ok"
 
     @cached_property
