@@ -14,6 +14,7 @@ from anomgan.detectors.calibration import Calibration
 from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.heatmaps import Statistics
 from anomgan.errors import ModelError
+from anomgan.generators.loading import without_union
 from anomgan.model_files import check_weights, read_folder, write_folder
 from anomgan.pictures import save_grid, save_histogram
 from anomgan.training.checkpoint import prefixed, unprefixed
@@ -63,7 +64,7 @@ class StoredModel:
                 detector=str(card["detector"]),
                 version=str(card["version"]),
                 created=str(card["created"]),
-                settings=dict(card["settings"]),
+                settings=without_union(card["settings"]),
                 preparation=Preparation.from_dict(card["preparation"]),
                 calibration=Calibration.from_dict(card["calibration"]),
                 facts=_read_facts(card["training"]),

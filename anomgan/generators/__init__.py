@@ -6,7 +6,7 @@
 (16, 64, 64, 3)
 """
 
-from anomgan.generators.base import GANSettings, LatentGAN
+from anomgan.generators.base import LatentGAN, LatentSettings
 from anomgan.generators.loading import load_gan, load_generator, load_translator
 from anomgan.generators.registry import GENERATORS, METHODS, GeneratorName
 from anomgan.generators.train import train_generator
@@ -16,9 +16,9 @@ from anomgan.generators.trained_translator import TrainedTranslator
 __all__ = [
     "GENERATORS",
     "METHODS",
-    "GANSettings",
     "GeneratorName",
     "LatentGAN",
+    "LatentSettings",
     "TrainedGAN",
     "TrainedTranslator",
     "load_gan",

@@ -15,7 +15,7 @@ from anomgan.training.recipe import Recipe
 
 
 class LatentSettings(Section):
-    """What all generators of images from latent vectors can be told."""
+    """Settings of every generator of images from latent vectors; a method adds its own."""
 
     latent_dim: int = Field(100, ge=1, le=4096, description="length of a latent vector")
     features: int = Field(
@@ -31,27 +31,6 @@ class LatentSettings(Section):
     )
 
 
-class GANSettings(LatentSettings):
-    """Sizes of generator and opponent, and how they are trained."""
-
-    spectral_norm: bool = Field(
-        True, description="DCGAN: spectral norm instead of batch norm in the discriminator"
-    )
-    saturating: bool = Field(
-        False, description="GAN: the generator descends log(1 - D(G(z))), equation 1"
-    )
-    critic_steps: int = Field(5, ge=1, le=100, description="WGAN, WGAN-GP: critic steps per step")
-    clip: float = Field(0.01, gt=0, description="WGAN: largest magnitude of a critic's weight")
-    gradient_penalty: float = Field(10.0, ge=0, description="WGAN-GP: weight of the penalty")
-    mapping_layers: int = Field(8, ge=1, le=16, description="StyleGAN: layers from z to w")
-    style_mixing: float = Field(
-        0.9, ge=0, le=1, description="StyleGAN: share of images made of two latent vectors"
-    )
-    r1: float = Field(
-        1.0, ge=0, description="StyleGAN: weight of the gradient penalty on real images, gamma"
-    )
-
-
 class LatentGAN(Recipe):
     """A generator of images from latent vectors and its opponent, trained together.
 
@@ -59,15 +38,15 @@ class LatentGAN(Recipe):
         size: side of the images in pixels: 8, 16, 32, 64, 128, ...; 1 for feature vectors, which
             have small networks of 1x1 convolutions instead of the method's own.
         channels: image channels, 1 or 3; or the length of a feature vector.
-        settings: sizes and training.
+        settings: of the method, an instance of its `settings_type`.
     """
 
     name: ClassVar[str]
-    settings_type: ClassVar[type[GANSettings]] = GANSettings
+    settings_type: ClassVar[type[LatentSettings]]
     training: ClassVar[TrainingSettings] = TrainingSettings(steps=5000, batch_size=64)
     players = {"generator": ("generator",), "discriminator": ("discriminator",)}
 
-    def __init__(self, size: int, channels: int, settings: GANSettings) -> None:
+    def __init__(self, size: int, channels: int, settings: LatentSettings) -> None:
         self.settings = settings
         built = self.build(size, channels) if size > 1 else self._build_pointwise(channels)
         self.networks = nn.ModuleDict(built)

@@ -9,9 +9,10 @@ Mescheder et al. 2018), which is computed every few steps only, as in StyleGAN2 
 from collections.abc import Iterator
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from anomgan.generators.base import LatentGAN
+from anomgan.generators.base import LatentGAN, LatentSettings
 from anomgan.losses import discriminator_minimax, generator_non_saturating, r1_penalty
 from anomgan.networks.stylegan import MappingNetwork, StyleDiscriminator, SynthesisNetwork
 from anomgan.training.recipe import Adam, Update
@@ -22,6 +23,16 @@ MEAN_DECAY = 0.995
 """Decay per step of the mean style."""
 
 
+class StyleGANSettings(LatentSettings):
+    """Settings of StyleGAN."""
+
+    mapping_layers: int = Field(8, ge=1, le=16, description="layers from z to w")
+    style_mixing: float = Field(
+        0.9, ge=0, le=1, description="share of training images made of two latent vectors"
+    )
+    r1: float = Field(1.0, ge=0, description="weight of the gradient penalty on real images, gamma")
+
+
 class StyleGAN(LatentGAN):
     """Recipe of StyleGAN.
 
@@ -30,6 +41,8 @@ class StyleGAN(LatentGAN):
     """
 
     name = "stylegan"
+    settings_type = StyleGANSettings
+    settings: StyleGANSettings
     players = {"generator": ("mapping", "synthesis"), "discriminator": ("discriminator",)}
     optimiser = Adam(2e-3, 0.0, 0.99)
 

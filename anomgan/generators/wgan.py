@@ -7,9 +7,10 @@ algorithm 1, on the networks of DCGAN.
 from collections.abc import Iterator
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from anomgan.generators.base import GANSettings, LatentGAN
+from anomgan.generators.base import LatentGAN, LatentSettings
 from anomgan.losses import critic_wasserstein, generator_wasserstein
 from anomgan.networks.dcgan import Decoder, Discriminator
 from anomgan.training.recipe import RMSProp, Update
@@ -19,13 +20,24 @@ EARLY_STEPS, EARLY_ROUNDS = 25, 20
 as in the authors' code, for the generator needs a critic near its optimum."""
 
 
+class WGANSettings(LatentSettings):
+    """Settings of WGAN."""
+
+    critic_steps: int = Field(
+        5, ge=1, le=100, description="steps of the critic for each step of the generator"
+    )
+    clip: float = Field(0.01, gt=0, description="largest magnitude of a weight of the critic")
+
+
 class WGAN(LatentGAN):
     """Recipe of WGAN; no sigmoid, no logarithm, no momentum."""
 
     name = "wgan"
+    settings_type = WGANSettings
+    settings: WGANSettings
     optimiser = RMSProp(5e-5)
 
-    def __init__(self, size: int, channels: int, settings: GANSettings) -> None:
+    def __init__(self, size: int, channels: int, settings: WGANSettings) -> None:
         super().__init__(size, channels, settings)
         self.batches_per_step = settings.critic_steps
 

@@ -7,21 +7,35 @@ NeurIPS 2017, algorithm 1, on residual networks (appendix F).
 from collections.abc import Iterator
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from anomgan.generators.base import GANSettings, LatentGAN
+from anomgan.generators.base import LatentGAN, LatentSettings
 from anomgan.losses import critic_wasserstein, generator_wasserstein, gradient_penalty
 from anomgan.networks.resnet import ResNetCritic, ResNetGenerator
 from anomgan.training.recipe import Adam, Update
+
+
+class WGANGPSettings(LatentSettings):
+    """Settings of WGAN-GP."""
+
+    critic_steps: int = Field(
+        5, ge=1, le=100, description="steps of the critic for each step of the generator"
+    )
+    gradient_penalty: float = Field(
+        10.0, ge=0, description="weight of the gradient penalty, lambda"
+    )
 
 
 class WGANGP(LatentGAN):
     """Recipe of WGAN-GP; a step trains the critic `critic_steps` times, then the generator."""
 
     name = "wgan_gp"
+    settings_type = WGANGPSettings
+    settings: WGANGPSettings
     optimiser = Adam(1e-4, 0.0, 0.9)
 
-    def __init__(self, size: int, channels: int, settings: GANSettings) -> None:
+    def __init__(self, size: int, channels: int, settings: WGANGPSettings) -> None:
         super().__init__(size, channels, settings)
         self.batches_per_step = settings.critic_steps
 
