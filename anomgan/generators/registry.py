@@ -25,6 +25,9 @@ TRANSLATORS: dict[str, type[Translator]] = {
 }
 """Images from images."""
 
+MethodName = Literal[
+    "gan", "dcgan", "wgan", "wgan_gp", "stylegan", "cgan", "cyclegan", "stargan", "stargan_v2"
+]
 METHODS: dict[str, type[LatentGAN] | type[CGAN] | type[Translator]] = {
     **GENERATORS,
     CGAN.name: CGAN,

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 import numpy as np
 
@@ -17,9 +17,15 @@ from anomgan.data.normals import NormalImages, Source, read_normals
 from anomgan.data.prepare import Preparation
 from anomgan.data.store import ImageStore
 from anomgan.errors import InputError
+from anomgan.generators.arguments import (
+    ImageOptions,
+    NetworkOptions,
+    TrainingOptions,
+    ViewOptions,
+)
 from anomgan.generators.base import LatentGAN
 from anomgan.generators.loading import build_model
-from anomgan.generators.registry import METHODS
+from anomgan.generators.registry import METHODS, MethodName
 from anomgan.generators.trained import SNAPSHOTS, TrainedGenerator, settings_of
 from anomgan.generators.trained_translator import TrainedTranslator
 from anomgan.machine.device import choose_device
@@ -36,24 +42,48 @@ EXAMPLES = 6
 def train_generator(
     images: Images | LabelledImages,
     *,
-    generator: str = "dcgan",
+    generator: MethodName = "dcgan",
+    seed: int = 0,
+    image: ImageOptions | None = None,
+    view: ViewOptions | None = None,
+    training: TrainingOptions | None = None,
+    network: NetworkOptions | None = None,
     device: str = "auto",
     work_folder: Path | str | None = None,
     resume: bool = False,
     samples_every: int = 0,
-    **values: Any,
+    **unknown: Never,
 ) -> TrainedGenerator:
     """Train a generator.
 
+    A section such as `view` is a dict; keys that are left out have their defaults, which are named
+    here, or None for all of them.
+
     Args:
-        images: what it is to imitate; for methods that learn labels, a folder with a sub-folder
-            for each class, images by domain, or what `read_labelled` gives.
-        generator: name of the method.
-        device: "auto", "cpu", "cuda" or "mps".
-        work_folder: where checkpoints are kept; None keeps none.
-        resume: go on from the checkpoint in `work_folder`.
-        samples_every: steps between grids of samples in `work_folder`/samples; 0 for none.
-        **values: settings, nested: `view={"size": 32}, training={"steps": 3000}`.
+        images: what it learns from. A folder or a list of images; for methods that learn labels, a
+            folder with a sub-folder for each class, images by domain, or the result of
+            `read_labelled`.
+        generator: name of the method. Default "dcgan".
+        seed: of weights, batches and latent vectors. Default 0.
+        image: how images are prepared. `channels` "auto", "grey" or "rgb" ("auto"); `max_side` in
+            pixels, to which images are scaled down (256); `lighting` "keep" or "flatten" ("keep");
+            `lighting_radius` as a share of the image height (0.075).
+        view: what the networks see of an image. `kind` "whole" or "patch" ("whole"); `size` in
+            pixels, the side of the images that are generated (64); `scales`, the number of scales
+            of patches (1); `flip` and `flip_vertical`, mirror half of the views (both False).
+        training: `steps`; `batch_size` in views; `decay_from`, the share of the steps after which
+            the learning rate decays to 0; `ema`, the decay of the averaged weights. These four
+            depend on the method: see `settings_of(generator)().training`. For all methods:
+            `minutes`, a limit on the time (None); `learning_rate`, `beta1` and `beta2` of the
+            optimiser (None: those of the paper); `accumulate` in batches per step (1); `precision`
+            "auto", "float32" or "bfloat16" ("float32"); `checkpoint_minutes` (2).
+        network: sizes and losses of the method, with the keys and defaults of its settings, such
+            as `WGANGPSettings`: `latent_dim`, `features` and the method's own.
+        device: "auto", "cpu", "cuda" or "mps". Default "auto".
+        work_folder: where checkpoints are kept. Default None: no checkpoints.
+        resume: continue from the checkpoint in `work_folder`. Default False.
+        samples_every: steps between grids of samples in `work_folder`/samples. Default 0: none.
+        **unknown: there are no others. A settings file may have some: they are named in the error.
 
     Raises:
         SettingsError: a setting is unknown or out of range, or the method cannot learn the labels.
@@ -61,7 +91,9 @@ def train_generator(
         TrainingError: a loss is not finite, or the checkpoint does not fit.
         Interrupted: Ctrl-C was pressed; a checkpoint is saved.
     """
-    settings = build_settings(settings_of(generator), values)
+    given = {"image": image, "view": view, "training": training, "network": network}
+    values: dict[str, Any] = {name: one for name, one in given.items() if one is not None}
+    settings = build_settings(settings_of(generator), {"seed": seed, **values, **unknown})
     plain = issubclass(METHODS[generator], LatentGAN)
     labelled = None if plain else _labelled(images)
     sources = labelled.sources if labelled else _unlabelled(images)

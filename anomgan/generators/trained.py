@@ -5,11 +5,11 @@ from abc import ABC, abstractmethod
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
-from pydantic import create_model
+from pydantic import create_model, model_validator
 from torch import Tensor
 
 from anomgan.config import ImageSettings, LearningSettings, Section, ViewSettings
@@ -32,6 +32,12 @@ class GeneratorSettings(LearningSettings):
     image: ImageSettings = ImageSettings(lighting="keep")
     view: ViewSettings = ViewSettings(kind="whole")
     network: Section
+
+    @model_validator(mode="after")
+    def _learns_from_images(self) -> Self:
+        if self.training.hard_share:
+            raise ValueError("training.hard_share has no effect: generators learn from images")
+        return self
 
 
 @cache
