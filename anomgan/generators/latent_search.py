@@ -7,7 +7,6 @@ A code is what `LatentGAN.decode` renders: for most generators the latent vector
 StyleGAN a style.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -117,7 +116,6 @@ def search(
     *,
     start: Tensor | None = None,
     record: bool = False,
-    report: Callable[[int], None] = lambda done: None,
 ) -> Found:
     """Find a code for each image, by Adam from several starting points.
 
@@ -130,7 +128,6 @@ def search(
         settings: budget of the search.
         start: first starting point of each image, a code [N, D], from an encoder.
         record: keep the trajectory of every candidate in memory.
-        report: called with the number of images done.
     """
     images = max(1, settings.chunk // settings.restarts)
     parts = []
@@ -139,7 +136,6 @@ def search(
         begin = None if start is None else start[some]
         with torch.inference_mode(False), torch.enable_grad():
             parts.append(_search_chunk(gan, x[some].clone(), settings, begin, record))
-        report(min(first + images, len(x)))
     found = Found(
         torch.cat([part.code for part in parts]),
         torch.cat([part.loss for part in parts]),

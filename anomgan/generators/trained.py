@@ -18,7 +18,7 @@ from anomgan.data.prepare import Preparation
 from anomgan.errors import SettingsError
 from anomgan.generators.base import LatentGAN
 from anomgan.generators.registry import METHODS
-from anomgan.model_files import write_folder
+from anomgan.model_files import LOSSES, SAMPLES, write_folder
 from anomgan.pictures import save_curves
 
 SNAPSHOTS = "samples"
@@ -145,9 +145,9 @@ class TrainedGenerator(ABC):
         """Save a picture of what it has learnt."""
 
     def _draw(self, folder: Path) -> None:
-        self.draw_samples(folder / "samples.png", "Samples")
+        self.draw_samples(folder / SAMPLES, "Samples")
         if self.history:
-            save_curves(folder / "losses.png", self.history, self.settings.generator)
+            save_curves(folder / LOSSES, self.history, self.settings.generator)
         if self.snapshots is not None and self.snapshots.is_dir():
             shutil.copytree(self.snapshots, folder / SNAPSHOTS)
 

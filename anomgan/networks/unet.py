@@ -6,7 +6,9 @@ from torch import Tensor, nn
 from anomgan.networks.dcgan import pyramid_widths
 
 BLOCK = 2
-"""Side of the blocks of pixels that the network takes as one."""
+"""Side, in pixels, of the blocks that become channels."""
+DEPTH = 4
+"""Number of halvings."""
 
 
 class UNet(nn.Module):
@@ -21,13 +23,12 @@ class UNet(nn.Module):
         in_channels: channels of the input.
         out_channels: channels of the output, which has no activation.
         features: feature maps of the blocks; doubled at each of the first three halvings.
-        depth: number of halvings.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, features: int, depth: int = 4) -> None:
+    def __init__(self, in_channels: int, out_channels: int, features: int) -> None:
         super().__init__()
-        self.stride = BLOCK * 2**depth
-        widths = pyramid_widths(depth, features)
+        self.stride = BLOCK * 2**DEPTH
+        widths = pyramid_widths(DEPTH, features)
         levels = list(zip(widths, widths[1:], strict=False))
         self.stem = _block(in_channels * BLOCK**2, features, 3, 1)
         self.down = nn.ModuleList(_block(above, below, 4, 2) for above, below in levels)

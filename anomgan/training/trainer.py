@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn, optim
 
 from anomgan.config import TrainingSettings
+from anomgan.data.views import scaled
 from anomgan.errors import Interrupted, TrainingError
 from anomgan.machine.device import has_bfloat16
 from anomgan.machine.distributed import (
@@ -306,7 +307,7 @@ class Trainer:
         )
         views, *labels = (part.to(self.device) for part in batch)
         if views.dtype == torch.uint8:
-            return [views.float() / 127.5 - 1, *labels]
+            return [scaled(views), *labels]
         size = self.settings.batch_size * self.recipe.batches_per_step // ranks()
         return [with_hardest(self.recipe, views.float(), *labels, size)]
 
