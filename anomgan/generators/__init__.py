@@ -1,4 +1,4 @@
-"""The generator library, one file per method, useful by itself and embedded by the detectors.
+"""The generators, one file per method. Detectors are built on them; they can be used alone, too.
 
 >>> from anomgan.generators import load_generator, train_generator
 >>> train_generator("photos/", generator="wgan_gp", view={"size": 64}).save("my-generator")

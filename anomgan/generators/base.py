@@ -1,4 +1,4 @@
-"""What all generators of images from latent vectors share; detectors embed them as they are."""
+"""Base of the generators from latent vectors, which detectors use as they are."""
 
 from abc import abstractmethod
 from typing import ClassVar
@@ -26,17 +26,17 @@ class LatentSettings(Section):
     )
     augment: bool = Field(
         False,
-        description="show the discriminator all images in randomly changed colours, places and "
-        "cut-outs; for few images",
+        description="augment all images that the discriminator sees (colour, translation, "
+        "cutout); for training on few images",
     )
 
 
 class LatentGAN(Recipe):
-    """A generator of images from latent vectors and its opponent, trained together.
+    """A generator from latent vectors and its discriminator or critic, trained together.
 
     Args:
-        size: side of the images in pixels: 8, 16, 32, 64, 128, ...; 1 for feature vectors, which
-            have small networks of 1x1 convolutions instead of the method's own.
+        size: side of the images in pixels: 8, 16, 32, 64, 128, ...; 1 for feature vectors:
+            small networks of 1x1 convolutions then replace the method's own.
         channels: image channels, 1 or 3; or the length of a feature vector.
         settings: of the method, an instance of its `settings_type`.
     """
@@ -67,9 +67,9 @@ class LatentGAN(Recipe):
         return self.networks["generator"](z[:, :, None, None])
 
     def embed(self, z: Tensor) -> Tensor:
-        """Codes [N, D] of latent vectors [N, latent_dim], in the space in which to search.
+        """Codes [N, D] of latent vectors [N, latent_dim], in the space where a search takes place.
 
-        For most methods the latent space itself; for StyleGAN the space W of its styles.
+        For most methods this is the latent space; for StyleGAN it is the style space W.
         """
         return z
 
@@ -78,7 +78,7 @@ class LatentGAN(Recipe):
         return self.generate(code)
 
     def widen(self, code: Tensor) -> Tensor:
-        """Codes in the widest space that `decode` takes: the same for most; for StyleGAN W+."""
+        """Codes in the largest space that `decode` accepts: W+ for StyleGAN."""
         return code
 
     def truncate(self, code: Tensor, psi: float) -> Tensor:
@@ -92,9 +92,9 @@ class LatentGAN(Recipe):
         return code
 
     def improbability(self, code: Tensor) -> Tensor:
-        """How far codes [N, D] are from what the generator was trained on, [N].
+        """Penalty [N] for codes [N, D] that are improbable under the training distribution.
 
-        |z|^2 / 2: up to a constant the negative logarithm of the density of N(0, 1).
+        |z|^2 / 2, which is the negative log density of N(0, 1) up to a constant.
         """
         return code.square().sum(1) / 2
 
@@ -103,11 +103,11 @@ class LatentGAN(Recipe):
         return self.networks["discriminator"](x, layer)[1]
 
     def shown(self, x: Tensor) -> Tensor:
-        """Images as the discriminator is shown them, real and generated alike: see `augment`."""
+        """Images as the discriminator sees them, real or generated: augmented if that is set."""
         return augment(x) if self.settings.augment else x
 
     def judge(self, x: Tensor) -> Tensor:
-        """The discriminator's values of images [N, C, H, W], as it is shown them."""
+        """Output of the discriminator for images [N, C, H, W], augmented if that is set."""
         return self.networks["discriminator"](self.shown(x))[0]
 
     def draw(self, count: int, like: Tensor) -> Tensor:

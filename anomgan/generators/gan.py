@@ -28,7 +28,7 @@ class GANSettings(LatentSettings):
 
 
 class GAN(LatentGAN):
-    """Recipe of the first GAN, with Adam in place of the paper's momentum."""
+    """Recipe of the first GAN, with Adam instead of the paper's momentum."""
 
     name = "gan"
     settings_type = GANSettings

@@ -1,4 +1,4 @@
-"""Trained generators from their folders."""
+"""Loading trained generators from their model folders."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -65,7 +65,7 @@ def without_union(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def load_gan(folder: Path | str, device: str = "auto") -> TrainedGAN:
-    """Load a generator that draws images.
+    """Load a generator that samples images.
 
     Raises:
         ModelError: as `load_generator`, or it is a translator.

@@ -1,4 +1,4 @@
-"""The generators by name; a new one is listed here."""
+"""The generators by name; add a new one here."""
 
 from typing import Literal
 

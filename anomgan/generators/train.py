@@ -1,4 +1,4 @@
-"""Training a generator by itself: `train_generator`."""
+"""Training a generator: `train_generator`."""
 
 import hashlib
 import shutil
@@ -36,7 +36,7 @@ from anomgan.training.recipe import Phase
 Images = Path | str | Sequence[Source] | Mapping[str, Path | str | Sequence[Source]]
 """A folder, a list of paths or arrays, or one of these for each domain."""
 EXAMPLES = 6
-"""Images in the grid of samples of a translator."""
+"""Images in a translator's grid of samples."""
 
 
 def train_generator(
@@ -174,7 +174,7 @@ def _fingerprint(read: NormalImages, labelled: LabelledImages | None) -> str:
 
 
 def _examples(store: ImageStore, labelled: LabelledImages) -> list[np.ndarray]:
-    """A few images of each stratum in turn."""
+    """A few images of each stratum."""
     strata = labelled.strata
     members = [np.flatnonzero(strata == number) for number in np.unique(strata)]
     each = -(-EXAMPLES // len(members))

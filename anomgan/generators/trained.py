@@ -1,4 +1,4 @@
-"""What all trained generators share: their settings, their labels, their folder."""
+"""Base of the trained generators: settings, labels, and the model folder."""
 
 import shutil
 from abc import ABC, abstractmethod
@@ -26,7 +26,7 @@ SNAPSHOTS = "samples"
 
 
 class GeneratorSettings(LearningSettings):
-    """Everything that decides what a generator learns; `settings_of` gives each method's."""
+    """All settings of a generator; `settings_of` gives the settings of each method."""
 
     generator: str
     image: ImageSettings = ImageSettings(lighting="keep")
@@ -59,17 +59,17 @@ def settings_of(name: str) -> type[GeneratorSettings]:
 
 
 class TrainedGenerator(ABC):
-    """A generator with its opponent.
+    """A generator with its discriminator.
 
     Attributes:
-        settings: what it was trained with.
+        settings: of the training.
         preparation: how images become views.
-        sets: the labels that it knows; empty for most.
-        device: where it computes.
+        sets: the labels that it has learnt; empty for most methods.
+        device: of the networks.
         method: the recipe with its networks, in evaluation mode.
         facts: about its training.
-        history: rows of mean losses; empty when loaded.
-        snapshots: folder of sample grids drawn during training, to be kept with the model.
+        history: rows of mean losses; empty after loading.
+        snapshots: folder of sample grids from the training, which `save` copies to the model.
     """
 
     def __init__(
@@ -91,15 +91,15 @@ class TrainedGenerator(ABC):
 
     @property
     def names(self) -> list[str]:
-        """All labels that it knows."""
+        """All labels that it has learnt."""
         return [name for one in self.sets for name in one.names]
 
     def encode(self, label: str) -> Tensor:
-        """A label as the networks take it, [1, K].
+        """A label as input of the networks, [1, K].
 
         Args:
-            label: a class; or attributes with commas between: those that apply, while all others
-                of their data set do not; `name=0` for one that does not.
+            label: a class; or attributes separated by commas. Other attributes of the
+                same data set then do not apply; `name=0` says so explicitly.
 
         Raises:
             SettingsError: a label is unknown, or two classes exclude each other.
@@ -125,7 +125,7 @@ class TrainedGenerator(ABC):
         return torch.tensor([values], device=self.device)
 
     def save(self, folder: Path | str) -> None:
-        """Write a folder with settings, weights, history, its curves, and a grid of samples.
+        """Write a model folder: settings, weights, history, loss curves and a grid of samples.
 
         Raises:
             InputError: the folder cannot be written to, or holds something else.
@@ -142,7 +142,7 @@ class TrainedGenerator(ABC):
 
     @abstractmethod
     def draw_samples(self, path: Path, title: str) -> None:
-        """Save a picture of what it has learnt."""
+        """Save a grid of example images."""
 
     def _draw(self, folder: Path) -> None:
         self.draw_samples(folder / SAMPLES, "Samples")
@@ -155,7 +155,7 @@ class TrainedGenerator(ABC):
 def recipe_of(
     settings: GeneratorSettings, preparation: Preparation, sets: tuple[LabelSet, ...]
 ) -> Any:
-    """The method that the settings name, with freshly initialised networks."""
+    """The method that the settings name, with new networks."""
     method = METHODS[settings.generator]
     torch.manual_seed(settings.seed)
     common = settings.view.size, preparation.channels, settings.network

@@ -1,4 +1,4 @@
-"""WGAN: a critic that estimates the Wasserstein distance, its weights clipped to keep it flat.
+"""WGAN: a critic estimates the Wasserstein distance; clipped weights bound its slope.
 
 Arjovsky, Chintala and Bottou, "Wasserstein Generative Adversarial Networks", ICML 2017,
 algorithm 1, on the networks of DCGAN.
@@ -16,8 +16,8 @@ from anomgan.networks.dcgan import Decoder, Discriminator
 from anomgan.training.recipe import RMSProp, Update
 
 EARLY_STEPS, EARLY_ROUNDS = 25, 20
-"""In so many first steps the critic goes so often over its batches: 100 critic steps instead of 5,
-as in the authors' code, for the generator needs a critic near its optimum."""
+"""In the first EARLY_STEPS steps the critic sees its batches EARLY_ROUNDS times: 100 critic steps
+instead of 5, as in the authors' code, because the generator needs a critic near its optimum."""
 
 
 class WGANSettings(LatentSettings):
@@ -42,7 +42,7 @@ class WGAN(LatentGAN):
         self.batches_per_step = settings.critic_steps
 
     def build(self, size: int, channels: int) -> dict[str, nn.Module]:
-        """DCGAN's networks; the critic stands where others have a discriminator."""
+        """DCGAN's networks; the critic has the name `discriminator`."""
         latent_dim, features = self.settings.latent_dim, self.settings.features
         return {
             "generator": Decoder(size, channels, latent_dim, features),

@@ -1,4 +1,4 @@
-"""WGAN-GP: a Wasserstein GAN whose critic is held to gradients of length 1.
+"""WGAN-GP: a Wasserstein GAN with a penalty on critic gradients whose length is not 1.
 
 Gulrajani, Ahmed, Arjovsky, Dumoulin and Courville, "Improved Training of Wasserstein GANs",
 NeurIPS 2017, algorithm 1, on residual networks (appendix F).
@@ -40,7 +40,7 @@ class WGANGP(LatentGAN):
         self.batches_per_step = settings.critic_steps
 
     def build(self, size: int, channels: int) -> dict[str, nn.Module]:
-        """Residual generator and critic; the critic stands where others have a discriminator."""
+        """Residual generator and critic; the critic has the name `discriminator`."""
         latent_dim, features = self.settings.latent_dim, self.settings.features
         return {
             "generator": ResNetGenerator(size, channels, latent_dim, features),
@@ -53,7 +53,7 @@ class WGANGP(LatentGAN):
             with torch.no_grad():
                 fake = self.shown(self.generate(self.draw(len(real), real)))
                 real = self.shown(real)
-            # The slope is penalised between the images as the critic is shown them.
+            # The penalty is measured between images as the critic sees them.
             estimate = critic_wasserstein(self._values(real), self._values(fake))
             penalty = gradient_penalty(self._values, real, fake)
             yield Update(

@@ -14,10 +14,9 @@ DEPTH = 4
 class UNet(nn.Module):
     """Image [N, in_channels, H, W] to maps [N, out_channels, H, W]; fully convolutional.
 
-    Blocks of 2 x 2 pixels become channels at the entry and pixels again at the exit (Shi et al.
-    2016), and what comes up from below is added to the skip connection instead of being stacked on
-    it (Chaurasia and Culurciello 2017): an eighth of the arithmetic. Sides must be multiples of
-    `stride`.
+    Blocks of 2 x 2 pixels become channels at the input and pixels again at the output (Shi et al.
+    2016). Skip connections are added instead of concatenated (Chaurasia and Culurciello 2017). Both
+    together save seven eighths of the arithmetic. Sides must be multiples of `stride`.
 
     Args:
         in_channels: channels of the input.
