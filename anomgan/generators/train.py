@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Never
 
 import numpy as np
+import torch
 
 from anomgan.config import build_settings
 from anomgan.data.folders import list_images
@@ -26,7 +27,7 @@ from anomgan.generators.arguments import (
 from anomgan.generators.base import LatentGAN
 from anomgan.generators.loading import build_model
 from anomgan.generators.registry import METHODS, MethodName
-from anomgan.generators.trained import SNAPSHOTS, TrainedGenerator, settings_of
+from anomgan.generators.trained import SNAPSHOTS, GeneratorSettings, TrainedGenerator, settings_of
 from anomgan.generators.trained_translator import TrainedTranslator
 from anomgan.machine.device import choose_device
 from anomgan.machine.progress import progress_bar
@@ -94,11 +95,23 @@ def train_generator(
     given = {"image": image, "view": view, "training": training, "network": network}
     values: dict[str, Any] = {name: one for name, one in given.items() if one is not None}
     settings = build_settings(settings_of(generator), {"seed": seed, **values, **unknown})
-    plain = issubclass(METHODS[generator], LatentGAN)
+    work = Path(work_folder) if work_folder else None
+    return _train(settings, images, choose_device(device), work, resume, samples_every)
+
+
+def _train(
+    settings: GeneratorSettings,
+    images: Images | LabelledImages,
+    device: torch.device,
+    work_folder: Path | None,
+    resume: bool,
+    samples_every: int,
+) -> TrainedGenerator:
+    plain = issubclass(METHODS[settings.generator], LatentGAN)
     labelled = None if plain else _labelled(images)
     sources = labelled.sources if labelled else _unlabelled(images)
     with tempfile.TemporaryDirectory(prefix="anomgan-") as scratch:
-        folder = Path(work_folder) if work_folder else Path(scratch)
+        folder = work_folder or Path(scratch)
         with progress_bar("reading images", len(sources)) as report:
             read = read_normals(sources, folder=folder, report=report)
         preparation = Preparation.decide(
@@ -109,10 +122,10 @@ def train_generator(
             shapes=read.shapes(),
         )
         sets = labelled.sets if labelled else ()
-        model = build_model(settings, preparation, sets, choose_device(device))
+        model = build_model(settings, preparation, sets, device)
         fingerprint = _fingerprint(read, labelled)
         with read.prepared(preparation, folder) as store:
-            if isinstance(model, TrainedTranslator):
+            if isinstance(model, TrainedTranslator) and labelled:
                 model.examples = _examples(store, labelled)
             if work_folder and samples_every:
                 model.snapshots = folder / SNAPSHOTS
@@ -120,13 +133,13 @@ def train_generator(
                     shutil.rmtree(model.snapshots, ignore_errors=True)  # of an earlier training
             phase = Phase(model.method, settings.training)
             summary = train_phase(
-                generator,
+                settings.generator,
                 phase,
                 view_batches(phase, store, range(len(store)), settings, labelled),
                 settings,
                 fingerprint=fingerprint,
                 device=model.device,
-                work_folder=Path(work_folder) if work_folder else None,
+                work_folder=work_folder,
                 resume=resume,
                 show=lambda step: _snapshot(model, step),
                 show_every=samples_every if work_folder else 0,
@@ -158,7 +171,9 @@ def _unlabelled(images: Images | LabelledImages) -> list[Source]:
         return images.sources
     if isinstance(images, Mapping):
         return from_domains(images).sources
-    sources = list_images(Path(images)) if isinstance(images, Path | str) else list(images)
+    sources: list[Source] = (
+        [*list_images(Path(images))] if isinstance(images, Path | str) else list(images)
+    )
     if not sources:
         raise InputError("there are no images to learn from")
     return sources
