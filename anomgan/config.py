@@ -225,6 +225,11 @@ class LearningSettings(Section):
     view: ViewSettings = ViewSettings()
     training: TrainingSettings = TrainingSettings()
 
+    @classmethod
+    def suited(cls, defaults: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+        """The defaults that suit the given values; some subclasses drop what these exclude."""
+        return defaults
+
 
 EVIDENCE_IN_FEATURES = {"squared": 1.0, "residual": 0.0, "contrast": 0.0}
 IN_FEATURES = {
@@ -367,7 +372,8 @@ def build_settings(
         SettingsError: names every wrong key with what is allowed there.
     """
     try:
-        return kind.model_validate(merge(_defaults(kind, values), values))
+        defaults = kind.suited(_defaults(kind, values), values)
+        return kind.model_validate(merge(defaults, values))
     except ValidationError as error:
         lines = [_explain(kind, detail) for detail in error.errors()]
         raise SettingsError(f"{source}: " + "; ".join(lines)) from error

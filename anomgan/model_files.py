@@ -24,6 +24,9 @@ FORMAT_VERSION = 1
 CARD = "model.json"
 WEIGHTS = "weights.safetensors"
 HISTORY = "history.csv"
+SAMPLES = "samples.png"
+LOSSES = "losses.png"
+CALIBRATION = "calibration.png"
 CHECKSUM = "card_sha256"
 LARGEST_CARD, LARGEST_WEIGHTS = 64 * 2**20, 2 * 2**30
 """Bytes that are read at most: the scores of 700,000 held-out images, 500 million weights."""

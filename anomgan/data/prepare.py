@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from anomgan.config import ImageSettings, ViewSettings
 from anomgan.data.decode import MAX_PIXELS, to_uint8, with_channels
+from anomgan.data.views import HALF_RANGE
 from anomgan.errors import InputError
 
 FLATTENED_RANGE = 3.0
@@ -130,7 +131,7 @@ def flatten_lighting(image: np.ndarray, radius: float) -> np.ndarray:
     detail = x - _blur(x, max(1.0, radius * image.shape[0]))
     deviation = np.sqrt(np.square(detail).mean() + 1)
     flat = detail / (FLATTENED_RANGE * deviation)
-    return np.clip(np.rint((flat + 1) * 127.5), 0, 255).astype(np.uint8)
+    return np.clip(np.rint((flat + 1) * HALF_RANGE), 0, 255).astype(np.uint8)
 
 
 def _blur(x: np.ndarray, sigma: float) -> np.ndarray:

@@ -11,6 +11,8 @@ from torch import Tensor
 from anomgan.data.labels import LabelledImages
 from anomgan.data.store import ImageStore
 
+HALF_RANGE = 127.5
+"""Half of the range of a uint8 image; the networks see value / this - 1."""
 LARGEST_TILE = 768
 """Side, in pixels, of what a fully convolutional network is given at once."""
 Maps = dict[str, Tensor]
@@ -33,14 +35,19 @@ def overlap(size: int) -> int:
     return size // 4
 
 
+def scaled(pixels: Tensor) -> Tensor:
+    """Values from 0 to 255 as the networks take them, float32 in [-1, 1]."""
+    return pixels.float() / HALF_RANGE - 1
+
+
 def to_network(views: np.ndarray) -> Tensor:
     """Views [N, h, w, C] uint8 as x [N, C, h, w] in [-1, 1]."""
-    return torch.from_numpy(views).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return scaled(torch.from_numpy(views).permute(0, 3, 1, 2))
 
 
 def to_pixels(x: Tensor) -> np.ndarray:
     """The way back: x [N, C, h, w] in [-1, 1] as uint8 [N, h, w, C]."""
-    pixels = ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    pixels = ((x + 1) * HALF_RANGE).round().clamp(0, 255).to(torch.uint8)
     return pixels.permute(0, 2, 3, 1).cpu().numpy()
 
 

@@ -10,7 +10,7 @@ there, in the latent space of a WGAN-GP, which covers rare normals better than a
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SerializeAsAny
 from torch import Tensor
 
 from anomgan.config import ImageSettings, TrainingSettings
@@ -24,7 +24,8 @@ from anomgan.detectors.f_anogan import (
     GANFirstWeights,
     encode,
 )
-from anomgan.generators import GANSettings, GeneratorName
+from anomgan.generators import GeneratorName, LatentSettings
+from anomgan.generators.dcgan import DCGANSettings
 from anomgan.generators.latent_search import Found, SearchSettings, search
 
 
@@ -47,7 +48,7 @@ class AnoGANSettings(GANFirstSettings):
     generator: GeneratorName = "dcgan"
     image: ImageSettings = ImageSettings(max_side=128)
     training: TrainingSettings = TrainingSettings(learning_rate=5e-4)
-    network: GANSettings = GANSettings(latent_dim=64, features=8)
+    network: SerializeAsAny[LatentSettings] = DCGANSettings(latent_dim=64, features=8)
     search: SearchSettings = SearchSettings(steps=30, patience=10)
     start: Literal["random", "encoder"] = Field(
         "encoder",

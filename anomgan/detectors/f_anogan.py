@@ -8,18 +8,20 @@ In feature space x is a feature vector, and generator, critic and encoder are 1x
 phases and their losses are the paper's; the encoder's batches hold hard normals, which is ours.
 """
 
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, SerializeAsAny, ValidationError, ValidationInfo, field_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 from torch import Tensor, nn
 
 from anomgan.config import Section, Settings, TrainingSettings, Weights
 from anomgan.data.views import Maps
 from anomgan.detectors.base import Detector, Profile
-from anomgan.generators import GENERATORS, GANSettings, GeneratorName, LatentGAN
+from anomgan.generators import GENERATORS, GeneratorName, LatentGAN, LatentSettings
+from anomgan.generators.wgan_gp import WGANGPSettings
 from anomgan.losses import feature_matching
 from anomgan.networks.dcgan import Encoder
 from anomgan.networks.pointwise import PointwiseNetwork
@@ -57,8 +59,38 @@ class GANFirstSettings(Settings):
     """Settings of a detector whose GAN is trained first."""
 
     generator: GeneratorName = Field(description="the GAN of the first phase")
-    network: GANSettings
+    network: SerializeAsAny[LatentSettings] = Field(
+        description="settings of that GAN; see its file in anomgan/generators"
+    )
     encoder: EncoderSettings
+
+    @classmethod
+    def suited(cls, defaults: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+        """Drop the defaults of `network` that the chosen generator does not use."""
+        name = values.get("generator", defaults["generator"])
+        if name not in list(GENERATORS):  # which may be no text at all
+            return defaults
+        known = GENERATORS[name].settings_type.model_fields
+        network = {key: one for key, one in defaults["network"].items() if key in known}
+        return defaults | {"network": network}
+
+    @field_validator("network", mode="plain")
+    @classmethod
+    def _is_of_the_generator(cls, network: Any, info: ValidationInfo) -> Any:
+        if "generator" not in info.data:  # which is an error of its own
+            return network
+        name = info.data["generator"]
+        kind = GENERATORS[name].settings_type
+        given = network if isinstance(network, Mapping) else {}
+        unknown = [key for key in given if key not in kind.model_fields]
+        if not unknown:
+            return kind.model_validate(network)
+        known = ", ".join(kind.model_fields)
+        error = PydanticCustomError("unused", f"{name} does not use it (known here: {known})")
+        raise ValidationError.from_exception_data(
+            "network",
+            [InitErrorDetails(type=error, loc=(key,), input=given[key]) for key in unknown],
+        )
 
 
 class FAnoGANSettings(GANFirstSettings):
@@ -75,7 +107,9 @@ class FAnoGANSettings(GANFirstSettings):
     detector: Literal["f-anogan"] = "f-anogan"
     generator: GeneratorName = "wgan_gp"
     training: TrainingSettings = TrainingSettings(steps=400, batch_size=16, learning_rate=5e-4)
-    network: GANSettings = GANSettings(latent_dim=64, features=8, critic_steps=3)
+    network: SerializeAsAny[LatentSettings] = WGANGPSettings(
+        latent_dim=64, features=8, critic_steps=3
+    )
     encoder: EncoderSettings = EncoderSettings()
     weights: GANFirstWeights = GANFirstWeights(feature=1.0, residual=1.0, contrast=1.0)
     heatmap_weights: GANFirstWeights = GANFirstWeights(feature=1.0, residual=1.0, contrast=1.0)

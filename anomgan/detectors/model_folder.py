@@ -14,7 +14,8 @@ from anomgan.detectors.calibration import Calibration
 from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.heatmaps import Statistics
 from anomgan.errors import ModelError
-from anomgan.model_files import check_weights, read_folder, write_folder
+from anomgan.generators.loading import without_union
+from anomgan.model_files import CALIBRATION, SAMPLES, check_weights, read_folder, write_folder
 from anomgan.pictures import save_grid, save_histogram
 from anomgan.training.checkpoint import prefixed, unprefixed
 
@@ -63,7 +64,7 @@ class StoredModel:
                 detector=str(card["detector"]),
                 version=str(card["version"]),
                 created=str(card["created"]),
-                settings=dict(card["settings"]),
+                settings=without_union(card["settings"]),
                 preparation=Preparation.from_dict(card["preparation"]),
                 calibration=Calibration.from_dict(card["calibration"]),
                 facts=_read_facts(card["training"]),
@@ -132,13 +133,13 @@ def _draw(folder: Path, fitted: Fitted) -> None:
         shown = [[one for one in sample if one is not None] for sample in fitted.samples]
         titles = ("as the networks see it", "rebuilt", "heatmap")
         save_grid(
-            folder / "samples.png",
+            folder / SAMPLES,
             shown,
             titles if len(shown[0]) == len(titles) else (titles[0], titles[-1]),
             title="Held-out good images",
         )
     save_histogram(
-        folder / "calibration.png",
+        folder / CALIBRATION,
         {"held-out good images": fitted.calibration.scores},
         fitted.calibration.threshold,
         "Scores of good images that took no part in training",

@@ -19,7 +19,7 @@ from anomgan.data.prepare import Preparation
 from anomgan.errors import InputError, ModelError, SettingsError
 from anomgan.evaluation.feature_networks import Images, infer, prepare, whole_images
 from anomgan.machine.device import choose_device
-from anomgan.model_files import CARD, check_weights, read_folder, write_folder
+from anomgan.model_files import CARD, LOSSES, check_weights, read_folder, write_folder
 from anomgan.networks.classifier import ConvClassifier
 from anomgan.pictures import save_curves
 from anomgan.training.recipe import Adam, Recipe, Update
@@ -79,7 +79,7 @@ class Classifier:
 
     def _draw_losses(self, folder: Path) -> None:
         if self.history:
-            save_curves(folder / "losses.png", self.history, "Training of the classifier")
+            save_curves(folder / LOSSES, self.history, "Training of the classifier")
 
 
 def load_classifier(folder: Path | str, device: str = "auto") -> Classifier:

@@ -1,4 +1,4 @@
-"""What all generators of images from latent vectors share; detectors embed them as they are."""
+"""Base of the generators from latent vectors, which detectors use as they are."""
 
 from abc import abstractmethod
 from typing import ClassVar
@@ -15,7 +15,7 @@ from anomgan.training.recipe import Recipe
 
 
 class LatentSettings(Section):
-    """What all generators of images from latent vectors can be told."""
+    """Settings of every generator of images from latent vectors; a method adds its own."""
 
     latent_dim: int = Field(100, ge=1, le=4096, description="length of a latent vector")
     features: int = Field(
@@ -26,48 +26,27 @@ class LatentSettings(Section):
     )
     augment: bool = Field(
         False,
-        description="show the discriminator all images in randomly changed colours, places and "
-        "cut-outs; for few images",
-    )
-
-
-class GANSettings(LatentSettings):
-    """Sizes of generator and opponent, and how they are trained."""
-
-    spectral_norm: bool = Field(
-        True, description="DCGAN: spectral norm instead of batch norm in the discriminator"
-    )
-    saturating: bool = Field(
-        False, description="GAN: the generator descends log(1 - D(G(z))), equation 1"
-    )
-    critic_steps: int = Field(5, ge=1, le=100, description="WGAN, WGAN-GP: critic steps per step")
-    clip: float = Field(0.01, gt=0, description="WGAN: largest magnitude of a critic's weight")
-    gradient_penalty: float = Field(10.0, ge=0, description="WGAN-GP: weight of the penalty")
-    mapping_layers: int = Field(8, ge=1, le=16, description="StyleGAN: layers from z to w")
-    style_mixing: float = Field(
-        0.9, ge=0, le=1, description="StyleGAN: share of images made of two latent vectors"
-    )
-    r1: float = Field(
-        1.0, ge=0, description="StyleGAN: weight of the gradient penalty on real images, gamma"
+        description="augment all images that the discriminator sees (colour, translation, "
+        "cutout); for training on few images",
     )
 
 
 class LatentGAN(Recipe):
-    """A generator of images from latent vectors and its opponent, trained together.
+    """A generator from latent vectors and its discriminator or critic, trained together.
 
     Args:
-        size: side of the images in pixels: 8, 16, 32, 64, 128, ...; 1 for feature vectors, which
-            have small networks of 1x1 convolutions instead of the method's own.
+        size: side of the images in pixels: 8, 16, 32, 64, 128, ...; 1 for feature vectors:
+            small networks of 1x1 convolutions then replace the method's own.
         channels: image channels, 1 or 3; or the length of a feature vector.
-        settings: sizes and training.
+        settings: of the method, an instance of its `settings_type`.
     """
 
     name: ClassVar[str]
-    settings_type: ClassVar[type[GANSettings]] = GANSettings
+    settings_type: ClassVar[type[LatentSettings]]
     training: ClassVar[TrainingSettings] = TrainingSettings(steps=5000, batch_size=64)
     players = {"generator": ("generator",), "discriminator": ("discriminator",)}
 
-    def __init__(self, size: int, channels: int, settings: GANSettings) -> None:
+    def __init__(self, size: int, channels: int, settings: LatentSettings) -> None:
         self.settings = settings
         built = self.build(size, channels) if size > 1 else self._build_pointwise(channels)
         self.networks = nn.ModuleDict(built)
@@ -88,9 +67,9 @@ class LatentGAN(Recipe):
         return self.networks["generator"](z[:, :, None, None])
 
     def embed(self, z: Tensor) -> Tensor:
-        """Codes [N, D] of latent vectors [N, latent_dim], in the space in which to search.
+        """Codes [N, D] of latent vectors [N, latent_dim], in the space where a search takes place.
 
-        For most methods the latent space itself; for StyleGAN the space W of its styles.
+        For most methods this is the latent space; for StyleGAN it is the style space W.
         """
         return z
 
@@ -99,7 +78,7 @@ class LatentGAN(Recipe):
         return self.generate(code)
 
     def widen(self, code: Tensor) -> Tensor:
-        """Codes in the widest space that `decode` takes: the same for most; for StyleGAN W+."""
+        """Codes in the largest space that `decode` accepts: W+ for StyleGAN."""
         return code
 
     def truncate(self, code: Tensor, psi: float) -> Tensor:
@@ -113,9 +92,9 @@ class LatentGAN(Recipe):
         return code
 
     def improbability(self, code: Tensor) -> Tensor:
-        """How far codes [N, D] are from what the generator was trained on, [N].
+        """Penalty [N] for codes [N, D] that are improbable under the training distribution.
 
-        |z|^2 / 2: up to a constant the negative logarithm of the density of N(0, 1).
+        |z|^2 / 2, which is the negative log density of N(0, 1) up to a constant.
         """
         return code.square().sum(1) / 2
 
@@ -124,11 +103,11 @@ class LatentGAN(Recipe):
         return self.networks["discriminator"](x, layer)[1]
 
     def shown(self, x: Tensor) -> Tensor:
-        """Images as the discriminator is shown them, real and generated alike: see `augment`."""
+        """Images as the discriminator sees them, real or generated: augmented if that is set."""
         return augment(x) if self.settings.augment else x
 
     def judge(self, x: Tensor) -> Tensor:
-        """The discriminator's values of images [N, C, H, W], as it is shown them."""
+        """Output of the discriminator for images [N, C, H, W], augmented if that is set."""
         return self.networks["discriminator"](self.shown(x))[0]
 
     def draw(self, count: int, like: Tensor) -> Tensor:

@@ -1,8 +1,9 @@
-"""cGAN: generator and discriminator are told the label; the discriminator checks that it fits.
+"""cGAN: a GAN whose generator and discriminator are conditioned on a label.
 
-Mirza and Osindero, "Conditional Generative Adversarial Nets", 2014, on the networks of DCGAN, and
-matching-aware as Reed, Akata, Yan, Logeswaran, Schiele and Lee, "Generative Adversarial Text to
-Image Synthesis", ICML 2016, algorithm 1.
+Mirza and Osindero, "Conditional Generative Adversarial Nets", 2014, with the networks of DCGAN. The
+discriminator also rejects real images with a wrong label (it is matching-aware), as in Reed, Akata,
+Yan, Logeswaran, Schiele and Lee, "Generative Adversarial Text to Image Synthesis", ICML 2016,
+algorithm 1.
 """
 
 from collections.abc import Iterator
@@ -23,17 +24,18 @@ from anomgan.training.recipe import Adam, Recipe, Update
 
 
 class CGANSettings(LatentSettings):
-    """Sizes of the networks, and how they are told the label."""
+    """Settings of the conditional GAN."""
 
     told: Told = Field(
         "plane",
-        description="plane: the label is an image beside the image, and joined to z as it is; "
-        "embedding: a learnt vector in both places; projection: that in the generator, and its "
-        "product with the deepest features in the discriminator",
+        description="how the networks receive the label. plane: the discriminator as an image "
+        "channel, the generator as it is, joined to z; embedding: both as a learnt vector; "
+        "projection: the generator as a learnt vector, the discriminator as the inner product of "
+        "a learnt vector and its deepest features",
     )
     embedding_dim: int = Field(32, ge=1, le=4096, description="length of a label's learnt vector")
     matching_aware: bool = Field(
-        True, description="real images with a wrong label are to be told apart, too"
+        True, description="train the discriminator to reject real images with a wrong label, too"
     )
     spectral_norm: bool = Field(
         True, description="spectral norm instead of batch norm in the discriminator"
@@ -46,11 +48,11 @@ class CGAN(Recipe):
     Args:
         size: side of the images in pixels: 8, 16, 32, 64, 128, ...
         channels: image channels, 1 or 3.
-        settings: sizes, and how labels are told.
-        sets: the labels, of one data set.
+        settings: of the method.
+        sets: the labels of one data set.
 
     Raises:
-        SettingsError: there are labels of several data sets.
+        SettingsError: `sets` has more than one entry.
     """
 
     name: ClassVar[str] = "cgan"
@@ -100,11 +102,11 @@ class CGAN(Recipe):
         return self.networks["generator"](z, c)
 
     def judge(self, x: Tensor, c: Tensor) -> Tensor:
-        """Logits [N, 1] of images and labels, as the discriminator is shown them."""
+        """Logits [N, 1] of images and labels; images are augmented if that is set."""
         return self.networks["discriminator"](augment(x) if self.settings.augment else x, c)
 
     def mislabel(self, c: Tensor) -> Tensor:
-        """Labels [N, K] that are wrong: another class, or one attribute turned over."""
+        """Wrong labels [N, K]: another class, or one attribute flipped."""
         rows, count = torch.arange(len(c), device=c.device), c.shape[1]
         if self.sets[0].exclusive:
             other = (c.argmax(1) + torch.randint(1, count, (len(c),)).to(c.device)) % count

@@ -1,4 +1,4 @@
-"""CycleGAN: two translators between unpaired domains, each the other's way back.
+"""CycleGAN: two translators between unpaired domains, each trained to undo the other.
 
 Zhu, Park, Isola and Efros, "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial
 Networks", ICCV 2017.
@@ -22,25 +22,27 @@ from anomgan.training.recipe import Adam, Update
 
 
 class CycleGANSettings(TranslatorSettings):
-    """Sizes of the networks, and weights of the losses."""
+    """Settings of CycleGAN."""
 
     blocks: int = Field(6, ge=1, le=32, description="residual blocks of a translator")
     patch_layers: int = Field(
-        3, ge=1, le=6, description="halvings of a discriminator; 3 judge patches of 70 pixels"
+        3, ge=1, le=6, description="halvings in a discriminator; 3 give patches of 70 pixels"
     )
     spectral_norm: bool = Field(
         False,
         description="spectral norm in the discriminators instead of the paper's instance norm, "
-        "which cannot see how bright an image is",
+        "which removes the brightness of an image",
     )
-    cycle: float = Field(10.0, ge=0, description="weight of what is lost on the way there and back")
+    cycle: float = Field(10.0, ge=0, description="weight of the cycle-consistency loss")
     identity: float = Field(
         0.5,
         ge=0,
-        description="weight, as a share of `cycle`, of what changes in an image that is "
-        "of the target domain already",
+        description="weight of the identity loss, as a multiple of `cycle`: images of the target "
+        "domain should stay as they are",
     )
-    pool: int = Field(50, ge=1, le=1000, description="past fakes that a discriminator is shown")
+    pool: int = Field(
+        50, ge=1, le=1000, description="size of the buffer of past fakes for the discriminators"
+    )
 
 
 class CycleGAN(Translator):
@@ -69,7 +71,7 @@ class CycleGAN(Translator):
         self.memory = nn.ModuleDict({"fakes_a": Pool(*shape), "fakes_b": Pool(*shape)})
 
     def build(self, size: int, channels: int) -> dict[str, nn.Module]:
-        """Two translators, two discriminators of patches."""
+        """Two translators and two PatchGAN discriminators."""
         settings = self.settings
         if size % self.stride:
             raise SettingsError(f"view.size = {size}: must be a multiple of {self.stride}")
@@ -117,7 +119,7 @@ class CycleGAN(Translator):
         yield Update("discriminator", loss, {"discriminator": loss / 2})
 
     def translate(self, x: Tensor, style: Tensor) -> Tensor:
-        """Images of x [N, C, H, W] in domain A where style [N, 2] is (1, 0), in B for (0, 1)."""
+        """Images x [N, C, H, W] translated to domain A where style [N, 2] is (1, 0), else to B."""
         result = torch.empty_like(x)
         for column, name in enumerate(("b_to_a", "a_to_b")):
             chosen = style[:, column] == 1
@@ -127,7 +129,7 @@ class CycleGAN(Translator):
 
 
 class Pool(nn.Module):
-    """Past fakes: half of those asked for are older ones, against oscillation (section 4).
+    """Buffer of past fakes; half of the images it returns are old, against oscillation (section 4).
 
     After Shrivastava et al. 2017. The images are kept as buffers, so that a resumed run has them.
     """
@@ -141,7 +143,7 @@ class Pool(nn.Module):
         self.register_buffer("filled", torch.zeros((), dtype=torch.long))
 
     def forward(self, fakes: Tensor) -> Tensor:
-        """As many images as `fakes` [N, C, H, W]; each is new, or old with the new one kept."""
+        """As many images as `fakes` [N, C, H, W]: each is new, or an old one it replaces."""
         given = []
         for fake in fakes:
             if self.filled < len(self.images):

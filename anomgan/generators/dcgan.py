@@ -7,18 +7,29 @@ and the non-saturating one for the generator (Goodfellow et al. 2014).
 
 from collections.abc import Iterator
 
+from pydantic import Field
 from torch import Tensor, nn
 
-from anomgan.generators.base import LatentGAN
+from anomgan.generators.base import LatentGAN, LatentSettings
 from anomgan.losses import discriminator_minimax, generator_non_saturating
 from anomgan.networks.dcgan import Decoder, Discriminator
 from anomgan.training.recipe import Adam, Update
+
+
+class DCGANSettings(LatentSettings):
+    """Settings of DCGAN."""
+
+    spectral_norm: bool = Field(
+        True, description="spectral norm instead of batch norm in the discriminator"
+    )
 
 
 class DCGAN(LatentGAN):
     """Recipe of DCGAN; Adam with the paper's step size and momentum (section 4)."""
 
     name = "dcgan"
+    settings_type = DCGANSettings
+    settings: DCGANSettings
     optimiser = Adam(2e-4, 0.5, 0.999)
 
     def build(self, size: int, channels: int) -> dict[str, nn.Module]:

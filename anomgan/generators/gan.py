@@ -6,9 +6,10 @@ Adversarial Nets", NeurIPS 2014, algorithm 1.
 
 from collections.abc import Iterator
 
+from pydantic import Field
 from torch import Tensor, nn
 
-from anomgan.generators.base import LatentGAN
+from anomgan.generators.base import LatentGAN, LatentSettings
 from anomgan.losses import (
     discriminator_minimax,
     generator_minimax,
@@ -18,10 +19,20 @@ from anomgan.networks.mlp import MLPDiscriminator, MLPGenerator
 from anomgan.training.recipe import Adam, Update
 
 
+class GANSettings(LatentSettings):
+    """Settings of the first GAN."""
+
+    saturating: bool = Field(
+        False, description="the generator descends log(1 - D(G(z))), equation 1"
+    )
+
+
 class GAN(LatentGAN):
-    """Recipe of the first GAN, with Adam in place of the paper's momentum."""
+    """Recipe of the first GAN, with Adam instead of the paper's momentum."""
 
     name = "gan"
+    settings_type = GANSettings
+    settings: GANSettings
     optimiser = Adam(2e-4, 0.5, 0.999)
 
     def build(self, size: int, channels: int) -> dict[str, nn.Module]:

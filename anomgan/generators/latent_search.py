@@ -1,13 +1,12 @@
-"""The latent search of AnoGAN: which code does a generator need to rebuild an image?
+"""The latent search of AnoGAN: find the code from which a generator rebuilds an image.
 
 Schlegl, Seeböck, Waldstein, Schmidt-Erfurth and Langs, "Unsupervised Anomaly Detection with
 Generative Adversarial Networks to Guide Marker Discovery", IPMI 2017, section 2.2.
 
-A code is what `LatentGAN.decode` renders: for most generators the latent vector z of the paper, for
-StyleGAN a style.
+A code is the input of `LatentGAN.decode`: the latent vector z of the paper for most generators, a
+style for StyleGAN.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,18 +19,19 @@ from anomgan.generators.base import LatentGAN
 
 MOST_RESTARTS = 64
 START_SEED = 2017
-"""Seed of the starting points; the same for every image, so that none depends on its company."""
+"""Seed of the starting points, which are the same for every image, so that its result does not
+depend on the batch."""
 
 
 class SearchSettings(Section):
-    """How long and how widely to search."""
+    """Budget and loss of the search."""
 
     steps: int = Field(500, ge=1, le=100_000, description="most steps of Adam per image")
     restarts: int = Field(1, ge=1, le=MOST_RESTARTS, description="starting points per image")
     learning_rate: float = Field(0.05, gt=0, le=10, description="Adam's step size on the code")
     space: Literal["w", "w+"] = Field(
         "w",
-        description="matters for StyleGAN only: one style for all layers, or one for each, which "
+        description="StyleGAN only. w: one style for all layers; w+: one style per layer, which "
         "fits more images, anomalous ones too",
     )
     discrimination: float = Field(
@@ -40,14 +40,14 @@ class SearchSettings(Section):
     prior: float = Field(
         0.0,
         ge=0,
-        description="weight of |z|^2 / 2 (StyleGAN: of the squared distance from the mean style): "
-        "how firmly the code is held to what the generator was trained on (the paper has none)",
+        description="weight of |z|^2 / 2 (StyleGAN: of half the squared distance from the mean "
+        "style), which keeps the code probable (the paper has no such term)",
     )
     layer: int = Field(
         -1, ge=-16, le=15, description="hidden layer of the discriminator (0 first, -1 last)"
     )
     patience: int = Field(
-        50, ge=0, description="stop an image after so many steps without progress (0: never)"
+        50, ge=0, description="stop an image after this many steps without progress (0: never)"
     )
     tolerance: float = Field(
         0.005, ge=0, lt=1, description="share of the loss that counts as progress"
@@ -57,7 +57,7 @@ class SearchSettings(Section):
 
 @dataclass
 class Trajectory:
-    """The ways of all candidates; one that has stopped stays where it is.
+    """The paths of all candidates; a candidate that has stopped keeps its last values.
 
     Attributes:
         loss: [N, restarts, steps], on the CPU.
@@ -76,7 +76,7 @@ class Found:
         code: codes [N, D] of the best candidate of each image.
         loss: their losses [N], equation 5: the anomaly score A(x) of equation 6.
         steps: steps [N] that were spent until the best candidate stopped.
-        trajectory: the way there, if it was recorded.
+        trajectory: the path of the search, if it was recorded.
     """
 
     code: Tensor
@@ -90,8 +90,8 @@ def search_loss(
 ) -> Tensor:
     """Loss [N] of codes: (1 - lambda) residual + lambda discrimination, equation 5.
 
-    A `prior` above 0 prefers the probable codes to those that fit best (in z: under N(0, 1)), so
-    that the search cannot leave what the generator knows for an anomaly's sake.
+    A `prior` above 0 favours codes that are probable (in z: under N(0, 1)), so that the search
+    can't leave the training distribution to fit an anomaly.
 
     Args:
         gan: generator and discriminator.
@@ -117,12 +117,11 @@ def search(
     *,
     start: Tensor | None = None,
     record: bool = False,
-    report: Callable[[int], None] = lambda done: None,
 ) -> Found:
     """Find a code for each image, by Adam from several starting points.
 
-    The result of an image does not depend on the others, up to rounding: the networks are in
-    evaluation mode, every image has the same starting points, and stops by itself.
+    The result for an image does not depend on the others, up to rounding: the networks are in
+    evaluation mode, all images have the same starting points, and each image stops on its own.
 
     Args:
         gan: generator and discriminator in evaluation mode.
@@ -130,7 +129,6 @@ def search(
         settings: budget of the search.
         start: first starting point of each image, a code [N, D], from an encoder.
         record: keep the trajectory of every candidate in memory.
-        report: called with the number of images done.
     """
     images = max(1, settings.chunk // settings.restarts)
     parts = []
@@ -139,7 +137,6 @@ def search(
         begin = None if start is None else start[some]
         with torch.inference_mode(False), torch.enable_grad():
             parts.append(_search_chunk(gan, x[some].clone(), settings, begin, record))
-        report(min(first + images, len(x)))
     found = Found(
         torch.cat([part.code for part in parts]),
         torch.cat([part.loss for part in parts]),
@@ -208,7 +205,7 @@ def _trajectory(
 def _starting_points(
     gan: LatentGAN, count: int, settings: SearchSettings, start: Tensor | None, x: Tensor
 ) -> Tensor:
-    # Always as many as there may be: a draw of another size would begin with other numbers.
+    # Always draws the largest number: a draw of another size would start with other values.
     shape, seed = (MOST_RESTARTS, gan.settings.latent_dim), START_SEED
     drawn = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
     with torch.no_grad():
@@ -222,7 +219,7 @@ def _starting_points(
 
 
 class _Moments:
-    """Adam's moments of each candidate; torch's own optimiser cannot drop those that stopped."""
+    """Adam with moments per candidate; torch's optimiser cannot drop candidates that stopped."""
 
     def __init__(self, code: Tensor) -> None:
         self.first, self.second = torch.zeros_like(code), torch.zeros_like(code)

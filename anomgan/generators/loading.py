@@ -1,19 +1,27 @@
-"""Trained generators from their folders."""
+"""Loading trained generators from their model folders."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from anomgan.data.labels import LabelSet
 from anomgan.data.prepare import Preparation
 from anomgan.errors import ModelError, SettingsError
-from anomgan.generators.registry import METHODS
+from anomgan.generators.registry import GENERATORS, METHODS
 from anomgan.generators.trained import GeneratorSettings, TrainedGenerator, recipe_of, settings_of
 from anomgan.generators.trained_gan import TrainedGAN
 from anomgan.generators.trained_translator import TrainedTranslator
 from anomgan.generators.translator import Translator
 from anomgan.machine.device import choose_device
 from anomgan.model_files import CARD, check_weights, read_folder
+
+UNION = frozenset(
+    ("spectral_norm", "saturating", "critic_steps", "clip")
+    + ("gradient_penalty", "mapping_layers", "style_mixing", "r1")
+)
+"""Keys that the first models store for each of the five methods, whichever of them uses them."""
 
 
 def load_generator(folder: Path | str, device: str = "auto") -> TrainedGenerator:
@@ -26,7 +34,7 @@ def load_generator(folder: Path | str, device: str = "auto") -> TrainedGenerator
     if "generator" not in card:
         raise ModelError(f"{folder} holds a {card.get('detector', 'damaged')} model, no generator")
     try:
-        settings = settings_of(card["generator"]).model_validate(card["settings"])
+        settings = settings_of(card["generator"]).model_validate(without_union(card["settings"]))
         preparation = Preparation.from_dict(card["preparation"])
         sets = tuple(
             LabelSet(tuple(one["names"]), bool(one["exclusive"])) for one in card["labels"]
@@ -43,8 +51,21 @@ def load_generator(folder: Path | str, device: str = "auto") -> TrainedGenerator
     return model
 
 
+def without_union(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Stored settings of a generator, or of a detector with one, without `UNION`'s foreign keys.
+
+    For models alone: in a settings file a key that the method does not use is an error.
+    """
+    values = dict(settings)
+    name, network = values.get("generator"), values.get("network")
+    if name in list(GENERATORS) and isinstance(network, Mapping):
+        foreign = UNION - set(GENERATORS[name].settings_type.model_fields)
+        values["network"] = {key: one for key, one in network.items() if key not in foreign}
+    return values
+
+
 def load_gan(folder: Path | str, device: str = "auto") -> TrainedGAN:
-    """Load a generator that draws images.
+    """Load a generator that samples images.
 
     Raises:
         ModelError: as `load_generator`, or it is a translator.

@@ -1,7 +1,7 @@
-"""Projection: the codes from which a generator rebuilds images, and how well it does.
+"""Projection: find the codes from which a generator rebuilds images, and the error that is left.
 
 Abdal, Qin and Wonka, "Image2StyleGAN: How to Embed Images Into the StyleGAN Latent Space?", ICCV
-2019; here by the search of AnoGAN.
+2019. Here AnoGAN's search finds the codes.
 """
 
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from anomgan.generators.base import LatentGAN
 from anomgan.generators.latent_search import SearchSettings, search
 
 PROJECTION = SearchSettings(space="w+", steps=300, restarts=2)
-"""A search that takes its time, and one style per layer where the generator has styles."""
+"""A long search; in W+ for StyleGAN."""
 
 
 @dataclass
 class Projection:
-    """What was found for N images.
+    """Result for N images.
 
     Attributes:
-        code: codes [N, D]; `gan.decode` makes `rebuilt` of them.
+        code: codes [N, D]; `gan.decode` turns them into `rebuilt`.
         rebuilt: images [N, C, H, W] in [-1, 1].
         error: mean absolute difference [N] from the images, in [0, 2].
     """

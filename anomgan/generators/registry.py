@@ -1,4 +1,4 @@
-"""The generators by name; a new one is listed here."""
+"""The generators by name; add a new one here."""
 
 from typing import Literal
 
@@ -25,6 +25,9 @@ TRANSLATORS: dict[str, type[Translator]] = {
 }
 """Images from images."""
 
+MethodName = Literal[
+    "gan", "dcgan", "wgan", "wgan_gp", "stylegan", "cgan", "cyclegan", "stargan", "stargan_v2"
+]
 METHODS: dict[str, type[LatentGAN] | type[CGAN] | type[Translator]] = {
     **GENERATORS,
     CGAN.name: CGAN,

@@ -1,4 +1,4 @@
-"""StarGAN: one generator for all domains, told by a label where to take an image.
+"""StarGAN: one generator for all domains; a label says to which one an image is translated.
 
 Choi, Choi, Kim, Ha, Kim and Choo, "StarGAN: Unified Generative Adversarial Networks for
 Multi-Domain Image-to-Image Translation", CVPR 2018.
@@ -21,13 +21,19 @@ from anomgan.training.recipe import Adam, Update
 
 
 class StarGANSettings(TranslatorSettings):
-    """Sizes of the networks, and weights of the losses."""
+    """Settings of StarGAN."""
 
     blocks: int = Field(6, ge=1, le=32, description="residual blocks of the generator")
-    critic_steps: int = Field(5, ge=1, le=100, description="discriminator steps per step")
-    domain: float = Field(1.0, ge=0, description="weight of the labels, for both networks")
-    reconstruction: float = Field(10.0, ge=0, description="weight of the way there and back")
-    gradient_penalty: float = Field(10.0, ge=0, description="weight of the critic's penalty")
+    critic_steps: int = Field(
+        5, ge=1, le=100, description="steps of the discriminator for each step of the generator"
+    )
+    domain: float = Field(
+        1.0, ge=0, description="weight of the domain classification loss, in both networks"
+    )
+    reconstruction: float = Field(
+        10.0, ge=0, description="weight of the reconstruction (cycle) loss"
+    )
+    gradient_penalty: float = Field(10.0, ge=0, description="weight of the gradient penalty")
 
 
 class StarGAN(Translator):
@@ -47,7 +53,7 @@ class StarGAN(Translator):
         self.batches_per_step = settings.critic_steps
 
     def build(self, size: int, channels: int) -> dict[str, nn.Module]:
-        """A translator that is told labels (and mask), a discriminator that also names them."""
+        """A translator conditioned on labels (and mask), and a classifying discriminator."""
         settings = self.settings
         labels = sum(len(one.names) for one in self.sets)
         mask = len(self.sets) if len(self.sets) > 1 else 0
@@ -91,14 +97,14 @@ class StarGAN(Translator):
         yield Update("generator", loss, terms)
 
     def translate(self, x: Tensor, style: Tensor) -> Tensor:
-        """Images of x [N, C, H, W] with the labels `style` [N, K], nan where they are left open."""
+        """Images x [N, C, H, W] translated to labels `style` [N, K]; nan stands for unknown."""
         beside = style.nan_to_num(0.0)
         if len(self.sets) > 1:
             beside = torch.cat([beside, self._known(style).to(beside.dtype)], 1)  # equation 7
         return self.networks["generator"](x, beside)
 
     def shuffle(self, c: Tensor) -> Tensor:
-        """Labels to aim for [N, K]: those of other images of the batch, of the same data set."""
+        """Target labels [N, K]: those of the batch, shuffled among images of the same data set."""
         wanted = c.clone()
         for known in self._known(c).T:
             rows = known.nonzero().flatten()
@@ -106,9 +112,9 @@ class StarGAN(Translator):
         return wanted
 
     def label_error(self, logits: Tensor, c: Tensor) -> Tensor:
-        """Mean cross-entropy of the labels that are known, softmax for classes, else sigmoid.
+        """Mean cross-entropy of the known labels: softmax for classes, sigmoid for attributes.
 
-        Several attributes of an image add up, as in the authors' code.
+        The attributes of an image are summed, as in the authors' code.
         """
         total = logits.new_zeros(())
         start = 0
@@ -123,6 +129,6 @@ class StarGAN(Translator):
         return total / len(c)
 
     def _known(self, c: Tensor) -> Tensor:
-        """Which label sets say something of each image, bool [N, sets]."""
+        """Which label sets are known for each image, bool [N, sets]."""
         lengths = [len(one.names) for one in self.sets]
         return torch.stack([~part.isnan().any(1) for part in c.split(lengths, 1)], 1)

@@ -1,4 +1,4 @@
-"""StarGAN v2: one generator for all domains, and for every style within a domain.
+"""StarGAN v2: one generator for all domains and for many styles in each domain.
 
 Choi, Uh, Yoo and Ha, "StarGAN v2: Diverse Image Synthesis for Multiple Domains", CVPR 2020.
 """
@@ -19,24 +19,23 @@ from anomgan.training.recipe import Adam, Update
 
 
 class StarGANv2Settings(TranslatorSettings):
-    """Sizes of the networks, and weights of the losses."""
+    """Settings of StarGAN v2."""
 
     latent_dim: int = Field(16, ge=1, le=4096, description="length of a latent vector")
     style_dim: int = Field(64, ge=1, le=4096, description="length of a style")
     hidden: int = Field(256, ge=1, le=4096, description="width of the mapping network")
-    style: float = Field(1.0, ge=0, description="weight of reading back the style of a result")
+    style: float = Field(1.0, ge=0, description="weight of the style reconstruction loss")
     diversity: float = Field(
         1.0,
         ge=0,
-        description="weight of how far two styles of a domain are apart, at the start; it falls to "
-        "0 in the course of the training",
+        description="weight of the diversity loss at the start of the training; it decays to 0",
     )
-    cycle: float = Field(1.0, ge=0, description="weight of the way there and back")
-    r1: float = Field(1.0, ge=0, description="weight of the discriminator's gradient penalty")
+    cycle: float = Field(1.0, ge=0, description="weight of the cycle-consistency loss")
+    r1: float = Field(1.0, ge=0, description="weight of the gradient penalty on real images, gamma")
 
 
 class StarGANv2(Translator):
-    """Recipe of StarGAN v2; a step sees sources, and two references of every target domain."""
+    """Recipe of StarGAN v2; a step has source images and two reference images for each."""
 
     name = "stargan_v2"
     settings_type = StarGANv2Settings
@@ -73,8 +72,8 @@ class StarGANv2(Translator):
     def step(self, x: Tensor, c: Tensor) -> Iterator[Update]:
         """Yield updates of the discriminator, then the generator's, by latent and by reference."""
         x, first, second = x.chunk(3)
-        # All three batches have the same labels in the same order: shuffled alike, two of them are
-        # pairs of references of one domain.
+        # All three batches have the same labels in the same order. Shuffled alike, the last two
+        # give pairs of references of one domain.
         source = c.chunk(3)[0].argmax(1)
         order = torch.randperm(len(x)).to(x.device)
         target, first, second = source[order], first[order], second[order]
@@ -93,7 +92,7 @@ class StarGANv2(Translator):
 
     def _judge(self, x: Tensor, source: Tensor, fake: Tensor, target: Tensor) -> Update:
         discriminator = self.networks["discriminator"]
-        # The sum of both halves, as equation 1 has it, not their mean.
+        # The sum of both halves as in equation 1, not their mean.
         adversarial = 2 * discriminator_minimax(
             discriminator(x, source), discriminator(fake, target)
         )
@@ -128,7 +127,7 @@ class StarGANv2(Translator):
         return Update(player, loss, terms | {"diversity": diversity, "cycle": cycle})
 
     def style(self, c: Tensor, reference: Tensor | None, seed: int) -> Tensor:
-        """Styles [N, style_dim]: of reference images, or drawn for the domains of c [N, K]."""
+        """Styles [N, style_dim] of reference images, or random ones for the domains c [N, K]."""
         target = c.argmax(1)
         if reference is not None:
             return self._style(reference, target)
@@ -137,7 +136,7 @@ class StarGANv2(Translator):
         return self._map(z.expand(len(c), -1), target)
 
     def translate(self, x: Tensor, style: Tensor) -> Tensor:
-        """Images of x [N, C, H, W] in the styles [N, style_dim]."""
+        """Images x [N, C, H, W] translated to styles [N, style_dim]."""
         return self.networks["generator"](x, style)
 
     def _style(self, x: Tensor, y: Tensor) -> Tensor:

@@ -1,40 +1,53 @@
-"""StyleGAN: a latent vector becomes a style, and the style sets the contrast of every layer.
+"""StyleGAN: a mapping network turns the latent into a style that modulates every layer.
 
 Karras, Laine and Aila, "A Style-Based Generator Architecture for Generative Adversarial Networks",
 CVPR 2019. Trained with the non-saturating loss and a gradient penalty on real images (section 2;
-Mescheder et al. 2018), which is computed every few steps only, as in StyleGAN2 (Karras et al.
+Mescheder et al. 2018). The penalty is computed every 16 steps only, as in StyleGAN2 (Karras et al.
 2020, section 4).
 """
 
 from collections.abc import Iterator
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from anomgan.generators.base import LatentGAN
+from anomgan.generators.base import LatentGAN, LatentSettings
 from anomgan.losses import discriminator_minimax, generator_non_saturating, r1_penalty
 from anomgan.networks.stylegan import MappingNetwork, StyleDiscriminator, SynthesisNetwork
 from anomgan.training.recipe import Adam, Update
 
 PENALTY_EVERY = 16
-"""Steps from one gradient penalty to the next; it counts so many times as much."""
+"""Steps between gradient penalties; each one is weighted by this number."""
 MEAN_DECAY = 0.995
 """Decay per step of the mean style."""
+
+
+class StyleGANSettings(LatentSettings):
+    """Settings of StyleGAN."""
+
+    mapping_layers: int = Field(8, ge=1, le=16, description="layers from z to w")
+    style_mixing: float = Field(
+        0.9, ge=0, le=1, description="share of training images made of two latent vectors"
+    )
+    r1: float = Field(1.0, ge=0, description="weight of the gradient penalty on real images, gamma")
 
 
 class StyleGAN(LatentGAN):
     """Recipe of StyleGAN.
 
-    Its codes are styles: in the space W one w [N, latent_dim] for all layers, in W+ one for each,
-    joined into [N, layers * latent_dim] (Abdal, Qin and Wonka 2019).
+    Its codes are styles. In W a code is one w [N, latent_dim] for all layers. In W+ it is one w per
+    layer, concatenated to [N, layers * latent_dim] (Abdal, Qin and Wonka 2019).
     """
 
     name = "stylegan"
+    settings_type = StyleGANSettings
+    settings: StyleGANSettings
     players = {"generator": ("mapping", "synthesis"), "discriminator": ("discriminator",)}
     optimiser = Adam(2e-3, 0.0, 0.99)
 
     def build(self, size: int, channels: int) -> dict[str, nn.Module]:
-        """The generator's two halves, and the discriminator."""
+        """Mapping and synthesis network (the generator), and the discriminator."""
         latent_dim, features = self.settings.latent_dim, self.settings.features
         return {
             "mapping": MappingNetwork(latent_dim, self.settings.mapping_layers),
@@ -55,14 +68,14 @@ class StyleGAN(LatentGAN):
         return self.networks["synthesis"](self._styles(self.widen(code)))
 
     def widen(self, code: Tensor) -> Tensor:
-        """Styles in W+ [N, layers * latent_dim]: those in W repeated for every layer."""
+        """Styles in W+ [N, layers * latent_dim]; styles in W are repeated for every layer."""
         layers = self.networks["synthesis"].layers
         return self._styles(code).expand(-1, layers, -1).flatten(1)
 
     def truncate(self, code: Tensor, psi: float) -> Tensor:
-        """Styles moved towards the mean style: psi 1 leaves them, psi 0 makes all the same.
+        """Styles moved towards the mean style: psi 1 keeps them, psi 0 gives the mean.
 
-        Less variety for better images (appendix B): w' = mean + psi * (w - mean).
+        Trades variety for quality (appendix B): w' = mean + psi * (w - mean).
         """
         styles = self._styles(code)
         return self.networks["mapping"].mean.expand_as(styles).lerp(styles, psi).flatten(1)
@@ -86,13 +99,13 @@ class StyleGAN(LatentGAN):
         yield Update("generator", loss, {"generator": loss})
 
     def _imagine(self, count: int, like: Tensor) -> Tensor:
-        """Images as the training needs them: some of two styles, and the mean style follows."""
+        """Fakes for training, some of them of two mixed styles; updates the mean style."""
         w, other = self.embed(self.draw(2 * count, like)).chunk(2)
         self._follow(w)
         return self.decode(self._mix(w, other))
 
     def _mix(self, w: Tensor, other: Tensor) -> Tensor:
-        """Styles in W+ with `other` from a random layer on, in a share of them (section 3.1)."""
+        """Styles in W+; a share of them switch to `other` at a random layer (section 3.1)."""
         count, layers = len(w), self.networks["synthesis"].layers
         crossover = torch.randint(1, layers, (count, 1), device=w.device)
         mixed = torch.rand(count, 1, device=w.device) < self.settings.style_mixing
@@ -101,7 +114,7 @@ class StyleGAN(LatentGAN):
         return styles.flatten(1)
 
     def _follow(self, w: Tensor) -> None:
-        # At the start it follows quickly, or short trainings would end with the mean near 0.
+        # A smaller decay at the start, or short trainings would end with a mean near 0.
         decay = min(MEAN_DECAY, (1 + self.steps_done) / (10 + self.steps_done))
         self.networks["mapping"].mean.lerp_(w.detach().float().mean(0), 1 - decay)
 

@@ -1,4 +1,4 @@
-"""Training a generator by itself: `train_generator`."""
+"""Training a generator: `train_generator`."""
 
 import hashlib
 import shutil
@@ -6,9 +6,10 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 import numpy as np
+import torch
 
 from anomgan.config import build_settings
 from anomgan.data.folders import list_images
@@ -17,10 +18,16 @@ from anomgan.data.normals import NormalImages, Source, read_normals
 from anomgan.data.prepare import Preparation
 from anomgan.data.store import ImageStore
 from anomgan.errors import InputError
+from anomgan.generators.arguments import (
+    ImageOptions,
+    NetworkOptions,
+    TrainingOptions,
+    ViewOptions,
+)
 from anomgan.generators.base import LatentGAN
 from anomgan.generators.loading import build_model
-from anomgan.generators.registry import METHODS
-from anomgan.generators.trained import SNAPSHOTS, TrainedGenerator, settings_of
+from anomgan.generators.registry import METHODS, MethodName
+from anomgan.generators.trained import SNAPSHOTS, GeneratorSettings, TrainedGenerator, settings_of
 from anomgan.generators.trained_translator import TrainedTranslator
 from anomgan.machine.device import choose_device
 from anomgan.machine.progress import progress_bar
@@ -30,30 +37,54 @@ from anomgan.training.recipe import Phase
 Images = Path | str | Sequence[Source] | Mapping[str, Path | str | Sequence[Source]]
 """A folder, a list of paths or arrays, or one of these for each domain."""
 EXAMPLES = 6
-"""Images in the grid of samples of a translator."""
+"""Images in a translator's grid of samples."""
 
 
 def train_generator(
     images: Images | LabelledImages,
     *,
-    generator: str = "dcgan",
+    generator: MethodName = "dcgan",
+    seed: int = 0,
+    image: ImageOptions | None = None,
+    view: ViewOptions | None = None,
+    training: TrainingOptions | None = None,
+    network: NetworkOptions | None = None,
     device: str = "auto",
     work_folder: Path | str | None = None,
     resume: bool = False,
     samples_every: int = 0,
-    **values: Any,
+    **unknown: Never,
 ) -> TrainedGenerator:
     """Train a generator.
 
+    A section such as `view` is a dict; keys that are left out have their defaults, which are named
+    here, or None for all of them.
+
     Args:
-        images: what it is to imitate; for methods that learn labels, a folder with a sub-folder
-            for each class, images by domain, or what `read_labelled` gives.
-        generator: name of the method.
-        device: "auto", "cpu", "cuda" or "mps".
-        work_folder: where checkpoints are kept; None keeps none.
-        resume: go on from the checkpoint in `work_folder`.
-        samples_every: steps between grids of samples in `work_folder`/samples; 0 for none.
-        **values: settings, nested: `view={"size": 32}, training={"steps": 3000}`.
+        images: what it learns from. A folder or a list of images; for methods that learn labels, a
+            folder with a sub-folder for each class, images by domain, or the result of
+            `read_labelled`.
+        generator: name of the method. Default "dcgan".
+        seed: of weights, batches and latent vectors. Default 0.
+        image: how images are prepared. `channels` "auto", "grey" or "rgb" ("auto"); `max_side` in
+            pixels, to which images are scaled down (256); `lighting` "keep" or "flatten" ("keep");
+            `lighting_radius` as a share of the image height (0.075).
+        view: what the networks see of an image. `kind` "whole" or "patch" ("whole"); `size` in
+            pixels, the side of the images that are generated (64); `scales`, the number of scales
+            of patches (1); `flip` and `flip_vertical`, mirror half of the views (both False).
+        training: `steps`; `batch_size` in views; `decay_from`, the share of the steps after which
+            the learning rate decays to 0; `ema`, the decay of the averaged weights. These four
+            depend on the method: see `settings_of(generator)().training`. For all methods:
+            `minutes`, a limit on the time (None); `learning_rate`, `beta1` and `beta2` of the
+            optimiser (None: those of the paper); `accumulate` in batches per step (1); `precision`
+            "auto", "float32" or "bfloat16" ("float32"); `checkpoint_minutes` (2).
+        network: sizes and losses of the method, with the keys and defaults of its settings, such
+            as `WGANGPSettings`: `latent_dim`, `features` and the method's own.
+        device: "auto", "cpu", "cuda" or "mps". Default "auto".
+        work_folder: where checkpoints are kept. Default None: no checkpoints.
+        resume: continue from the checkpoint in `work_folder`. Default False.
+        samples_every: steps between grids of samples in `work_folder`/samples. Default 0: none.
+        **unknown: there are no others. A settings file may have some: they are named in the error.
 
     Raises:
         SettingsError: a setting is unknown or out of range, or the method cannot learn the labels.
@@ -61,12 +92,26 @@ def train_generator(
         TrainingError: a loss is not finite, or the checkpoint does not fit.
         Interrupted: Ctrl-C was pressed; a checkpoint is saved.
     """
-    settings = build_settings(settings_of(generator), values)
-    plain = issubclass(METHODS[generator], LatentGAN)
+    given = {"image": image, "view": view, "training": training, "network": network}
+    values: dict[str, Any] = {name: one for name, one in given.items() if one is not None}
+    settings = build_settings(settings_of(generator), {"seed": seed, **values, **unknown})
+    work = Path(work_folder) if work_folder else None
+    return _train(settings, images, choose_device(device), work, resume, samples_every)
+
+
+def _train(
+    settings: GeneratorSettings,
+    images: Images | LabelledImages,
+    device: torch.device,
+    work_folder: Path | None,
+    resume: bool,
+    samples_every: int,
+) -> TrainedGenerator:
+    plain = issubclass(METHODS[settings.generator], LatentGAN)
     labelled = None if plain else _labelled(images)
     sources = labelled.sources if labelled else _unlabelled(images)
     with tempfile.TemporaryDirectory(prefix="anomgan-") as scratch:
-        folder = Path(work_folder) if work_folder else Path(scratch)
+        folder = work_folder or Path(scratch)
         with progress_bar("reading images", len(sources)) as report:
             read = read_normals(sources, folder=folder, report=report)
         preparation = Preparation.decide(
@@ -77,10 +122,10 @@ def train_generator(
             shapes=read.shapes(),
         )
         sets = labelled.sets if labelled else ()
-        model = build_model(settings, preparation, sets, choose_device(device))
+        model = build_model(settings, preparation, sets, device)
         fingerprint = _fingerprint(read, labelled)
         with read.prepared(preparation, folder) as store:
-            if isinstance(model, TrainedTranslator):
+            if isinstance(model, TrainedTranslator) and labelled:
                 model.examples = _examples(store, labelled)
             if work_folder and samples_every:
                 model.snapshots = folder / SNAPSHOTS
@@ -88,13 +133,13 @@ def train_generator(
                     shutil.rmtree(model.snapshots, ignore_errors=True)  # of an earlier training
             phase = Phase(model.method, settings.training)
             summary = train_phase(
-                generator,
+                settings.generator,
                 phase,
                 view_batches(phase, store, range(len(store)), settings, labelled),
                 settings,
                 fingerprint=fingerprint,
                 device=model.device,
-                work_folder=Path(work_folder) if work_folder else None,
+                work_folder=work_folder,
                 resume=resume,
                 show=lambda step: _snapshot(model, step),
                 show_every=samples_every if work_folder else 0,
@@ -126,7 +171,9 @@ def _unlabelled(images: Images | LabelledImages) -> list[Source]:
         return images.sources
     if isinstance(images, Mapping):
         return from_domains(images).sources
-    sources = list_images(Path(images)) if isinstance(images, Path | str) else list(images)
+    sources: list[Source] = (
+        [*list_images(Path(images))] if isinstance(images, Path | str) else list(images)
+    )
     if not sources:
         raise InputError("there are no images to learn from")
     return sources
@@ -142,7 +189,7 @@ def _fingerprint(read: NormalImages, labelled: LabelledImages | None) -> str:
 
 
 def _examples(store: ImageStore, labelled: LabelledImages) -> list[np.ndarray]:
-    """A few images of each stratum in turn."""
+    """A few images of each stratum."""
     strata = labelled.strata
     members = [np.flatnonzero(strata == number) for number in np.unique(strata)]
     each = -(-EXAMPLES // len(members))

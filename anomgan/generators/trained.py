@@ -1,15 +1,15 @@
-"""What all trained generators share: their settings, their labels, their folder."""
+"""Base of the trained generators: settings, labels, and the model folder."""
 
 import shutil
 from abc import ABC, abstractmethod
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
-from pydantic import create_model
+from pydantic import create_model, model_validator
 from torch import Tensor
 
 from anomgan.config import ImageSettings, LearningSettings, Section, ViewSettings
@@ -18,7 +18,7 @@ from anomgan.data.prepare import Preparation
 from anomgan.errors import SettingsError
 from anomgan.generators.base import LatentGAN
 from anomgan.generators.registry import METHODS
-from anomgan.model_files import write_folder
+from anomgan.model_files import LOSSES, SAMPLES, write_folder
 from anomgan.pictures import save_curves
 
 SNAPSHOTS = "samples"
@@ -26,12 +26,18 @@ SNAPSHOTS = "samples"
 
 
 class GeneratorSettings(LearningSettings):
-    """Everything that decides what a generator learns; `settings_of` gives each method's."""
+    """All settings of a generator; `settings_of` gives the settings of each method."""
 
     generator: str
     image: ImageSettings = ImageSettings(lighting="keep")
     view: ViewSettings = ViewSettings(kind="whole")
     network: Section
+
+    @model_validator(mode="after")
+    def _learns_from_images(self) -> Self:
+        if self.training.hard_share:
+            raise ValueError("training.hard_share has no effect: generators learn from images")
+        return self
 
 
 @cache
@@ -53,17 +59,17 @@ def settings_of(name: str) -> type[GeneratorSettings]:
 
 
 class TrainedGenerator(ABC):
-    """A generator with its opponent.
+    """A generator with its discriminator.
 
     Attributes:
-        settings: what it was trained with.
+        settings: of the training.
         preparation: how images become views.
-        sets: the labels that it knows; empty for most.
-        device: where it computes.
+        sets: the labels that it has learnt; empty for most methods.
+        device: of the networks.
         method: the recipe with its networks, in evaluation mode.
         facts: about its training.
-        history: rows of mean losses; empty when loaded.
-        snapshots: folder of sample grids drawn during training, to be kept with the model.
+        history: rows of mean losses; empty after loading.
+        snapshots: folder of sample grids from the training, which `save` copies to the model.
     """
 
     def __init__(
@@ -85,15 +91,15 @@ class TrainedGenerator(ABC):
 
     @property
     def names(self) -> list[str]:
-        """All labels that it knows."""
+        """All labels that it has learnt."""
         return [name for one in self.sets for name in one.names]
 
     def encode(self, label: str) -> Tensor:
-        """A label as the networks take it, [1, K].
+        """A label as input of the networks, [1, K].
 
         Args:
-            label: a class; or attributes with commas between: those that apply, while all others
-                of their data set do not; `name=0` for one that does not.
+            label: a class; or attributes separated by commas. Other attributes of the
+                same data set then do not apply; `name=0` says so explicitly.
 
         Raises:
             SettingsError: a label is unknown, or two classes exclude each other.
@@ -119,7 +125,7 @@ class TrainedGenerator(ABC):
         return torch.tensor([values], device=self.device)
 
     def save(self, folder: Path | str) -> None:
-        """Write a folder with settings, weights, history, its curves, and a grid of samples.
+        """Write a model folder: settings, weights, history, loss curves and a grid of samples.
 
         Raises:
             InputError: the folder cannot be written to, or holds something else.
@@ -136,12 +142,12 @@ class TrainedGenerator(ABC):
 
     @abstractmethod
     def draw_samples(self, path: Path, title: str) -> None:
-        """Save a picture of what it has learnt."""
+        """Save a grid of example images."""
 
     def _draw(self, folder: Path) -> None:
-        self.draw_samples(folder / "samples.png", "Samples")
+        self.draw_samples(folder / SAMPLES, "Samples")
         if self.history:
-            save_curves(folder / "losses.png", self.history, self.settings.generator)
+            save_curves(folder / LOSSES, self.history, self.settings.generator)
         if self.snapshots is not None and self.snapshots.is_dir():
             shutil.copytree(self.snapshots, folder / SNAPSHOTS)
 
@@ -149,7 +155,7 @@ class TrainedGenerator(ABC):
 def recipe_of(
     settings: GeneratorSettings, preparation: Preparation, sets: tuple[LabelSet, ...]
 ) -> Any:
-    """The method that the settings name, with freshly initialised networks."""
+    """The method that the settings name, with new networks."""
     method = METHODS[settings.generator]
     torch.manual_seed(settings.seed)
     common = settings.view.size, preparation.channels, settings.network

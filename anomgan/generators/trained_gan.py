@@ -1,4 +1,4 @@
-"""A trained generator of images from latent vectors: what it draws."""
+"""A trained generator from latent vectors: samples and interpolations."""
 
 from pathlib import Path
 
@@ -15,23 +15,22 @@ from anomgan.pictures import save_grid
 GRID = 8
 """Rows and columns of samples.png."""
 AT_ONCE = 64
-"""Images that are drawn together."""
+"""Images in one batch."""
 
 
 class TrainedGAN(TrainedGenerator):
-    """A generator of images from latent vectors, and perhaps labels."""
+    """A generator of images from latent vectors and, for cGAN, labels."""
 
     def sample(
         self, count: int, seed: int = 0, *, label: str | None = None, truncation: float = 1.0
     ) -> np.ndarray:
-        """Images uint8 [count, size, size] or [count, size, size, 3] in RGB; the seed decides.
+        """Random images, uint8 [count, size, size] or [count, size, size, 3] in RGB.
 
         Args:
             count: how many.
             seed: of the latent vectors.
-            label: what they are to show, as `encode` takes it; None takes one class after the
-                other.
-            truncation: StyleGAN's psi: below 1 more typical images, and less varied ones.
+            label: of all images, as `encode` takes it; None cycles through the classes.
+            truncation: StyleGAN's psi; below 1 the images are more typical and vary less.
 
         Raises:
             SettingsError: the label is unknown, or the method has no truncation.
@@ -42,7 +41,7 @@ class TrainedGAN(TrainedGenerator):
     def interpolate(
         self, count: int, seed: int = 0, *, label: str | None = None, truncation: float = 1.0
     ) -> np.ndarray:
-        """`count` images on the way from one drawn latent vector to another, as `sample`.
+        """`count` images between two random latent vectors; the arguments are those of `sample`.
 
         Raises:
             SettingsError: as `sample`.
@@ -50,14 +49,14 @@ class TrainedGAN(TrainedGenerator):
         first, last = self._latent(2, torch.Generator().manual_seed(seed))
         angle = torch.acos(torch.cosine_similarity(first, last, dim=0))
         way = torch.linspace(0, 1, count)[:, None]
-        # Along the sphere: latent vectors near its middle are ones that training never drew.
+        # Along the sphere, because training never draws latent vectors near the origin.
         z = (torch.sin((1 - way) * angle) * first + torch.sin(way * angle) * last) / angle.sin()
         if label is None and self.names:
             label = self.names[0]
         return self._render(z, label, truncation)
 
     def draw_samples(self, path: Path, title: str) -> None:
-        """Save a grid; of a labelled generator with a column for each label, a row for each z."""
+        """Save a grid; with labels, a column for each label and a row for each latent vector."""
         columns = self.names or [""] * GRID
         if self.names:
             rows = list(zip(*(self.sample(GRID, label=name) for name in columns), strict=True))

@@ -1,4 +1,4 @@
-"""A trained translator: what it makes of an image."""
+"""A trained translator: translates images of any size."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -28,7 +28,7 @@ from anomgan.pictures import save_grid
 
 
 class TrainedTranslator(TrainedGenerator):
-    """A generator of images from images.
+    """A generator that translates images.
 
     Attributes:
         examples: prepared images, for the grid of samples.
@@ -53,18 +53,18 @@ class TrainedTranslator(TrainedGenerator):
         seed: int = 0,
         full_size: bool = False,
     ) -> Iterator[np.ndarray]:
-        """Each image as it would look in another domain, uint8, at the size it was prepared to.
+        """Translate images to another domain; uint8, at the size to which they are prepared.
 
         Args:
             images: paths or arrays.
             to: target, as `encode` takes it.
-            reference: an image of the target domain whose style is wanted (StarGAN v2).
-            seed: of the style, where there is no reference.
-            full_size: give each image at its own size, with all its detail; see `render`.
+            reference: an image of the target domain that gives the style (StarGAN v2).
+            seed: of a random style, if there is no reference.
+            full_size: return each image at its own size, with all its detail; see `render`.
 
         Raises:
-            SettingsError: the target is unknown, the method knows no styles, or there is no full
-                size.
+            SettingsError: the target is unknown, the method has no styles, or full size is not
+                available.
             InputError: an image cannot be read.
         """
         style = self.style(to, reference, seed)
@@ -80,20 +80,19 @@ class TrainedTranslator(TrainedGenerator):
     def render(
         self, image: np.ndarray, style: Tensor, *, full_size: bool = False, name: str = "image"
     ) -> np.ndarray:
-        """A decoded image in a style [1, D], as uint8.
+        """Translate a decoded image to a style [1, D]; uint8.
 
         Args:
             image: uint8 or uint16, [H, W] or [H, W, 3].
-            style: as `style` gives it.
-            full_size: instead of the result, which is as small as the model works, give the image
-                at its own size, with what the model changed enlarged and added to it. Nothing
-                finer than the model's pixels is changed, and none of it is lost. An image of 16
-                bits comes out with 8, and a grey one in colour if the model works in colour.
+            style: from `style`.
+            full_size: return the image at its own size instead of the model's. The change that the
+                model makes is enlarged and added to the image, so that its fine detail stays. The
+                result has 8 bits, and is in colour if the model works in colour.
             name: of the image, for messages.
 
         Raises:
-            SettingsError: the model flattens the lighting, so that its changes are none of the
-                photograph.
+            SettingsError: full size with a model that flattens the lighting: its change does not
+                fit the photograph.
             InputError: the image is too small.
         """
         if full_size and self.preparation.lighting == "flatten":
@@ -110,7 +109,7 @@ class TrainedTranslator(TrainedGenerator):
         return _add_change(original, change)
 
     def style(self, to: str | None, reference: Source | None = None, seed: int = 0) -> Tensor:
-        """What the generator is told of the target, [1, D]; see `translate`."""
+        """The condition of the generator for a target, [1, D]; see `translate`."""
         if to is None:
             raise SettingsError(f"say which domain to translate to: {', '.join(self.names)}")
         c = self.encode(to)
@@ -122,7 +121,7 @@ class TrainedTranslator(TrainedGenerator):
             return self.method.style(c, x, seed)
 
     def apply(self, prepared: np.ndarray, style: Tensor) -> np.ndarray:
-        """A prepared image [h, w, C] in a style [1, D], as uint8 [h, w] or [h, w, 3]."""
+        """Translate a prepared image [h, w, C] to a style [1, D]; uint8 [h, w] or [h, w, 3]."""
 
         def infer(x: Tensor) -> dict[str, Tensor]:
             with torch.no_grad():
@@ -139,7 +138,7 @@ class TrainedTranslator(TrainedGenerator):
         return squeezed(to_pixels(x)[0])
 
     def draw_samples(self, path: Path, title: str) -> None:
-        """Save a grid: a row for each example, a column for each label."""
+        """Save a grid with a row for each example and a column for each label."""
         if not self.examples:
             return
         styles = [self.style(name) for name in self.names]
@@ -151,7 +150,7 @@ class TrainedTranslator(TrainedGenerator):
 
 
 def _add_change(image: np.ndarray, change: np.ndarray) -> np.ndarray:
-    """A uint8 image [H, W] or [H, W, 3] with a change float32 [h, w, C] scaled to its size."""
+    """Add a change float32 [h, w, C], scaled to its size, to a uint8 image [H, W] or [H, W, 3]."""
     height, width = image.shape[:2]
     method = cv2.INTER_AREA if change.shape[0] > height else cv2.INTER_LINEAR
     change = cv2.resize(change, (width, height), interpolation=method).reshape(height, width, -1)
@@ -160,7 +159,7 @@ def _add_change(image: np.ndarray, change: np.ndarray) -> np.ndarray:
 
 
 def middle_view(image: np.ndarray, size: int) -> np.ndarray:
-    """A prepared image as one view of `size`: its middle where it is longer, else filled up."""
+    """The middle of a prepared image as one view of `size`; smaller images are padded."""
     height, width = image.shape[:2]
     top, left = max(0, (height - size) // 2), max(0, (width - size) // 2)
     return to_square(image[top : top + size, left : left + size], size)

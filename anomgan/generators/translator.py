@@ -1,4 +1,4 @@
-"""What all translators share: generators that take an image of one domain to another."""
+"""Base of the translators: generators that translate an image from one domain to another."""
 
 from abc import abstractmethod
 from typing import ClassVar
@@ -13,30 +13,29 @@ from anomgan.training.recipe import Recipe
 
 
 class TranslatorSettings(Section):
-    """What all translators can be told."""
+    """Settings of every translator; a method adds its own."""
 
     features: int = Field(32, ge=1, le=1024, description="feature maps at full size")
     change: bool = Field(
         False,
-        description="the generator gives the change of an image instead of the new image: what it "
-        "knows nothing of, such as a defect, stays (not in the paper)",
+        description="the generator outputs a change that is added to the image, instead of a new "
+        "image; what it was not trained on, such as a defect, stays (not in the paper)",
     )
 
 
 class Translator(Recipe):
-    """A generator of images from images, and of what domain they are to belong to.
+    """A generator that translates images to a target domain.
 
-    Its generator is fully convolutional: images of any size will do whose sides are multiples of
-    `stride`.
+    It is fully convolutional: the sides of an image may be any multiples of `stride`.
 
     Args:
-        size: side of the views that it is trained on.
+        size: side of the training views in pixels.
         channels: image channels, 1 or 3.
-        settings: sizes and weights, of the method's `settings_type`.
-        sets: the labels that it learns.
+        settings: of the method, an instance of its `settings_type`.
+        sets: the labels to learn.
 
     Raises:
-        SettingsError: the method cannot learn such labels.
+        SettingsError: the method cannot learn these labels.
     """
 
     name: ClassVar[str]
@@ -60,15 +59,15 @@ class Translator(Recipe):
         """The networks by name."""
 
     def style(self, c: Tensor, reference: Tensor | None, seed: int) -> Tensor:
-        """What the generator is told of its target [N, D]: the labels, or a style of the domain.
+        """The condition of the generator [N, D]: target labels, or a style of the target domain.
 
         Args:
             c: target labels [N, K].
-            reference: images [N, C, H, W] of the target domain whose style is wanted.
-            seed: of a drawn style, where there is no reference.
+            reference: images [N, C, H, W] of the target domain that give the style.
+            seed: of a random style, if there is no reference.
 
         Raises:
-            SettingsError: a reference is given, but the method knows no styles.
+            SettingsError: there is a reference, but the method has no styles.
         """
         if reference is not None:
             raise SettingsError(f"{self.name} knows no styles: give a domain, no reference image")
@@ -76,13 +75,13 @@ class Translator(Recipe):
 
     @abstractmethod
     def translate(self, x: Tensor, style: Tensor) -> Tensor:
-        """Images [N, C, H, W] in [-1, 1] of x, as `style` [N, D] asks."""
+        """Images x [N, C, H, W] in [-1, 1] translated to `style` [N, D]."""
 
     def domains(self) -> tuple[str, ...]:
-        """The names of the domains, of a method that knows one set of them.
+        """Names of the domains, for a method that learns one set of them.
 
         Raises:
-            SettingsError: there are several sets of labels, or attributes.
+            SettingsError: there are several sets of labels, or labels that are attributes.
         """
         if len(self.sets) != 1 or not self.sets[0].exclusive:
             raise SettingsError(f"{self.name} learns domains of one data set; for more, stargan")

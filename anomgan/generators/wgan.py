@@ -1,4 +1,4 @@
-"""WGAN: a critic that estimates the Wasserstein distance, its weights clipped to keep it flat.
+"""WGAN: a critic estimates the Wasserstein distance; clipped weights bound its slope.
 
 Arjovsky, Chintala and Bottou, "Wasserstein Generative Adversarial Networks", ICML 2017,
 algorithm 1, on the networks of DCGAN.
@@ -7,30 +7,42 @@ algorithm 1, on the networks of DCGAN.
 from collections.abc import Iterator
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from anomgan.generators.base import GANSettings, LatentGAN
+from anomgan.generators.base import LatentGAN, LatentSettings
 from anomgan.losses import critic_wasserstein, generator_wasserstein
 from anomgan.networks.dcgan import Decoder, Discriminator
 from anomgan.training.recipe import RMSProp, Update
 
 EARLY_STEPS, EARLY_ROUNDS = 25, 20
-"""In so many first steps the critic goes so often over its batches: 100 critic steps instead of 5,
-as in the authors' code, for the generator needs a critic near its optimum."""
+"""In the first EARLY_STEPS steps the critic sees its batches EARLY_ROUNDS times: 100 critic steps
+instead of 5, as in the authors' code, because the generator needs a critic near its optimum."""
+
+
+class WGANSettings(LatentSettings):
+    """Settings of WGAN."""
+
+    critic_steps: int = Field(
+        5, ge=1, le=100, description="steps of the critic for each step of the generator"
+    )
+    clip: float = Field(0.01, gt=0, description="largest magnitude of a weight of the critic")
 
 
 class WGAN(LatentGAN):
     """Recipe of WGAN; no sigmoid, no logarithm, no momentum."""
 
     name = "wgan"
+    settings_type = WGANSettings
+    settings: WGANSettings
     optimiser = RMSProp(5e-5)
 
-    def __init__(self, size: int, channels: int, settings: GANSettings) -> None:
+    def __init__(self, size: int, channels: int, settings: WGANSettings) -> None:
         super().__init__(size, channels, settings)
         self.batches_per_step = settings.critic_steps
 
     def build(self, size: int, channels: int) -> dict[str, nn.Module]:
-        """DCGAN's networks; the critic stands where others have a discriminator."""
+        """DCGAN's networks; the critic has the name `discriminator`."""
         latent_dim, features = self.settings.latent_dim, self.settings.features
         return {
             "generator": Decoder(size, channels, latent_dim, features),

@@ -1,4 +1,4 @@
-"""WGAN-GP: a Wasserstein GAN whose critic is held to gradients of length 1.
+"""WGAN-GP: a Wasserstein GAN with a penalty on critic gradients whose length is not 1.
 
 Gulrajani, Ahmed, Arjovsky, Dumoulin and Courville, "Improved Training of Wasserstein GANs",
 NeurIPS 2017, algorithm 1, on residual networks (appendix F).
@@ -7,26 +7,40 @@ NeurIPS 2017, algorithm 1, on residual networks (appendix F).
 from collections.abc import Iterator
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from anomgan.generators.base import GANSettings, LatentGAN
+from anomgan.generators.base import LatentGAN, LatentSettings
 from anomgan.losses import critic_wasserstein, generator_wasserstein, gradient_penalty
 from anomgan.networks.resnet import ResNetCritic, ResNetGenerator
 from anomgan.training.recipe import Adam, Update
+
+
+class WGANGPSettings(LatentSettings):
+    """Settings of WGAN-GP."""
+
+    critic_steps: int = Field(
+        5, ge=1, le=100, description="steps of the critic for each step of the generator"
+    )
+    gradient_penalty: float = Field(
+        10.0, ge=0, description="weight of the gradient penalty, lambda"
+    )
 
 
 class WGANGP(LatentGAN):
     """Recipe of WGAN-GP; a step trains the critic `critic_steps` times, then the generator."""
 
     name = "wgan_gp"
+    settings_type = WGANGPSettings
+    settings: WGANGPSettings
     optimiser = Adam(1e-4, 0.0, 0.9)
 
-    def __init__(self, size: int, channels: int, settings: GANSettings) -> None:
+    def __init__(self, size: int, channels: int, settings: WGANGPSettings) -> None:
         super().__init__(size, channels, settings)
         self.batches_per_step = settings.critic_steps
 
     def build(self, size: int, channels: int) -> dict[str, nn.Module]:
-        """Residual generator and critic; the critic stands where others have a discriminator."""
+        """Residual generator and critic; the critic has the name `discriminator`."""
         latent_dim, features = self.settings.latent_dim, self.settings.features
         return {
             "generator": ResNetGenerator(size, channels, latent_dim, features),
@@ -39,7 +53,7 @@ class WGANGP(LatentGAN):
             with torch.no_grad():
                 fake = self.shown(self.generate(self.draw(len(real), real)))
                 real = self.shown(real)
-            # The slope is penalised between the images as the critic is shown them.
+            # The penalty is measured between images as the critic sees them.
             estimate = critic_wasserstein(self._values(real), self._values(fake))
             penalty = gradient_penalty(self._values, real, fake)
             yield Update(

@@ -1,1 +1,1 @@
-"""The backbone library: neural networks and nothing else."""
+"""The networks that are trained, one file per family; nothing but modules."""

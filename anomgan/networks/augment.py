@@ -1,10 +1,10 @@
-"""Random changes of images that gradients pass through, for GANs that learn from few of them.
+"""Differentiable augmentation, for GANs that are trained on few images.
 
 Zhao, Liu, Lin, Zhu and Han, "Differentiable Augmentation for Data-Efficient GAN Training",
-NeurIPS 2020, with all three kinds of change (section 3.2: colour, translation, cutout). The
-discriminator is shown real and generated images through the same kind of changes in its own
-update and in the generator's, so that it cannot learn the few real images by heart, and the
-generator is not led to imitate the changes.
+NeurIPS 2020, with all three kinds (section 3.2: colour, translation, cutout). The
+discriminator sees augmented images only, real and generated, in its own update and in the
+generator's. It cannot memorise the few real images, and the generator does not learn to imitate the
+augmentation.
 """
 
 import torch
@@ -12,21 +12,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 BRIGHTNESS = 0.5
-"""Largest shift of all values of an image; they span [-1, 1]."""
+"""Largest shift of the values of an image, which are in [-1, 1]."""
 SATURATION = 1.0
-"""Colours are multiplied by 1 - this to 1 + this."""
+"""Colour is multiplied by a factor between 1 - this and 1 + this."""
 CONTRAST = 0.5
-"""Contrast is multiplied by 1 - this to 1 + this."""
+"""Contrast is multiplied by a factor between 1 - this and 1 + this."""
 TRANSLATION = 1 / 8
-"""Largest shift to either side, as a share of the side."""
+"""Largest translation in each direction, as a share of the side."""
 CUTOUT = 1 / 2
-"""Side of the square that is blanked, as a share of the image's."""
+"""Side of the cutout square, as a share of the side of the image."""
 
 
 def augment(x: Tensor) -> Tensor:
-    """Change each image [N, C, H, W] in its own random way; differentiable with respect to x.
+    """Augment each image [N, C, H, W] at random; differentiable with respect to x.
 
-    Values may leave [-1, 1]; what is moved in from beyond the edge or cut out is 0, mid grey.
+    Values may leave [-1, 1]. Pixels from beyond the edge and in the cutout are 0, mid grey.
     """
     return _cut_out(_translate(_recolour(x)))
 
@@ -52,7 +52,7 @@ def _translate(x: Tensor) -> Tensor:
 
 
 def _cut_out(x: Tensor) -> Tensor:
-    """Blank a square around a random pixel; what reaches beyond the edge is lost."""
+    """Blank a square around a random pixel; the square may reach beyond the edge."""
     rows = _cut(x.shape[2], x)
     columns = _cut(x.shape[3], x)
     hole = rows[:, :, None] & columns[:, None, :]
@@ -60,7 +60,7 @@ def _cut_out(x: Tensor) -> Tensor:
 
 
 def _cut(length: int, x: Tensor) -> Tensor:
-    """Which places of a side are within the square's, [N, length]."""
+    """Which positions along one axis are inside the square, [N, length]."""
     side = round(length * CUTOUT)
     first = _whole(len(x), length, x) - side // 2
     place = torch.arange(length, device=x.device)
@@ -68,15 +68,15 @@ def _cut(length: int, x: Tensor) -> Tensor:
 
 
 def _run(first: Tensor, length: int) -> Tensor:
-    """`length` whole numbers from each of `first` [N] on, [N, length]."""
+    """`length` consecutive integers that start at each of `first` [N], [N, length]."""
     return first[:, None] + torch.arange(length, device=first.device)
 
 
 def _spread(x: Tensor) -> Tensor:
-    """One number in [-1, 1] for each image, [N, 1, 1, 1]."""
+    """A random number in [-1, 1] for each image, [N, 1, 1, 1]."""
     return 2 * torch.rand(len(x), 1, 1, 1, device=x.device) - 1
 
 
 def _whole(count: int, below: int, x: Tensor) -> Tensor:
-    """Whole numbers from 0 to `below` - 1, [count]."""
+    """Random integers from 0 to `below` - 1, [count]."""
     return torch.randint(below, (count,), device=x.device)

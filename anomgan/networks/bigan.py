@@ -1,4 +1,4 @@
-"""The joint discriminator of a bidirectional GAN: does this latent vector belong to this image?"""
+"""The joint discriminator of a bidirectional GAN, which judges pairs of image and latent."""
 
 import torch
 from torch import Tensor, nn
@@ -9,8 +9,8 @@ from anomgan.networks.dcgan import CELLS, Discriminator, initialise
 class JointDiscriminator(nn.Module):
     """Image [N, channels, size, size] and latent [N, latent_dim] to (logits [N, 1], features).
 
-    Two branches, one for the image and one for the latent vector, whose outputs are joined;
-    the features [N, joint] are those of the joint hidden layer (Zenati et al. 2018, appendix A).
+    The outputs of two branches, one for the image and one for the latent vector, are concatenated.
+    The features [N, joint] are those of the joint hidden layer (Zenati et al. 2018, appendix A).
 
     Args:
         size: side of the images.

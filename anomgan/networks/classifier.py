@@ -1,4 +1,4 @@
-"""A small classifier of images; what it learns also measures how real generated ones look."""
+"""A small image classifier; its features also measure the quality of generated images."""
 
 from torch import Tensor, nn
 
@@ -9,12 +9,12 @@ WIDTHS = (32, 64, 128, 256)
 class ConvClassifier(nn.Module):
     """Image [N, channels, H, W] to (logits [N, classes], features [N, 256]).
 
-    Four convolutions that halve the image, each with batch norm, then the mean over all places:
-    it takes images of any sides, of which 16 pixels are the least that makes sense.
+    Four convolutions that halve the image, each with batch norm, then global average pooling.
+    Images may have any size from 16 pixels up.
 
     Args:
         channels: image channels.
-        classes: how many classes there are.
+        classes: number of classes.
     """
 
     def __init__(self, channels: int, classes: int) -> None:

@@ -1,4 +1,4 @@
-"""Networks that are told a label, on the pyramids of DCGAN."""
+"""Conditional networks: the pyramids of DCGAN with a label as a second input."""
 
 from typing import Literal
 
@@ -19,7 +19,7 @@ class ConditionalGenerator(nn.Module):
         channels: image channels.
         latent_dim: length of a latent vector.
         labels: K.
-        embedding_dim: length of a learnt embedding that is joined to z; 0 joins c itself.
+        embedding_dim: length of the learnt embedding that is joined to z; 0 joins c itself.
         features: as `Decoder`.
     """
 
@@ -49,10 +49,10 @@ class ConditionalDiscriminator(nn.Module):
         size: side of the images.
         channels: image channels.
         labels: K.
-        told: "plane": a learnt image of the label as one more channel (after Mirza and Osindero
-            2014); "embedding": a learnt vector of it, spread over the image as constant channels;
-            "projection": the inner product of its vector and the deepest features is added to the
-            logit (Miyato and Koyama 2018, equation 4).
+        told: how the label is given. "plane": as one more channel, a learnt image of the label
+            (after Mirza and Osindero 2014). "embedding": as constant channels, a learnt vector.
+            "projection": the inner product of a learnt vector and the deepest features is added to
+            the logit (Miyato and Koyama 2018, equation 4).
         embedding_dim: length of the vector of "embedding".
         features: as `Discriminator`.
         spectral: as `Discriminator`.

@@ -1,7 +1,7 @@
 """The residual translator of CycleGAN (Zhu et al. 2017, appendix 7.2; after Johnson et al. 2016).
 
-The image is halved twice, goes through residual blocks, and is doubled back. StarGAN uses the same
-body with labels beside the image.
+The image is halved twice, goes through residual blocks, and is doubled twice. StarGAN uses the same
+network, with labels as additional channels.
 """
 
 from typing import Literal
@@ -18,16 +18,16 @@ class TranslatorNet(nn.Module):
     Sides must be multiples of 4.
 
     Args:
-        in_channels: channels of the image, and of labels beside it.
-        channels: channels of the image that comes out.
+        in_channels: channels of the input: the image and the labels.
+        channels: channels of the output image.
         features: feature maps at full size.
         blocks: residual blocks; the paper has 6 for 128 px and 9 for 256 px.
         kernel: side of the convolutions that halve and double: 3, or 4 as in StarGAN (Choi et al.
             2018, table 4).
         affine: whether instance norm learns scale and shift, as in StarGAN.
-        change: whether what comes out is added to the image that came in, and may then leave
-            [-1, 1]. Instance norm is then within the residual blocks alone: elsewhere it would
-            take away how bright the image was, on which its change depends.
+        change: whether the output is added to the input image; the sum may leave [-1, 1]. Instance
+            norm is then used in the residual blocks only: elsewhere it would remove the brightness
+            of the image, on which the change depends.
     """
 
     def __init__(
@@ -50,21 +50,21 @@ class TranslatorNet(nn.Module):
         widths = [features, 2 * features, 4 * features]
         layers = block(_padded(in_channels, features, 7), features)
         if in_channels > channels:
-            # Labels beside the image are the same everywhere, and instance norm would take them
-            # away. (The zero padding of StarGAN's authors leaves a trace of them, at the edge.)
+            # Label channels are constant, and instance norm would remove them. (The zero padding
+            # of StarGAN's authors leaves a trace of them at the edge.)
             layers[1] = nn.Identity()
         for above, below in zip(widths, widths[1:], strict=False):
             layers += block(nn.Conv2d(above, below, kernel, 2, 1), below)
         layers += [_Residual(widths[-1], affine) for _ in range(blocks)]
         for below, above in zip(widths[:0:-1], widths[-2::-1], strict=True):
-            odd = kernel % 2  # without it, an odd kernel would leave the last row and column out
+            odd = kernel % 2  # an odd kernel would leave out the last row and column
             double = nn.ConvTranspose2d(below, above, kernel, 2, 1, output_padding=odd)
             layers += block(double, above)
         self.layers = nn.Sequential(*layers, _padded(features, channels, 7), nn.Tanh())
         self.apply(initialise)
 
     def forward(self, x: Tensor, beside: Tensor | None = None) -> Tensor:
-        """Translate x; `beside` [N, D] is laid beside it, a constant map for each value."""
+        """Translate x; each value of `beside` [N, D] becomes a constant channel."""
         told = x
         if beside is not None:
             maps = beside[:, :, None, None].expand(-1, -1, *x.shape[2:])

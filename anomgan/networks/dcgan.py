@@ -1,7 +1,7 @@
 """Strided convolution pyramids after DCGAN (Radford et al. 2016, section 3).
 
-An encoder halves the image until 4 x 4 cells are left, a decoder doubles it back, and a
-discriminator is an encoder with one output. The last layer over the 4 x 4 cells is either
+An encoder halves the image down to 4 x 4 cells, a decoder does the reverse, and a discriminator is
+an encoder with one output. The layer at the 4 x 4 cells is either
 
 - "vector": one 4 x 4 convolution, so that a view has a single latent vector (the papers), or
 - "map": a 1 x 1 convolution, so that every cell has a latent vector of its own. Such a network is
@@ -17,9 +17,9 @@ from anomgan.errors import SettingsError
 
 Bottleneck = Literal["vector", "map"]
 CELLS = 4
-"""Side of the grid of cells to which a pyramid takes a view."""
+"""Side of the smallest grid of a pyramid, in cells."""
 WIDEST = 8
-"""Most feature maps of a pyramid, as a multiple of those at full size."""
+"""Largest number of feature maps, as a multiple of the number at full size."""
 
 
 def pyramid_depth(size: int) -> int:
@@ -54,7 +54,7 @@ class Encoder(nn.Module):
     """Image [N, channels, H, W] to latent [N, latent_dim, h, w].
 
     Args:
-        size: side of the views it is made for; sets the depth.
+        size: side of the views in pixels; sets the depth.
         channels: image channels.
         latent_dim: length of a latent vector.
         features: feature maps after the first convolution; doubled by each further one.
@@ -125,8 +125,8 @@ class Discriminator(nn.Module):
         size: side of the views; for such a view h = w = 1.
         channels: image channels.
         features: feature maps after the first convolution.
-        spectral: spectral norm (Miyato et al. 2018) in place of batch norm; it bounds how steep
-            the discriminator gets, so that the generator still learns from one that wins.
+        spectral: spectral norm (Miyato et al. 2018) instead of batch norm. It bounds the slope of
+            the discriminator, so that the generator still learns from a strong one.
     """
 
     def __init__(self, size: int, channels: int, features: int, spectral: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Batch norms folded into the convolutions before them: the same numbers, one pass fewer."""
+"""Folding batch norms into the convolutions before them, for faster inference."""
 
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -7,8 +7,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 def fold_batch_norms(network: nn.Module) -> None:
     """Fold, in place, each batch norm of a Sequential into the convolution right before it.
 
-    In evaluation mode both are linear. What comes out is the same up to rounding, but the weights
-    are no longer those of the model folder: fold what only infers from now on.
+    In evaluation mode both are linear, so the output is the same up to rounding. The weights are no
+    longer those of the model folder: only fold a network that will not be trained or saved.
 
     Args:
         network: in evaluation mode.

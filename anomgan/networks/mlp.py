@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from anomgan.errors import SettingsError
 
 SMALLEST, LARGEST = 4, 128
-"""Pixels; beyond these a fully connected layer per pixel makes no sense."""
+"""Allowed side of an image in pixels; larger images need too many weights."""
 
 
 class MLPGenerator(nn.Module):
@@ -20,7 +20,7 @@ class MLPGenerator(nn.Module):
         features: the hidden layers are 8 and 16 times as wide.
 
     Raises:
-        SettingsError: `size` is not sensible.
+        SettingsError: `size` is out of range.
     """
 
     def __init__(self, size: int, channels: int, latent_dim: int, features: int) -> None:
@@ -49,7 +49,7 @@ class MLPDiscriminator(nn.Module):
         features: the hidden layers are 16 and 8 times as wide.
 
     Raises:
-        SettingsError: `size` is not sensible.
+        SettingsError: `size` is out of range.
     """
 
     def __init__(self, size: int, channels: int, features: int) -> None:

@@ -1,4 +1,4 @@
-"""A discriminator that judges every patch by itself (Isola et al. 2017, section 3.2.2)."""
+"""A discriminator that judges each patch separately (Isola et al. 2017, section 3.2.2)."""
 
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
@@ -13,7 +13,7 @@ class PatchGAN(nn.Module):
         channels: image channels.
         features: feature maps after the first convolution.
         layers: convolutions of stride 2; three give patches of 70 x 70 pixels.
-        spectral: spectral norm instead of instance norm, which hides how bright an image is.
+        spectral: spectral norm instead of instance norm, which removes the brightness.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Networks for feature vectors: every layer is a 1x1 convolution, so that a map takes one pass."""
+"""Networks for feature vectors: 1x1 convolutions, so that a whole map takes one pass."""
 
 import torch
 from torch import Tensor, nn
@@ -9,8 +9,8 @@ SLOPE = 0.2
 class Pointwise(nn.Linear):
     """A 1x1 convolution, [N, C, h, w] to [N, D, h, w].
 
-    A matrix product is three times as fast as `nn.Conv2d` for the maps of one cell that training
-    is on, and no slower for larger ones.
+    As a matrix product it is three times as fast as `nn.Conv2d` on the single vectors of training,
+    and no slower on maps.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -21,8 +21,8 @@ class PointwiseNetwork(nn.Sequential):
     """Two hidden layers, [N, inputs, h, w] to [N, outputs, h, w]: an encoder or a decoder.
 
     Args:
-        inputs: channels that come in.
-        outputs: channels that go out, of any size: the last layer is linear.
+        inputs: channels of the input.
+        outputs: channels of the output, which has no activation.
         width: units of the hidden layers.
     """
 
@@ -35,7 +35,7 @@ class PointwiseNetwork(nn.Sequential):
 class PointwiseDiscriminator(nn.Module):
     """[N, channels, h, w] to (logits [N, 1, h, w], features [N, width, h, w] of a hidden layer).
 
-    It has no batch norm, so that it serves as a critic with a gradient penalty, too.
+    It has no batch norm, so that it can be a critic with a gradient penalty.
 
     Args:
         channels: of its input.

@@ -1,7 +1,7 @@
 """Residual generator and critic of WGAN-GP (Gulrajani et al. 2017, appendix F, 64 x 64).
 
-Every block doubles or halves the image. The critic normalises per image (layer norm), because
-the gradient penalty is a matter of each image by itself and batch norm would mix them.
+Every block doubles or halves the image. The critic has layer norm instead of batch norm, because
+the gradient penalty is defined for each image separately.
 """
 
 import torch.nn.functional as F

@@ -8,7 +8,7 @@ from anomgan.networks.dcgan import pyramid_depth
 class StarGANDiscriminator(nn.Module):
     """Image [N, channels, size, size] to (values of patches [N, 1, 2, 2], label logits [N, K]).
 
-    Without normalisation, for the sake of the gradient penalty.
+    It has no normalisation because of the gradient penalty.
 
     Args:
         size: side of the images: 8, 16, 32, 64, 128, ...

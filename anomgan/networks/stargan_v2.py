@@ -1,4 +1,4 @@
-"""The networks of StarGAN v2 (Choi et al. 2020, appendix D): styles, and what wears them."""
+"""The networks of StarGAN v2 (Choi et al. 2020, appendix D)."""
 
 import math
 
@@ -9,21 +9,21 @@ from torch import Tensor, nn
 from anomgan.networks.dcgan import CELLS, pyramid_depth, pyramid_widths
 
 BOTTLENECK = 16
-"""Side of the grid on which the generator changes the style; 8 for views below 64 pixels."""
+"""Side of the smallest grid of the generator; views below 64 pixels are halved twice anyway."""
 
 
 class StyledGenerator(nn.Module):
     """Image [N, channels, H, W] and style [N, style_dim] to an image of that style.
 
-    As in the authors' code nothing holds the result to [-1, 1]; it learns to stay there.
+    As in the authors' code, the output has no activation; it learns to stay in [-1, 1].
 
     Args:
-        size: side of the views; sets how often they are halved.
+        size: side of the views in pixels; sets the number of halvings.
         channels: image channels.
         style_dim: length of a style.
         features: feature maps at full size.
-        change: whether what comes out is added to the image that came in; there is then no
-            instance norm at the end, which would forget how bright the image was.
+        change: whether the output is added to the input image. There is then no instance norm at
+            the end, because it would remove the brightness of the image.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class StyledGenerator(nn.Module):
 class MappingNetwork(nn.Module):
     """Latent [N, latent_dim] and domain y [N] to a style [N, style_dim] of that domain.
 
-    Four layers for all domains, then four of each domain's own.
+    Four shared layers, then four for each domain.
     """
 
     def __init__(self, latent_dim: int, style_dim: int, domains: int, hidden: int) -> None:
@@ -81,13 +81,13 @@ class MappingNetwork(nn.Module):
 class ImageHeads(nn.Module):
     """Image [N, channels, size, size] and domain y [N] to values [N, outputs] of that domain.
 
-    With style_dim outputs it is the style encoder, with one the discriminator.
+    The style encoder has style_dim outputs, the discriminator one.
 
     Args:
         size: side of the views.
         channels: image channels.
-        outputs: length of what each domain's head gives.
-        domains: number of heads.
+        outputs: length of the output.
+        domains: number of domains, each with a head of its own.
         features: feature maps at full size.
     """
 
@@ -112,7 +112,7 @@ class ImageHeads(nn.Module):
 
 
 class _Block(nn.Module):
-    """Residual block, with instance norm or without; may halve the image."""
+    """Residual block with or without instance norm; may halve the image."""
 
     def __init__(
         self, inputs: int, outputs: int, *, halve: bool = False, normalise: bool = False
@@ -135,7 +135,7 @@ class _Block(nn.Module):
 
 
 class _StyledBlock(nn.Module):
-    """Residual block whose normalisation takes scale and shift from the style; may double."""
+    """Residual block with adaptive instance norm; may double the image."""
 
     def __init__(self, inputs: int, outputs: int, style_dim: int, *, double: bool = False) -> None:
         super().__init__()
@@ -150,7 +150,7 @@ class _StyledBlock(nn.Module):
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         deep = self.grow(self._resize(F.leaky_relu(self.first(x, style), 0.2)))
         deep = self.conv(F.leaky_relu(self.second(deep, style), 0.2))
-        # No normalisation on the way past: what the shortcut carries keeps its own statistics.
+        # The shortcut is not normalised: its maps keep their own statistics.
         return (deep + self.shortcut(self._resize(x))) / math.sqrt(2)
 
     def _resize(self, x: Tensor) -> Tensor:
@@ -158,7 +158,7 @@ class _StyledBlock(nn.Module):
 
 
 class AdaIN(nn.Module):
-    """Adaptive instance norm: (1 + scale) normalised + shift, both linear in the style."""
+    """Adaptive instance norm: (1 + scale) * norm(x) + shift, both linear in the style."""
 
     def __init__(self, width: int, style_dim: int) -> None:
         super().__init__()

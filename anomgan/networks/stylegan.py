@@ -1,10 +1,10 @@
 """Mapping network, synthesis network and discriminator of StyleGAN.
 
 Karras, Laine and Aila, "A Style-Based Generator Architecture for Generative Adversarial Networks",
-CVPR 2019, with one replacement from its successor (Karras, Laine, Aittala, Hellsten, Lehtinen and
-Aila, "Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020, section 4.1): instead of
-growing the networks in the course of training, the generator sums an image of every resolution,
-and the discriminator is residual.
+CVPR 2019. One part is from its successor (Karras, Laine, Aittala, Hellsten, Lehtinen and Aila,
+"Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020, section 4.1): instead of
+progressive growing, the generator sums images of all resolutions, and the discriminator is
+residual.
 """
 
 import math
@@ -16,23 +16,23 @@ from torch import Tensor, nn
 from anomgan.networks.dcgan import CELLS, pyramid_depth, pyramid_widths
 
 SLOPE = 0.2
-"""Of the leaky ReLU below 0."""
+"""Slope of the leaky ReLU below 0."""
 RELU_GAIN = math.sqrt(2)
 """Factor on the weights before a leaky ReLU that keeps the variance (He et al. 2015)."""
 MAPPING_RATE = 0.01
-"""Learning rate of the mapping network, as a share of that of the rest (appendix C)."""
+"""Learning rate of the mapping network, relative to the other networks (appendix C)."""
 
 
 class EqualLinear(nn.Module):
     """A linear layer with an equalised learning rate, [N, inputs] to [N, outputs].
 
-    The weights are stored with variance 1 and scaled to He's deviation at each pass, so that Adam,
-    whose steps know no scale, moves all layers by the same share (Karras et al. 2018,
-    section 4.1).
+    The weights are stored with variance 1 and scaled by He's constant in each forward pass. Adam's
+    steps do not depend on the scale of a weight, so that all layers then learn at the same relative
+    speed (Karras et al. 2018, section 4.1).
 
     Args:
-        inputs: numbers in.
-        outputs: numbers out.
+        inputs: length of the input.
+        outputs: length of the output.
         gain: RELU_GAIN before a leaky ReLU, 1 elsewhere.
         rate: factor on the learning rate of this layer.
     """
@@ -71,7 +71,7 @@ class MappingNetwork(nn.Module):
     """Latent z [N, latent_dim] to the style w [N, latent_dim] (section 2).
 
     Attributes:
-        mean: [latent_dim], the mean of w; whoever trains the network keeps it up to date.
+        mean: [latent_dim], the mean of w, which the training updates.
     """
 
     mean: Tensor
@@ -93,9 +93,8 @@ class MappingNetwork(nn.Module):
 class SynthesisNetwork(nn.Module):
     """Styles [N, layers, latent_dim] to image [N, channels, size, size] in [-1, 1].
 
-    The image ends in tanh, which the paper has not: detectors compare it with images in [-1, 1].
-    Clamping would do that too, but give no gradient to the pixels beyond, and they could not come
-    back.
+    Unlike in the paper, the output goes through tanh, because detectors compare it with images in
+    [-1, 1]. Clamping would leave pixels beyond the range without a gradient.
 
     Args:
         size: side of the images: 8, 16, 32, 64, 128, ...
@@ -104,14 +103,14 @@ class SynthesisNetwork(nn.Module):
         features: feature maps at full size; doubled at each halving, up to 8 times as many.
 
     Attributes:
-        layers: number of styles of an image, two per resolution.
+        layers: number of styles per image, two for each resolution.
     """
 
     def __init__(self, size: int, channels: int, latent_dim: int, features: int) -> None:
         super().__init__()
         widths = pyramid_widths(pyramid_depth(size), features)[::-1]
         self.layers = 2 * len(widths)
-        # Drawn as in StyleGAN2: the ones of the paper would be 0 after the instance norm.
+        # Random as in StyleGAN2: the paper's constant of ones would be 0 after instance norm.
         self.start = nn.Parameter(torch.randn(1, widths[0], CELLS, CELLS))
         self.blocks = nn.ModuleList()
         self.to_image = nn.ModuleList()
@@ -141,8 +140,8 @@ class SynthesisNetwork(nn.Module):
 class StyledLayer(nn.Module):
     """Convolution, noise, leaky ReLU and AdaIN (figure 1b), maps [N, C, side, side].
 
-    The noise is one number per pixel for all maps, with a learned strength per map. In training
-    it is drawn anew; in evaluation it is always the same, so that a style has one image.
+    All maps share the noise, one number per pixel, and each map has a learned strength. Training
+    draws new noise each time; evaluation uses fixed noise, so that a style gives one image.
     """
 
     noise: Tensor
@@ -163,7 +162,7 @@ class StyledLayer(nn.Module):
 
 
 def adaptive_instance_norm(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """Maps x [N, C, H, W] with deviation `scale` and mean `shift` [N, C] instead of their own.
+    """Normalise maps x [N, C, H, W] to deviation `scale` and mean `shift`, both [N, C].
 
     AdaIN, Huang and Belongie 2017; equation 1 of StyleGAN.
     """
@@ -202,7 +201,7 @@ class StyleDiscriminator(nn.Module):
 
 
 class _DownBlock(nn.Module):
-    """Half the size. The filter (1, 2, 1) / 4 comes before every other pixel is dropped."""
+    """Residual block that halves the image; the filter (1, 2, 1) / 4 prevents aliasing."""
 
     filter: Tensor
 
@@ -225,18 +224,18 @@ class _DownBlock(nn.Module):
 
 
 def _with_deviation(x: Tensor) -> Tensor:
-    """Maps [N, C, H, W] and one more that shows how much the images of the batch differ.
+    """Append a map that shows how much the images of the batch differ to maps [N, C, H, W].
 
-    Minibatch standard deviation (Karras et al. 2018, section 3), over the whole batch, so that a
-    batch may have any size: a generator that makes few different images is found out.
+    Minibatch standard deviation (Karras et al. 2018, section 3), against mode collapse. It is taken
+    over the whole batch, so that a batch may have any size.
     """
     deviation = (x.var(0, correction=0) + 1e-8).sqrt().mean()
     return torch.cat([x, deviation.expand_as(x[:, :1])], 1)
 
 
 def _double(x: Tensor) -> Tensor:
-    """Twice the size: copied pixels, smoothed by the filter (1, 2, 1), which is bilinear.
+    """Double the size by bilinear interpolation, which is the filter (1, 2, 1) on copied pixels.
 
-    The paper has the convolution before the filter; away from the edges that is the same.
+    The paper has the convolution before the filter; the result differs at the edges only.
     """
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)

@@ -6,28 +6,28 @@ from torch import Tensor, nn
 from anomgan.networks.dcgan import pyramid_widths
 
 BLOCK = 2
-"""Side of the blocks of pixels that the network takes as one."""
+"""Side, in pixels, of the blocks that become channels."""
+DEPTH = 4
+"""Number of halvings."""
 
 
 class UNet(nn.Module):
     """Image [N, in_channels, H, W] to maps [N, out_channels, H, W]; fully convolutional.
 
-    Blocks of 2 x 2 pixels become channels at the entry and pixels again at the exit (Shi et al.
-    2016), and what comes up from below is added to the skip connection instead of being stacked on
-    it (Chaurasia and Culurciello 2017): an eighth of the arithmetic. Sides must be multiples of
-    `stride`.
+    Blocks of 2 x 2 pixels become channels at the input and pixels again at the output (Shi et al.
+    2016). Skip connections are added instead of concatenated (Chaurasia and Culurciello 2017). Both
+    together save seven eighths of the arithmetic. Sides must be multiples of `stride`.
 
     Args:
         in_channels: channels of the input.
         out_channels: channels of the output, which has no activation.
         features: feature maps of the blocks; doubled at each of the first three halvings.
-        depth: number of halvings.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, features: int, depth: int = 4) -> None:
+    def __init__(self, in_channels: int, out_channels: int, features: int) -> None:
         super().__init__()
-        self.stride = BLOCK * 2**depth
-        widths = pyramid_widths(depth, features)
+        self.stride = BLOCK * 2**DEPTH
+        widths = pyramid_widths(DEPTH, features)
         levels = list(zip(widths, widths[1:], strict=False))
         self.stem = _block(in_channels * BLOCK**2, features, 3, 1)
         self.down = nn.ModuleList(_block(above, below, 4, 2) for above, below in levels)

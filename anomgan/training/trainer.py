@@ -1,9 +1,8 @@
-"""The loop: optimiser steps, averages, checkpoints, the guard against NaN, progress, stopping.
+"""The loop: optimiser steps, checkpoints, the guard against NaN, progress, stopping.
 
-Several processes go through it together: see `distributed`.
+Several processes can share the work: see `distributed`.
 """
 
-import copy
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor, nn, optim
 
 from anomgan.config import TrainingSettings
+from anomgan.data.views import scaled
 from anomgan.errors import Interrupted, TrainingError
 from anomgan.machine.device import has_bfloat16
 from anomgan.machine.distributed import (
@@ -30,6 +30,7 @@ from anomgan.machine.distributed import (
 )
 from anomgan.machine.progress import progress_bar
 from anomgan.machine.stopping import stop_signal
+from anomgan.training.average import WeightAverage
 from anomgan.training.batch_norm import share_batch_norms
 from anomgan.training.checkpoint import (
     Checkpoint,
@@ -45,8 +46,6 @@ LOG_EVERY = 20
 """Steps whose mean makes one row of the history."""
 RANK_APART = 2_654_435_761
 """From the seed of a process to the next one's; only 32 bits of a seed count, and it fills them."""
-SETTLE_STEPS = 50
-"""Batches on which the batch-norm statistics of averaged weights are measured."""
 
 Batches = Callable[[int], Sequence[Tensor]]
 """The batch of a step, always the same for the same step: uint8 views [N, C, H, W], and labels if
@@ -125,7 +124,7 @@ class Trainer:
         recipe.memory.to(device)
         if ranks() > 1:
             share_batch_norms(recipe.networks)
-        self.average = copy.deepcopy(recipe.networks) if settings.ema else None
+        self.average = WeightAverage(recipe, settings.ema)
         trained = dict.fromkeys(name for names in recipe.players.values() for name in names)
         self.optimizers = {name: self._optimizer(name) for name in trained}
         self.recent: list[dict[str, Tensor]] = []
@@ -161,8 +160,7 @@ class Trainer:
                     saved = time.monotonic()
         self._log_row()
         self._save()
-        if self.average is not None:
-            self._settle_average()
+        self.average.settle(self._pass)
         return TrainingSummary(self.state.step, self.state.seconds, self.state.history)
 
     def _begin(self, resume: bool) -> None:
@@ -209,16 +207,13 @@ class Trainer:
         means = {name: torch.stack(some).mean() for name, some in terms.items()}
         follow = [one for one in self.recipe.networks.buffers() if one.is_floating_point()]
         average_([*means.values(), *follow])
-        if self.average is not None:
-            # Until it has seen enough steps, a slow average would still hold the first weights.
-            decay = min(self.settings.ema, (1 + self.state.step) / (10 + self.state.step))
-            _move_average(self.average, self.recipe.networks, decay)
+        self.average.follow(self.state.step)
         self.state.step += 1
         self.recent.append(means)
         if len(self.recent) == LOG_EVERY:
             self._log_row()
         if self.show_every and self.state.step % self.show_every == 0:
-            with self._averaged_weights():
+            with self.average.lent():
                 self.show(self.state.step)
 
     def _set_rates(self) -> None:
@@ -287,34 +282,11 @@ class Trainer:
         (update.loss / self.settings.accumulate).backward(inputs=_weights(optimizers))
         return optimizers
 
-    @contextmanager
-    def _averaged_weights(self) -> Iterator[None]:
-        """Give the recipe its averaged weights for a moment, in evaluation mode."""
-        current = self.recipe.networks
-        self.recipe.networks = (current if self.average is None else self.average).eval()
-        try:
-            yield
-        finally:
-            self.recipe.networks = current.train()
-
-    def _settle_average(self) -> None:
-        """Give the recipe the averaged weights, and measure their batch-norm statistics anew.
-
-        The statistics gathered in training belong to the weights of single steps; the averaged
-        weights give smaller activations, and would rebuild nothing but grey with them.
-        """
-        networks = self.recipe.networks
-        networks.load_state_dict(self.average.state_dict())
-        norm = nn.modules.batchnorm._BatchNorm
-        normalised = [layer for layer in networks.modules() if isinstance(layer, norm)]
-        for layer in normalised:
-            layer.reset_running_stats()
-            layer.momentum = None
-        with torch.no_grad():
-            for step in range(SETTLE_STEPS if normalised else 0):
-                self._seed_step(step)
-                for _ in self.recipe.step(*self._batch(step)):
-                    pass
+    def _pass(self, step: int) -> None:
+        """Run the recipe on the batch of a step; nothing is learnt."""
+        self._seed_step(step)
+        for _ in self.recipe.step(*self._batch(step)):
+            pass
 
     @contextmanager
     def _reading_ahead(self) -> Iterator[None]:
@@ -335,7 +307,7 @@ class Trainer:
         )
         views, *labels = (part.to(self.device) for part in batch)
         if views.dtype == torch.uint8:
-            return [views.float() / 127.5 - 1, *labels]
+            return [scaled(views), *labels]
         size = self.settings.batch_size * self.recipe.batches_per_step // ranks()
         return [with_hardest(self.recipe, views.float(), *labels, size)]
 
@@ -355,8 +327,8 @@ class Trainer:
             return
         tensors = prefixed("networks", self.recipe.networks.state_dict())
         tensors |= prefixed("memory", self.recipe.memory.state_dict())
-        if self.average is not None:
-            tensors |= prefixed("average", self.average.state_dict())
+        if self.average.networks is not None:
+            tensors |= prefixed("average", self.average.networks.state_dict())
         for name, optimizer in self.optimizers.items():
             tensors |= prefixed(f"optimizer.{name}", optimizer_tensors(optimizer))
         # Rows are means of LOG_EVERY steps; steps since the last row would be lost on a resume.
@@ -374,8 +346,8 @@ class Trainer:
             )
         self.recipe.networks.load_state_dict(unprefixed("networks", saved.tensors))
         self.recipe.memory.load_state_dict(unprefixed("memory", saved.tensors))
-        if self.average is not None:
-            self.average.load_state_dict(unprefixed("average", saved.tensors))
+        if self.average.networks is not None:
+            self.average.networks.load_state_dict(unprefixed("average", saved.tensors))
         for name, optimizer in self.optimizers.items():
             restore_optimizer(optimizer, unprefixed(f"optimizer.{name}", saved.tensors))
         while terms := unprefixed(f"recent.{len(self.recent)}", saved.tensors):
@@ -399,17 +371,6 @@ class Trainer:
 def _weights(optimizers: Sequence[optim.Optimizer]) -> list[Tensor]:
     groups = [group for optimizer in optimizers for group in optimizer.param_groups]
     return [weight for group in groups for weight in group["params"]]
-
-
-def _move_average(average: nn.Module, networks: nn.Module, decay: float) -> None:
-    with torch.no_grad():
-        for mean, current in zip(
-            average.state_dict().values(), networks.state_dict().values(), strict=True
-        ):
-            if mean.is_floating_point():
-                mean.lerp_(current, 1 - decay)
-            else:
-                mean.copy_(current)
 
 
 def _all_finite(networks: nn.Module) -> bool:

@@ -1,8 +1,16 @@
+import json
+
 import pytest
 import torch
 from digits import WHOLE, separation
 
-from anomgan.detectors.f_anogan import EncoderRecipe, EncoderSettings, FAnoGAN
+from anomgan.config import build_settings
+from anomgan.detectors import load
+from anomgan.detectors.anogan import AnoGANSettings
+from anomgan.detectors.f_anogan import EncoderRecipe, EncoderSettings, FAnoGAN, FAnoGANSettings
+from anomgan.errors import SettingsError
+from anomgan.generators import GENERATORS
+from anomgan.model_files import CHECKSUM
 
 SMALL = {"view": {"size": 32}, "network": {"features": 4, "latent_dim": 6, "critic_steps": 2}}
 
@@ -94,3 +102,40 @@ def test_digits_that_were_never_seen_are_told_apart(mode):
         **WHOLE,
     )
     assert separation(made) > 0.9
+
+
+@pytest.mark.parametrize("generator", sorted(GENERATORS))
+@pytest.mark.parametrize("space", ["pixels", "features"])
+@pytest.mark.parametrize(
+    ("kind", "critic_steps"), [(AnoGANSettings, (5, 2)), (FAnoGANSettings, (3, 2))]
+)
+def test_the_network_is_of_the_chosen_generator(kind, critic_steps, space, generator):
+    settings = build_settings(kind, {"generator": generator, "space": space})
+    assert type(settings.network) is GENERATORS[generator].settings_type
+    assert settings.network.latent_dim == (64 if space == "pixels" else 128)
+    if generator.startswith("wgan"):
+        assert settings.network.critic_steps == critic_steps[space == "features"]
+    assert build_settings(kind, settings.model_dump()) == settings
+
+
+def test_settings_of_another_generator_are_refused_with_those_that_are_known():
+    with pytest.raises(SettingsError) as caught:
+        build_settings(FAnoGANSettings, {"generator": "dcgan", "network": {"clip": 0.1}})
+    known = "known here: latent_dim, features, augment, spectral_norm"
+    assert f"network.clip = 0.1: dcgan does not use it ({known})" in str(caught.value)
+    with pytest.raises(SettingsError, match="generator = 'gun': input should be 'gan', 'dcgan'"):
+        build_settings(FAnoGANSettings, {"generator": "gun", "network": {"clip": 0.1}})
+    with pytest.raises(SettingsError, match="network.features = 0: input should be greater"):
+        build_settings(FAnoGANSettings, {"network": {"features": 0}})
+
+
+def test_a_model_with_the_settings_of_all_generators_still_loads(line, tmp_path):
+    small = SMALL | {"calibration": {"minimum": 6}, "training": {"steps": 1, "batch_size": 4}}
+    made = FAnoGAN(device="cpu", encoder={"steps": 1, "features": 4}, **small)
+    made.fit(line / "train" / "good").save(tmp_path / "model")
+    file = tmp_path / "model" / "model.json"
+    card = json.loads(file.read_text())
+    del card[CHECKSUM]
+    card["settings"]["network"] |= {"clip": 0.01, "r1": 1.0, "spectral_norm": True}
+    file.write_text(json.dumps(card))
+    assert load(tmp_path / "model", "cpu").settings == made.settings

@@ -2,19 +2,22 @@ import pytest
 import torch
 
 from anomgan.data.labels import LabelSet
-from anomgan.generators import GENERATORS, GANSettings
+from anomgan.generators import GENERATORS
 from anomgan.generators.cgan import CGAN, CGANSettings
 
-SETTINGS = {"latent_dim": 6, "features": 4, "critic_steps": 2}
 METHODS = ["gan", "dcgan", "wgan", "wgan_gp"]
+
+
+def make(name, channels, **settings):
+    method = GENERATORS[name]
+    steps = {"critic_steps": 2} if name.startswith("wgan") else {}
+    values = {"latent_dim": 6, "features": 4} | steps | settings
+    return method(16, channels, method.settings_type(**values))
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_the_opponent_judges_changed_images_only_when_told_to(name):
-    plain, changing = (
-        GENERATORS[name](16, 1, GANSettings(**SETTINGS, augment=augment))
-        for augment in (False, True)
-    )
+    plain, changing = (make(name, 1, augment=augment) for augment in (False, True))
     changing.networks.load_state_dict(plain.networks.state_dict())
     for gan in (plain, changing):
         gan.networks.eval()
@@ -27,7 +30,7 @@ def test_the_opponent_judges_changed_images_only_when_told_to(name):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_both_players_learn_through_the_changes(name):
-    gan = GENERATORS[name](16, 3, GANSettings(**SETTINGS, augment=True))
+    gan = make(name, 3, augment=True)
     gan.steps_done = 1000
     players = {"discriminator": 0, "generator": 0}
     for update in gan.step(torch.rand(8, 3, 16, 16) * 2 - 1):
@@ -40,7 +43,7 @@ def test_both_players_learn_through_the_changes(name):
 
 
 def test_the_critic_of_wgan_gp_is_held_flat_between_changed_images(monkeypatch):
-    gan = GENERATORS["wgan_gp"](16, 1, GANSettings(**SETTINGS, augment=True))
+    gan = make("wgan_gp", 1, augment=True)
     monkeypatch.setattr("anomgan.generators.base.augment", lambda x: x * 0 + 0.25)
     seen = []
     monkeypatch.setattr(

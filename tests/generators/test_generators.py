@@ -1,16 +1,33 @@
+import json
+
 import numpy as np
 import pytest
 import torch
 from digits import load
 
 from anomgan.errors import InputError, ModelError, SettingsError
-from anomgan.generators import GENERATORS, GANSettings, load_generator, train_generator
+from anomgan.generators import GENERATORS, load_generator, train_generator
+from anomgan.model_files import CHECKSUM
 
 SMALL = {
     "view": {"kind": "whole", "size": 16},
-    "network": {"latent_dim": 8, "features": 8, "critic_steps": 2},
+    "network": {"latent_dim": 8, "features": 8},
     "training": {"steps": 3, "batch_size": 8, "ema": 0.5},
 }
+OWN = {
+    "gan": {"saturating"},
+    "dcgan": {"spectral_norm"},
+    "wgan": {"critic_steps", "clip"},
+    "wgan_gp": {"critic_steps", "gradient_penalty"},
+    "stylegan": {"mapping_layers", "style_mixing", "r1"},
+}
+"""Settings of each method, beside those that all have."""
+
+
+def make(name, size, channels, **settings):
+    method = GENERATORS[name]
+    values = {"latent_dim": 6, "features": 2} | settings
+    return method(size, channels, method.settings_type(**values))
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +39,7 @@ def digits():
 @pytest.mark.parametrize("size", [32, 64, 128])
 @pytest.mark.parametrize("name", sorted(GENERATORS))
 def test_every_size_generates_and_has_features_of_named_layers(name, size):
-    gan = GENERATORS[name](size, 3, GANSettings(latent_dim=6, features=2))
+    gan = make(name, size, 3)
     x = gan.generate(gan.draw(2, torch.zeros(1)))
     assert x.shape == (2, 3, size, size) and x.abs().max() <= 1
     first, last = (1, 1) if name == "gan" else (size // 2, 4)
@@ -32,7 +49,7 @@ def test_every_size_generates_and_has_features_of_named_layers(name, size):
 
 @pytest.mark.parametrize("name", ["gan", "dcgan", "stylegan"])
 def test_the_discriminator_is_updated_first_and_only_then_the_generator(name):
-    gan = GENERATORS[name](32, 1, GANSettings(latent_dim=6, features=2))
+    gan = make(name, 32, 1)
     assert [update.player for update in gan.step(torch.zeros(4, 1, 32, 32))] == [
         "discriminator",
         "generator",
@@ -40,7 +57,7 @@ def test_the_discriminator_is_updated_first_and_only_then_the_generator(name):
 
 
 def test_the_saturating_game_is_equation_1():
-    gan = GENERATORS["gan"](8, 1, GANSettings(latent_dim=6, features=2, saturating=True))
+    gan = make("gan", 8, 1, saturating=True)
     torch.manual_seed(0)
     _, update = list(gan.step(torch.zeros(4, 1, 8, 8)))
     torch.manual_seed(0)
@@ -50,8 +67,7 @@ def test_the_saturating_game_is_equation_1():
 
 
 def test_the_critic_of_wgan_is_clipped_after_each_of_its_steps():
-    settings = GANSettings(latent_dim=6, features=2, critic_steps=2, spectral_norm=False)
-    gan = GENERATORS["wgan"](32, 1, settings)
+    gan = make("wgan", 32, 1, critic_steps=2)
     weights = list(gan.networks["discriminator"].parameters())
     gan.steps_done = 1000
     players = []
@@ -66,13 +82,13 @@ def test_the_critic_of_wgan_is_clipped_after_each_of_its_steps():
 
 
 def test_the_critic_of_wgan_has_a_head_start():
-    gan = GENERATORS["wgan"](8, 1, GANSettings(latent_dim=6, features=2))
+    gan = make("wgan", 8, 1)
     players = [update.player for update in gan.step(torch.randn(10, 1, 8, 8))]
     assert players == ["discriminator"] * 100 + ["generator"]
 
 
 def test_a_step_of_wgan_gp_is_several_of_the_critic_and_one_of_the_generator():
-    gan = GENERATORS["wgan_gp"](32, 1, GANSettings(latent_dim=6, features=2, critic_steps=3))
+    gan = make("wgan_gp", 32, 1, critic_steps=3)
     assert gan.batches_per_step == 3
     updates = list(gan.step(torch.randn(12, 1, 32, 32)))
     assert [update.player for update in updates] == ["discriminator"] * 3 + ["generator"]
@@ -111,7 +127,8 @@ def test_a_saved_generator_draws_the_same_samples(digits, tmp_path, name):
     ],
 )
 def test_samples_come_to_look_like_the_images(digits, name, training):
-    small = SMALL | {"network": {"latent_dim": 8, "features": 8, "critic_steps": 3}}
+    steps = {"critic_steps": 3} if name.startswith("wgan") else {}
+    small = SMALL | {"network": {"latent_dim": 8, "features": 8} | steps}
     mean = np.mean(digits, axis=0)
 
     def distance(training):
@@ -141,3 +158,32 @@ def test_bad_input_is_explained(digits, tmp_path):
         train_generator([])
     with pytest.raises(ModelError, match="there is no model folder"):
         load_generator(tmp_path / "gone")
+
+
+@pytest.mark.parametrize("name", sorted(GENERATORS))
+def test_a_method_has_its_own_settings_and_refuses_those_of_others(digits, name):
+    known = {"latent_dim", "features", "augment"} | OWN[name]
+    assert set(GENERATORS[name].settings_type.model_fields) == known
+    for foreign in set.union(*OWN.values()) - known:
+        with pytest.raises(
+            SettingsError, match=f"unknown key network.{foreign} .known here: "
+        ) as e:
+            train_generator(digits, generator=name, network={foreign: 1})
+        assert all(key in str(e.value) for key in known)
+
+
+@pytest.mark.parametrize("name", sorted(GENERATORS))
+def test_a_model_with_the_settings_of_all_methods_still_loads(digits, tmp_path, name):
+    model = train_generator(digits, device="cpu", generator=name, **SMALL)
+    model.save(tmp_path / "gan")
+    file = tmp_path / "gan" / "model.json"
+    card = json.loads(file.read_text())
+    del card[CHECKSUM]
+    own = card["settings"]["network"]
+    card["settings"]["network"] = {key: None for one in OWN.values() for key in one} | own
+    file.write_text(json.dumps(card))
+    assert load_generator(tmp_path / "gan", "cpu").settings == model.settings
+    card["settings"]["network"]["colour"] = 1
+    file.write_text(json.dumps(card))
+    with pytest.raises(ModelError, match="colour"):
+        load_generator(tmp_path / "gan", "cpu")

@@ -3,14 +3,14 @@ import pytest
 import torch
 from torch import nn
 
-from anomgan.generators import GENERATORS, GANSettings
+from anomgan.generators.dcgan import DCGAN, DCGANSettings
 from anomgan.generators.latent_search import SearchSettings, search, search_loss
 
 
 @pytest.fixture(scope="module")
 def gan():
     torch.manual_seed(0)
-    made = GENERATORS["dcgan"](32, 1, GANSettings(latent_dim=4, features=4))
+    made = DCGAN(32, 1, DCGANSettings(latent_dim=4, features=4))
     for layer in made.networks.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
             nn.init.normal_(layer.weight, 0, 0.15)

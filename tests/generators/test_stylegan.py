@@ -1,9 +1,10 @@
 import pytest
 import torch
 
-from anomgan.generators import GENERATORS, GANSettings
+from anomgan.generators.dcgan import DCGAN, DCGANSettings
 from anomgan.generators.latent_search import SearchSettings, search, search_loss
 from anomgan.generators.projection import project
+from anomgan.generators.stylegan import StyleGAN, StyleGANSettings
 
 LAYERS = 6
 """Of images of 16 pixels."""
@@ -12,7 +13,7 @@ LAYERS = 6
 def make(**settings):
     torch.manual_seed(0)
     values = {"latent_dim": 6, "features": 4, "mapping_layers": 2} | settings
-    gan = GENERATORS["stylegan"](16, 1, GANSettings(**values))
+    gan = StyleGAN(16, 1, StyleGANSettings(**values))
     for _ in gan.step(torch.rand(64, 1, 16, 16)):
         pass  # the mean style follows
     gan.networks.eval()
@@ -134,7 +135,7 @@ def test_projection_finds_what_the_generator_made(gan, z, space):
 
 
 def test_other_generators_are_projected_too():
-    gan = GENERATORS["dcgan"](16, 1, GANSettings(latent_dim=6, features=4))
+    gan = DCGAN(16, 1, DCGANSettings(latent_dim=6, features=4))
     gan.networks.eval()
     found = project(gan, torch.zeros(2, 1, 16, 16), SearchSettings(steps=4, space="w+"))
     assert found.code.shape == (2, 6)

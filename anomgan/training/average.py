@@ -1,0 +1,77 @@
+"""Exponential moving average of the weights (EMA): the networks that are used after training."""
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from anomgan.training.recipe import Recipe
+
+SETTLE_STEPS = 50
+"""Batches on which the batch-norm statistics of averaged weights are measured."""
+
+
+class WeightAverage:
+    """Moving average of the weights of a recipe's networks.
+
+    Args:
+        recipe: its networks are on their device already.
+        decay: share of the average that is kept at each step; at 0 there is no average, and the
+            last weights are used.
+
+    Attributes:
+        networks: copy of the networks with the averaged weights; None if the decay is 0.
+    """
+
+    def __init__(self, recipe: Recipe, decay: float) -> None:
+        self.recipe = recipe
+        self.decay = decay
+        self.networks = copy.deepcopy(recipe.networks) if decay else None
+
+    @torch.no_grad()
+    def follow(self, step: int) -> None:
+        """Move the average towards the weights after a step, counted from 0."""
+        if self.networks is None:
+            return
+        # Until it has seen enough steps, a slow average would still hold the first weights.
+        decay = min(self.decay, (1 + step) / (10 + step))
+        averages, currents = self.networks.state_dict(), self.recipe.networks.state_dict()
+        for average, current in zip(averages.values(), currents.values(), strict=True):
+            if average.is_floating_point():
+                average.lerp_(current, 1 - decay)
+            else:
+                average.copy_(current)
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """Give the recipe the averaged weights for a moment, in evaluation mode."""
+        current = self.recipe.networks
+        self.recipe.networks = (current if self.networks is None else self.networks).eval()
+        try:
+            yield
+        finally:
+            self.recipe.networks = current.train()
+
+    def settle(self, run: Callable[[int], None]) -> None:
+        """Give the recipe the averaged weights for good, and measure batch-norm statistics anew.
+
+        The statistics of the training belong to the weights of single steps. The averaged weights
+        give smaller activations; with those statistics a generator would produce plain grey.
+
+        Args:
+            run: passes the batch of a step through the recipe's networks.
+        """
+        if self.networks is None:
+            return
+        networks = self.recipe.networks
+        networks.load_state_dict(self.networks.state_dict())
+        norm = nn.modules.batchnorm._BatchNorm
+        normalised = [layer for layer in networks.modules() if isinstance(layer, norm)]
+        for layer in normalised:
+            layer.reset_running_stats()
+            layer.momentum = None
+        with torch.no_grad():
+            for step in range(SETTLE_STEPS if normalised else 0):
+                run(step)
