@@ -15,7 +15,6 @@ from torch import Tensor
 
 from anomgan.config import ImageSettings, TrainingSettings
 from anomgan.data.views import Maps
-from anomgan.detectors.base import Profile
 from anomgan.detectors.f_anogan import (
     EncoderSettings,
     FAnoGANSettings,
@@ -24,6 +23,7 @@ from anomgan.detectors.f_anogan import (
     GANFirstWeights,
     encode,
 )
+from anomgan.detectors.method import Profile
 from anomgan.generators import GANSettings, GeneratorName
 from anomgan.generators.latent_search import Found, SearchSettings, search
 

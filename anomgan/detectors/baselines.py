@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from anomgan.config import ScoreSettings, Section, Settings, ViewSettings, Weights
 from anomgan.data.views import Maps
-from anomgan.detectors.base import Detector, Profile
+from anomgan.detectors.base import Detector
 from anomgan.detectors.feature_baselines import Coreset, EigenMapsAlone, Gaussian, PlaceGaussian
+from anomgan.detectors.method import Profile
 from anomgan.networks.dcgan import Bottleneck, Decoder, Encoder
 from anomgan.networks.pointwise import PointwiseNetwork
 from anomgan.training.hard import rebuilding_error

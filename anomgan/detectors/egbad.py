@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from anomgan.config import Section, Settings, TrainingSettings, Weights
 from anomgan.data.views import Maps
-from anomgan.detectors.base import Detector, Profile
+from anomgan.detectors.base import Detector
+from anomgan.detectors.method import Profile
 from anomgan.losses import (
     critic_wasserstein,
     discriminator_minimax,

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from anomgan.config import Section, Settings, TrainingSettings, Weights
 from anomgan.data.views import Maps
-from anomgan.detectors.base import Detector, Profile
+from anomgan.detectors.base import Detector
+from anomgan.detectors.method import Profile
 from anomgan.generators import GENERATORS, GANSettings, GeneratorName, LatentGAN
 from anomgan.losses import feature_matching
 from anomgan.networks.dcgan import Encoder

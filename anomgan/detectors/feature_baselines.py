@@ -20,9 +20,10 @@ from anomgan.config import (
     Weights,
 )
 from anomgan.data.views import Maps
-from anomgan.detectors.base import Detector, Profile
+from anomgan.detectors.base import Detector
 from anomgan.detectors.eigenmaps import to_grid
 from anomgan.detectors.feature_space import as_vectors
+from anomgan.detectors.method import Profile
 from anomgan.machine.progress import progress_bar
 from anomgan.training.recipe import Phase
 

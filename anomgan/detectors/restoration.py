@@ -30,7 +30,8 @@ from anomgan.config import (
 )
 from anomgan.data.damage import damage, draw_shapes, half_seen, how_seen
 from anomgan.data.views import Maps
-from anomgan.detectors.base import Detector, Profile
+from anomgan.detectors.base import Detector
+from anomgan.detectors.method import Profile
 from anomgan.errors import SettingsError
 from anomgan.networks.unet import UNet
 from anomgan.training.recipe import Adam, Phase, Recipe, Update
