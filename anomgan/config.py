@@ -239,6 +239,11 @@ IN_FEATURES = {
     "heatmap_weights": EVIDENCE_IN_FEATURES,
 }
 """Defaults that all detectors share in feature space; each adds its own."""
+IDLE = {
+    "pixels": frozenset({"backbone", "training.hard_share"}),
+    "features": frozenset({"view", "image.max_side"}),
+}
+"""By space the keys, or sections, that no detector uses there; a detector adds its own."""
 
 
 class Settings(LearningSettings):
@@ -246,6 +251,8 @@ class Settings(LearningSettings):
 
     in_features: ClassVar[Mapping[str, Any] | None] = None
     """Defaults that change in feature space; None for a method that knows pixels alone."""
+    idle: ClassVar[Mapping[str, frozenset[str]]] = {}
+    """By space the keys, or sections, that the method does not use there, beside `IDLE`."""
 
     detector: str
     space: Literal["pixels", "features"] = Field(
@@ -332,13 +339,64 @@ def build_settings(
     """Validate nested values; sections may be given in part, the rest keeps its defaults.
 
     Raises:
-        SettingsError: names every wrong key with what is allowed there.
+        SettingsError: names every wrong key, and every one without effect, with what is allowed
+            there.
     """
+    if issubclass(kind, Settings):
+        _refuse_idle(kind, values, source)
     try:
         return kind.model_validate(merge(_defaults(kind, values), values))
     except ValidationError as error:
         lines = [_explain(kind, detail) for detail in error.errors()]
         raise SettingsError(f"{source}: " + "; ".join(lines)) from error
+
+
+def without_idle(kind: type[Settings], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested values without those that have no effect, which `build_settings` would refuse.
+
+    For settings that nobody chose one by one: those of a model folder, which stores all.
+    """
+    idle = _idle(kind, values)
+    kept: dict[str, Any] = {}
+    for section, inner in values.items():
+        if section in idle:
+            continue
+        if isinstance(inner, Mapping):
+            inner = {name: one for name, one in inner.items() if f"{section}.{name}" not in idle}
+        kept[section] = inner
+    return kept
+
+
+def _space(kind: type[Settings], values: Mapping[str, Any]) -> Any:
+    return values.get("space", kind.model_fields["space"].default)
+
+
+def _idle(kind: type[Settings], values: Mapping[str, Any]) -> frozenset[str]:
+    """Sections, and keys of sections, without effect in the space that the values choose."""
+    space = _space(kind, values)
+    return IDLE.get(space, frozenset()) | kind.idle.get(space, frozenset())
+
+
+def _refuse_idle(kind: type[Settings], values: Mapping[str, Any], source: str) -> None:
+    idle = _idle(kind, values)
+    lines = []
+    for section, inner in values.items():
+        names = list(inner) if isinstance(inner, Mapping) else []
+        wrong = [f"{section}.{name}" for name in names if f"{section}.{name}" in idle]
+        known: Iterable[str] = (f"{section}.{name}" for name in _fields(kind, section))
+        if section in idle:
+            wrong = [f"{section}.{name}" for name in names] or [section]
+            known = kind.model_fields
+        used = ", ".join(name for name in known if name not in idle)
+        lines += [f"{key} has no effect (used: {used})" for key in wrong]
+    if lines:
+        method, space = kind.model_fields["detector"].default, _space(kind, values)
+        raise SettingsError(f"{source}: {method}, space = {space}: " + "; ".join(lines))
+
+
+def _fields(kind: type[Settings], section: str) -> Iterable[str]:
+    annotation = kind.model_fields[section].annotation if section in kind.model_fields else None
+    return getattr(annotation, "model_fields", ())
 
 
 def _defaults(kind: type[LearningSettings], values: Mapping[str, Any]) -> dict[str, Any]:

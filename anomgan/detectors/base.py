@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from anomgan.config import build_settings, merge
+from anomgan.config import build_settings, merge, without_idle
 from anomgan.data.normals import Source, read_source
 from anomgan.detectors.evidence import VIEWS_AT_ONCE, Look, batches, look
 from anomgan.detectors.feature_space import FeatureSpace
@@ -116,7 +116,8 @@ class Detector(Method):
         fitted, settings = self._require_fitted(), self.settings
         if false_alarm_rate is not None:
             values = {"calibration": {"false_alarm_rate": false_alarm_rate}}
-            settings = build_settings(self.settings_type, merge(settings.model_dump(), values))
+            stored = merge(settings.model_dump(), values)
+            settings = build_settings(self.settings_type, without_idle(self.settings_type, stored))
         options = FitOptions(Path(groups) if groups else None, skip_unreadable=skip_unreadable)
         self.fitted = recalibrate_method(self, fitted, normals, settings.calibration, options)
         self.settings = settings
@@ -191,7 +192,7 @@ class Detector(Method):
             SettingsError: the settings cannot be those of this detector.
             ModelError: weights or statistics do not fit the settings.
         """
-        detector = cls(device=device, **model.settings)
+        detector = cls(device=device, **without_idle(cls.settings_type, model.settings))
         channels = model.preparation.channels
         if detector.settings.space == "features":
             backbone, place = detector.settings.backbone, model.facts.get("place")

@@ -26,6 +26,8 @@ from anomgan.training.recipe import Phase, Recipe, Update
 class WholeSettings(Settings):
     """Settings of a baseline that compares whole images, place by place."""
 
+    idle = {"pixels": frozenset({"training"})}
+
     view: ViewSettings = ViewSettings(kind="whole", size=64)
     score: ScoreSettings = ScoreSettings(standardise=False, smooth=0.0, top_share=1.0)
     weights: Weights = Weights(residual=1.0, contrast=0.0)
@@ -169,6 +171,8 @@ class AutoencoderSettings(Settings):
         "training": {"steps": 1000},
         "network": {"features": 512, "latent_dim": 64},
     }
+
+    idle = {"features": frozenset({"network.bottleneck"})}
 
     detector: Literal["autoencoder"] = "autoencoder"
     network: AutoencoderNetworks = AutoencoderNetworks()

@@ -44,6 +44,8 @@ class DistanceWeights(Weights):
 class FeatureSettings(Settings):
     """Settings of a baseline that knows feature space alone."""
 
+    idle = {"features": frozenset({"training"})}
+
     space: Literal["features"] = Field("features", description="this method knows features alone")
     image: ImageSettings = ImageSettings(**IN_FEATURES["image"])
     backbone: BackboneSettings = BackboneSettings(align="none")

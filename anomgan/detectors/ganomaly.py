@@ -80,6 +80,8 @@ class GANomalySettings(Settings):
         "heatmap_weights": {"latent": 0.0},
     }
 
+    idle = {"features": frozenset({"network.bottleneck", "network.spectral_norm"})}
+
     detector: Literal["ganomaly"] = "ganomaly"
     network: NetworkSettings = NetworkSettings()
     loss: LossSettings = LossSettings()

@@ -63,8 +63,8 @@ def test_a_cell_that_fails_is_recorded_and_stops_no_other(line, tmp_path):
 
 def test_several_processes_give_the_figures_of_one(line, tmp_path):
     code = (
-        "import sys; from pathlib import Path; sys.path[:0] = ['tests', 'tests/benchmark'];"
-        "from test_runner import cells; from anomgan.evaluation.benchmark import run_benchmark;"
+        "import sys; from pathlib import Path; sys.path[:0] = ['tests', 'tests/evaluation'];"
+        "from test_benchmark import cells; from anomgan.evaluation.benchmark import run_benchmark;"
         "todo = cells(Path(sys.argv[1]), ['mean-image', 'pca', 'nearest']);"
         "sys.exit(run_benchmark(todo, Path(sys.argv[2]), workers=2, device='cpu'))"
     )
