@@ -12,7 +12,9 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from anomgan.errors import SettingsError
+from anomgan.idle import complain_of_idle, drop_idle
 
+Space = Literal["pixels", "features"]
 Share = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -255,7 +257,7 @@ class Settings(LearningSettings):
     """By space the keys, or sections, that the method does not use there, beside `IDLE`."""
 
     detector: str
-    space: Literal["pixels", "features"] = Field(
+    space: Space = Field(
         "pixels",
         description="what the detector sees: the image itself, or the feature map of a pretrained "
         "network",
@@ -343,7 +345,12 @@ def build_settings(
             there.
     """
     if issubclass(kind, Settings):
-        _refuse_idle(kind, values, source)
+        idle = complain_of_idle(kind, values, _idle(kind, values))
+        if idle:
+            detector, space = (
+                values.get(key, kind.model_fields[key].default) for key in ("detector", "space")
+            )
+            raise SettingsError(f"{source}: {detector}, space = {space}: " + "; ".join(idle))
     try:
         return kind.model_validate(merge(_defaults(kind, values), values))
     except ValidationError as error:
@@ -356,47 +363,13 @@ def without_idle(kind: type[Settings], values: Mapping[str, Any]) -> dict[str, A
 
     For settings that nobody chose one by one: those of a model folder, which stores all.
     """
-    idle = _idle(kind, values)
-    kept: dict[str, Any] = {}
-    for section, inner in values.items():
-        if section in idle:
-            continue
-        if isinstance(inner, Mapping):
-            inner = {name: one for name, one in inner.items() if f"{section}.{name}" not in idle}
-        kept[section] = inner
-    return kept
-
-
-def _space(kind: type[Settings], values: Mapping[str, Any]) -> Any:
-    return values.get("space", kind.model_fields["space"].default)
+    return drop_idle(values, _idle(kind, values))
 
 
 def _idle(kind: type[Settings], values: Mapping[str, Any]) -> frozenset[str]:
     """Sections, and keys of sections, without effect in the space that the values choose."""
-    space = _space(kind, values)
+    space = values.get("space", kind.model_fields["space"].default)
     return IDLE.get(space, frozenset()) | kind.idle.get(space, frozenset())
-
-
-def _refuse_idle(kind: type[Settings], values: Mapping[str, Any], source: str) -> None:
-    idle = _idle(kind, values)
-    lines = []
-    for section, inner in values.items():
-        names = list(inner) if isinstance(inner, Mapping) else []
-        wrong = [f"{section}.{name}" for name in names if f"{section}.{name}" in idle]
-        known: Iterable[str] = (f"{section}.{name}" for name in _fields(kind, section))
-        if section in idle:
-            wrong = [f"{section}.{name}" for name in names] or [section]
-            known = kind.model_fields
-        used = ", ".join(name for name in known if name not in idle)
-        lines += [f"{key} has no effect (used: {used})" for key in wrong]
-    if lines:
-        method, space = kind.model_fields["detector"].default, _space(kind, values)
-        raise SettingsError(f"{source}: {method}, space = {space}: " + "; ".join(lines))
-
-
-def _fields(kind: type[Settings], section: str) -> Iterable[str]:
-    annotation = kind.model_fields[section].annotation if section in kind.model_fields else None
-    return getattr(annotation, "model_fields", ())
 
 
 def _defaults(kind: type[LearningSettings], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,8 +13,20 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor
 
-from anomgan.config import ImageSettings, TrainingSettings
+from anomgan.config import ImageSettings, Space, TrainingSettings
 from anomgan.data.views import Maps
+from anomgan.detectors.arguments import (
+    AnoGANWeightsOptions,
+    BackboneOptions,
+    CalibrationOptions,
+    EncoderOptions,
+    GANOptions,
+    ImageOptions,
+    ScoreOptions,
+    SearchOptions,
+    TrainingOptions,
+    ViewOptions,
+)
 from anomgan.detectors.f_anogan import (
     EncoderSettings,
     FAnoGANSettings,
@@ -78,6 +90,45 @@ class AnoGAN(GANFirst):
     searches = True
     settings_type = AnoGANSettings
     settings: AnoGANSettings
+
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        seed: int = 0,
+        space: Space = "pixels",
+        generator: GeneratorName | None = None,
+        start: Literal["random", "encoder"] | None = None,
+        image: ImageOptions | None = None,
+        view: ViewOptions | None = None,
+        backbone: BackboneOptions | None = None,
+        training: TrainingOptions | None = None,
+        network: GANOptions | None = None,
+        search: SearchOptions | None = None,
+        encoder: EncoderOptions | None = None,
+        calibration: CalibrationOptions | None = None,
+        score: ScoreOptions | None = None,
+        weights: AnoGANWeightsOptions | None = None,
+        heatmap_weights: AnoGANWeightsOptions | None = None,
+    ) -> None:
+        super().__init__(
+            device=device,
+            seed=seed,
+            space=space,
+            generator=generator,
+            start=start,
+            image=image,
+            view=view,
+            backbone=backbone,
+            training=training,
+            network=network,
+            search=search,
+            encoder=encoder,
+            calibration=calibration,
+            score=score,
+            weights=weights,
+            heatmap_weights=heatmap_weights,
+        )
 
     @property
     def uses_encoder(self) -> bool:

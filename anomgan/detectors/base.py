@@ -4,24 +4,25 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self, overload
+from typing import Self, overload
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 
 from anomgan.config import build_settings, merge, without_idle
 from anomgan.data.normals import Source, read_source
+from anomgan.detectors.estimator import Estimator
 from anomgan.detectors.evidence import VIEWS_AT_ONCE, Look, batches, look
 from anomgan.detectors.feature_space import FeatureSpace
 from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.fitting import FitOptions, fit_method, recalibrate_method
 from anomgan.detectors.heatmaps import Statistics, judge
-from anomgan.detectors.method import Method
+from anomgan.detectors.inputs import Images, One, as_source, as_sources
 from anomgan.detectors.model_folder import StoredModel, write_model
 from anomgan.detectors.result import Result
 from anomgan.errors import ModelError
-from anomgan.machine.device import choose_device
 
 
 @dataclass(frozen=True)
@@ -41,25 +42,13 @@ class Prepared:
     milliseconds: float
 
 
-class Detector(Method):
-    """Base of all detectors.
-
-    Args:
-        device: "auto", "cpu", "cuda" or "mps".
-        **values: settings, nested as in a settings file: `training={"steps": 500}`.
-
-    Raises:
-        SettingsError: names every setting that is unknown or out of range.
-    """
-
-    def __init__(self, *, device: str = "auto", **values: Any) -> None:
-        self.settings = build_settings(self.settings_type, values)
-        self.device = choose_device(device)
-        self.fitted: Fitted | None = None
+class Detector(Estimator):
+    """Base of all detectors: fit to normal images, score others, save; see `Estimator` too."""
 
     def fit(
         self,
-        normals: Path | str | Sequence[Source],
+        normals: Images,
+        y: object = None,
         *,
         groups: Path | str | None = None,
         work_folder: Path | str | None = None,
@@ -69,7 +58,9 @@ class Detector(Method):
         """Learn what good parts look like.
 
         Args:
-            normals: folder of good images, or a list of paths or arrays.
+            normals: folder of good images; a list of paths, arrays (uint8 or uint16, [H, W] or
+                [H, W, 3] in RGB) or PIL images; or an array [n, H, W] or [n, H, W, 3].
+            y: ignored; scikit-learn's pipelines pass it.
             groups: CSV table that names the group (physical part, lot) of each image; whole
                 groups are held out for calibration.
             work_folder: where checkpoints are kept; None keeps none.
@@ -87,12 +78,12 @@ class Detector(Method):
             resume,
             skip_unreadable,
         )
-        self.fitted = fit_method(self, normals, options)
+        self.fitted = fit_method(self, _folder_or_sources(normals), options)
         return self
 
     def recalibrate(
         self,
-        normals: Path | str | Sequence[Source],
+        normals: Images,
         *,
         groups: Path | str | None = None,
         false_alarm_rate: float | None = None,
@@ -103,7 +94,7 @@ class Detector(Method):
         All of them are calibrated on, so that none may be one that the detector learnt from.
 
         Args:
-            normals: folder of good images, or a list of paths or arrays.
+            normals: good images, as `fit` takes them.
             groups: CSV table that names the group (physical part, lot) of each image.
             false_alarm_rate: to keep to; None for the present one.
             skip_unreadable: leave out images that cannot be read.
@@ -119,26 +110,63 @@ class Detector(Method):
             stored = merge(settings.model_dump(), values)
             settings = build_settings(self.settings_type, without_idle(self.settings_type, stored))
         options = FitOptions(Path(groups) if groups else None, skip_unreadable=skip_unreadable)
-        self.fitted = recalibrate_method(self, fitted, normals, settings.calibration, options)
+        self.fitted = recalibrate_method(
+            self, fitted, _folder_or_sources(normals), settings.calibration, options
+        )
         self.settings = settings
         return self
 
     @overload
-    def score(self, images: Source) -> Result: ...
+    def score(self, images: One) -> Result: ...
 
     @overload
-    def score(self, images: Sequence[Source]) -> list[Result]: ...
+    def score(self, images: Sequence[One]) -> list[Result]: ...
 
-    def score(self, images: Source | Sequence[Source]) -> Result | list[Result]:
-        """Score one image (path or array), or a list of them.
+    def score(self, images: One | Sequence[One]) -> Result | list[Result]:
+        """Score one image (path, array or PIL image), or a list of them.
 
         Raises:
             InputError: an image cannot be read or is too small.
             ModelError: the detector is not fitted yet.
         """
-        if isinstance(images, Path | str | np.ndarray):
-            return next(self.score_each([images]))
-        return list(self.score_each(images))
+        if isinstance(images, Path | str | np.ndarray | Image.Image):
+            return next(self.score_each([as_source(images)]))
+        return list(self.score_each(as_source(one) for one in images))
+
+    def score_samples(self, images: Images) -> np.ndarray:
+        """Scores by scikit-learn's convention, float64 [n]: higher is more normal.
+
+        They are those of `score` with the sign changed; comparable within one model only.
+
+        Args:
+            images: as `fit` takes them.
+
+        Raises:
+            InputError: an image cannot be read or is too small.
+            ModelError: the detector is not fitted yet.
+        """
+        self._require_fitted()
+        results = self.score_each(as_sources(images))
+        return np.array([-result.score for result in results], dtype=np.float64)
+
+    def decision_function(self, images: Images) -> np.ndarray:
+        """How far images are from the threshold, float64 [n]: below 0 is anomalous.
+
+        `score_samples` less `offset_`; takes and raises what that does.
+        """
+        return self.score_samples(images) - self.offset_
+
+    def predict(self, images: Images) -> np.ndarray:
+        """1 for each normal image and -1 for each anomalous one, int64 [n], as in scikit-learn.
+
+        Takes and raises what `score_samples` does.
+        """
+        return np.where(self.decision_function(images) < 0, -1, 1)
+
+    @property
+    def offset_(self) -> float:
+        """What `score_samples` is at the threshold."""
+        return -self._require_fitted().calibration.threshold
 
     def score_each(self, images: Iterable[Source]) -> Iterator[Result]:
         """Score images as they come, a few at a time; raises as `score` does."""
@@ -192,7 +220,8 @@ class Detector(Method):
             SettingsError: the settings cannot be those of this detector.
             ModelError: weights or statistics do not fit the settings.
         """
-        detector = cls(device=device, **without_idle(cls.settings_type, model.settings))
+        values = without_idle(cls.settings_type, model.settings)
+        detector = cls.from_settings(values, device)
         channels = model.preparation.channels
         if detector.settings.space == "features":
             backbone, place = detector.settings.backbone, model.facts.get("place")
@@ -237,3 +266,11 @@ class Detector(Method):
         if self.fitted is None:
             raise ModelError("this detector has not learnt anything yet; call fit first")
         return self.fitted
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self.fitted is not None
+
+
+def _folder_or_sources(images: Images) -> Path | list[Source]:
+    """A folder stays one, for messages to name it."""
+    return Path(images) if isinstance(images, Path | str) else as_sources(images)

@@ -12,8 +12,19 @@ import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from anomgan.config import ScoreSettings, Section, Settings, ViewSettings, Weights
+from anomgan.config import ScoreSettings, Section, Settings, Space, ViewSettings, Weights
 from anomgan.data.views import Maps
+from anomgan.detectors.arguments import (
+    AutoencoderNetworksOptions,
+    BackboneOptions,
+    CalibrationOptions,
+    ImageOptions,
+    NearestWeightsOptions,
+    ScoreOptions,
+    TrainingOptions,
+    ViewOptions,
+    WeightsOptions,
+)
 from anomgan.detectors.base import Detector
 from anomgan.detectors.feature_baselines import Coreset, EigenMapsAlone, Gaussian, PlaceGaussian
 from anomgan.detectors.method import Profile
@@ -52,6 +63,31 @@ class MeanImage(Detector):
     profile = Profile("distance to the mean image", "nothing", "never: a yardstick")
     settings_type = MeanImageSettings
 
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        seed: int = 0,
+        space: Literal["pixels"] = "pixels",
+        image: ImageOptions | None = None,
+        view: ViewOptions | None = None,
+        calibration: CalibrationOptions | None = None,
+        score: ScoreOptions | None = None,
+        weights: WeightsOptions | None = None,
+        heatmap_weights: WeightsOptions | None = None,
+    ) -> None:
+        super().__init__(
+            device=device,
+            seed=seed,
+            space=space,
+            image=image,
+            view=view,
+            calibration=calibration,
+            score=score,
+            weights=weights,
+            heatmap_weights=heatmap_weights,
+        )
+
     def build(self, channels: int) -> nn.ModuleDict:
         size = self.settings.view.size
         return nn.ModuleDict({"mean": _Memory(channels, size, size)})
@@ -79,6 +115,33 @@ class Principal(Detector):
     profile = Profile("projecting on principal components", "seconds", "never: a yardstick")
     settings_type = PrincipalSettings
     settings: PrincipalSettings
+
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        seed: int = 0,
+        space: Literal["pixels"] = "pixels",
+        components: int | None = None,
+        image: ImageOptions | None = None,
+        view: ViewOptions | None = None,
+        calibration: CalibrationOptions | None = None,
+        score: ScoreOptions | None = None,
+        weights: WeightsOptions | None = None,
+        heatmap_weights: WeightsOptions | None = None,
+    ) -> None:
+        super().__init__(
+            device=device,
+            seed=seed,
+            space=space,
+            components=components,
+            image=image,
+            view=view,
+            calibration=calibration,
+            score=score,
+            weights=weights,
+            heatmap_weights=heatmap_weights,
+        )
 
     def build(self, channels: int) -> nn.ModuleDict:
         pixels = channels * self.settings.view.size**2
@@ -129,6 +192,35 @@ class Nearest(Detector):
     profile = Profile("comparing with every normal image", "memory", "never: a yardstick")
     settings_type = NearestSettings
     settings: NearestSettings
+
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        seed: int = 0,
+        space: Literal["pixels"] = "pixels",
+        neighbours: int | None = None,
+        keep: int | None = None,
+        image: ImageOptions | None = None,
+        view: ViewOptions | None = None,
+        calibration: CalibrationOptions | None = None,
+        score: ScoreOptions | None = None,
+        weights: NearestWeightsOptions | None = None,
+        heatmap_weights: NearestWeightsOptions | None = None,
+    ) -> None:
+        super().__init__(
+            device=device,
+            seed=seed,
+            space=space,
+            neighbours=neighbours,
+            keep=keep,
+            image=image,
+            view=view,
+            calibration=calibration,
+            score=score,
+            weights=weights,
+            heatmap_weights=heatmap_weights,
+        )
 
     def build(self, channels: int) -> nn.ModuleDict:
         pixels = channels * self.settings.view.size**2
@@ -203,6 +295,37 @@ class Autoencoder(Detector):
     profile = Profile("rebuilding the image", "quick to train", "never: a yardstick")
     settings_type = AutoencoderSettings
     settings: AutoencoderSettings
+
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        seed: int = 0,
+        space: Space = "pixels",
+        image: ImageOptions | None = None,
+        view: ViewOptions | None = None,
+        backbone: BackboneOptions | None = None,
+        training: TrainingOptions | None = None,
+        network: AutoencoderNetworksOptions | None = None,
+        calibration: CalibrationOptions | None = None,
+        score: ScoreOptions | None = None,
+        weights: WeightsOptions | None = None,
+        heatmap_weights: WeightsOptions | None = None,
+    ) -> None:
+        super().__init__(
+            device=device,
+            seed=seed,
+            space=space,
+            image=image,
+            view=view,
+            backbone=backbone,
+            training=training,
+            network=network,
+            calibration=calibration,
+            score=score,
+            weights=weights,
+            heatmap_weights=heatmap_weights,
+        )
 
     def build(self, channels: int) -> nn.ModuleDict:
         network, size = self.settings.network, self.settings.view.size

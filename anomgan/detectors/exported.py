@@ -71,6 +71,7 @@ class Exported(Detector):
         graph: Graph,
     ) -> None:
         self.settings = settings
+        self._given = {}  # it cannot be made anew from arguments
         self.device = torch.device("cpu")  # the graph takes views from there to where it computes
         self.networks = nn.ModuleDict()
         self.fitted = model.fitted
@@ -88,7 +89,10 @@ class Exported(Detector):
             f"{self._file} only scores; fit or recalibrate its model folder, and export that again"
         )
 
-    build = phases = infer = fit = recalibrate = save = _refuse
+    build = phases = infer = fit = recalibrate = save = set_params = _refuse
+
+    def __repr__(self) -> str:
+        return f"Exported({str(self._file)!r})"
 
 
 def is_exported(model: Path) -> bool:

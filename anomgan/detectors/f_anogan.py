@@ -16,8 +16,19 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from anomgan.config import Section, Settings, TrainingSettings, Weights
+from anomgan.config import Section, Settings, Space, TrainingSettings, Weights
 from anomgan.data.views import Maps
+from anomgan.detectors.arguments import (
+    BackboneOptions,
+    CalibrationOptions,
+    EncoderOptions,
+    GANFirstWeightsOptions,
+    GANOptions,
+    ImageOptions,
+    ScoreOptions,
+    TrainingOptions,
+    ViewOptions,
+)
 from anomgan.detectors.base import Detector
 from anomgan.detectors.method import Profile
 from anomgan.generators import GENERATORS, GANSettings, GeneratorName, LatentGAN
@@ -197,6 +208,41 @@ class FAnoGAN(GANFirst):
     )
     settings_type = FAnoGANSettings
     settings: FAnoGANSettings
+
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        seed: int = 0,
+        space: Space = "pixels",
+        generator: GeneratorName | None = None,
+        image: ImageOptions | None = None,
+        view: ViewOptions | None = None,
+        backbone: BackboneOptions | None = None,
+        training: TrainingOptions | None = None,
+        network: GANOptions | None = None,
+        encoder: EncoderOptions | None = None,
+        calibration: CalibrationOptions | None = None,
+        score: ScoreOptions | None = None,
+        weights: GANFirstWeightsOptions | None = None,
+        heatmap_weights: GANFirstWeightsOptions | None = None,
+    ) -> None:
+        super().__init__(
+            device=device,
+            seed=seed,
+            space=space,
+            generator=generator,
+            image=image,
+            view=view,
+            backbone=backbone,
+            training=training,
+            network=network,
+            encoder=encoder,
+            calibration=calibration,
+            score=score,
+            weights=weights,
+            heatmap_weights=heatmap_weights,
+        )
 
     def infer(self, x: Tensor) -> Maps:
         """Reconstruction and feature error (equation 6), place by place."""

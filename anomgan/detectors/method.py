@@ -118,6 +118,7 @@ class Method(ABC):
             SettingsError: the backbone is unknown.
             InputError: its weights cannot be had, or do not fit.
         """
+        self.feature_space = None
         if self.settings.space == "pixels":
             return []
         backbone = self.settings.backbone

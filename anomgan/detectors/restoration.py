@@ -30,6 +30,16 @@ from anomgan.config import (
 )
 from anomgan.data.damage import damage, draw_shapes, half_seen, how_seen
 from anomgan.data.views import Maps
+from anomgan.detectors.arguments import (
+    CalibrationOptions,
+    ImageOptions,
+    RestorationLossOptions,
+    RestorationNetworkOptions,
+    RestorationWeightsOptions,
+    ScoreOptions,
+    TrainingOptions,
+    ViewOptions,
+)
 from anomgan.detectors.base import Detector
 from anomgan.detectors.method import Profile
 from anomgan.errors import SettingsError
@@ -165,6 +175,37 @@ class Restoration(Detector):
     settings_type = RestorationSettings
     settings: RestorationSettings
     logits = frozenset({"fake"})
+
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        seed: int = 0,
+        space: Literal["pixels"] = "pixels",
+        image: ImageOptions | None = None,
+        view: ViewOptions | None = None,
+        training: TrainingOptions | None = None,
+        network: RestorationNetworkOptions | None = None,
+        loss: RestorationLossOptions | None = None,
+        calibration: CalibrationOptions | None = None,
+        score: ScoreOptions | None = None,
+        weights: RestorationWeightsOptions | None = None,
+        heatmap_weights: RestorationWeightsOptions | None = None,
+    ) -> None:
+        super().__init__(
+            device=device,
+            seed=seed,
+            space=space,
+            image=image,
+            view=view,
+            training=training,
+            network=network,
+            loss=loss,
+            calibration=calibration,
+            score=score,
+            weights=weights,
+            heatmap_weights=heatmap_weights,
+        )
 
     def build(self, channels: int) -> nn.ModuleDict:
         features, size = self.settings.network.features, self.settings.view.size

@@ -235,7 +235,7 @@ def run_cell(cell: Cell, out: Path, device: str) -> Record:
         parts = cell.data.read(cell.category)
         method = METHODS[cell.contender.detector]
         values = without_idle(method.settings_type, cell.contender.values)
-        detector = method(device=device, seed=cell.seed, **values)
+        detector = method.from_settings(values | {"seed": cell.seed}, device)
         detector.fit(parts.normals, groups=cell.data.groups)
         evaluation = evaluate(detector, parts.test, cell.data.groups)
         groups = list(evaluation.groups or [])
