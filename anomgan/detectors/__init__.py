@@ -15,6 +15,7 @@ from anomgan.detectors.f_anogan import FAnoGAN
 from anomgan.detectors.ganomaly import GANomaly
 from anomgan.detectors.model_folder import StoredModel, read_model
 from anomgan.detectors.restoration import Restoration
+from anomgan.detectors.steadiness import steadiness as steadiness
 from anomgan.errors import ModelError, SettingsError
 from anomgan.machine.device import choose_device
 

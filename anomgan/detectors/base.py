@@ -13,7 +13,7 @@ from torch import nn
 
 from anomgan.config import build_settings, merge, without_idle
 from anomgan.data.normals import Source, read_source
-from anomgan.detectors.estimator import Estimator
+from anomgan.detectors.estimator import Estimator, not_fitted
 from anomgan.detectors.evidence import VIEWS_AT_ONCE, Look, batches, look
 from anomgan.detectors.feature_space import FeatureSpace
 from anomgan.detectors.fitted import Fitted
@@ -264,7 +264,7 @@ class Detector(Estimator):
 
     def _require_fitted(self) -> Fitted:
         if self.fitted is None:
-            raise ModelError("this detector has not learnt anything yet; call fit first")
+            raise not_fitted("this detector has not learnt anything yet; call fit first")
         return self.fitted
 
     def __sklearn_is_fitted__(self) -> bool:

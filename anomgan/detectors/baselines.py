@@ -346,7 +346,7 @@ class Autoencoder(Detector):
     @property
     def stride(self) -> int | None:
         one_pass = self.settings.network.bottleneck == "map"
-        return self.networks["encoder"].stride if one_pass else None
+        return int(self.networks["encoder"].stride) if one_pass else None
 
     def infer(self, x: Tensor) -> Maps:
         return {"reconstruction": self.networks["decoder"](self.networks["encoder"](x))}

@@ -8,7 +8,7 @@ from anomgan.config import Section, build_settings
 from anomgan.detectors.describe import describe_arguments
 from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.method import Method
-from anomgan.errors import SettingsError
+from anomgan.errors import ModelError, SettingsError
 from anomgan.machine.device import choose_device
 
 if TYPE_CHECKING:
@@ -116,6 +116,16 @@ class Estimator(Method):
             if difference is not None:
                 changes[name] = difference
         return {name: changes[name] for name in self._given if name in changes}
+
+
+def not_fitted(message: str) -> ModelError:
+    """The error of a detector that is not fitted; scikit-learn's too."""
+    from sklearn.exceptions import NotFittedError  # late: 80 MB
+
+    class NotFitted(ModelError, NotFittedError):
+        """Nothing has been learnt yet."""
+
+    return NotFitted(message)
 
 
 def _difference(value: Any, usual: Any) -> Any:

@@ -228,7 +228,7 @@ class GANomaly(Detector):
     @property
     def stride(self) -> int | None:
         one_pass = self.settings.network.bottleneck == "map"
-        return self.networks["encoder"].stride if one_pass else None
+        return int(self.networks["encoder"].stride) if one_pass else None
 
     def infer(self, x: Tensor) -> Maps:
         """Reconstruction, and the distance of both latents (z - z_hat)^2, equation 5."""

@@ -41,8 +41,6 @@ class Method(ABC):
 
     settings_type: ClassVar[type[Settings]]
     profile: ClassVar[Profile]
-    stride: int | None = None
-    """Multiple that sides of an input must be; None if only a view's size will do."""
     searches: ClassVar[bool] = False
     """Whether it searches with gradients for each image, which no exported graph can."""
     logits: ClassVar[frozenset[str]] = frozenset()
@@ -102,6 +100,11 @@ class Method(ABC):
         directions = self.settings.backbone.directions
         maps |= feature_evidence(x, maps.pop("reconstruction"), directions)
         return {name: as_maps(values, features) for name, values in maps.items()}
+
+    @property
+    def stride(self) -> int | None:
+        """Multiple that sides of an input must be; None if only a view's size will do."""
+        return None
 
     @property
     def grid(self) -> Grid | None:
