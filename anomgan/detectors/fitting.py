@@ -66,6 +66,7 @@ def fit_method(
     """Train `method.networks` and calibrate; see `Detector.fit`."""
     settings = method.settings
     backbones = method.load_backbone()
+    _try_networks(method)
     with tempfile.TemporaryDirectory(prefix="anomgan-") as scratch:
         folder = options.work_folder or Path(scratch)
         minimum = settings.calibration.minimum
@@ -146,6 +147,15 @@ def recalibrate_method(
     }
     facts = fitted.facts | {"recalibration": recalibration}
     return replace(fitted, calibration=calibration, facts=facts, samples=samples)
+
+
+def _try_networks(method: Method) -> None:
+    """Build the networks without memory for them: settings that do not fit raise at once."""
+    space, wanted = method.feature_space, method.settings.image.channels
+    # Whether images are grey is not known yet; it changes the first and the last layer alone.
+    channels = space.channels if space else 3 if wanted == "rgb" else 1
+    with torch.device("meta"):
+        method.build(channels)
 
 
 def _read(normals: Path | str | Sequence[Source], folder: Path, skip: bool) -> NormalImages:
