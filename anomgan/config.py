@@ -227,8 +227,8 @@ class LearningSettings(Section):
     training: TrainingSettings = TrainingSettings()
 
 
-EVIDENCE_IN_FEATURES = {"squared": 1.0, "residual": 0.0, "contrast": 0.0}
-IN_FEATURES = {
+EVIDENCE_IN_FEATURES: dict[str, Any] = {"squared": 1.0, "residual": 0.0, "contrast": 0.0}
+IN_FEATURES: dict[str, Any] = {
     "image": {"lighting": "keep"},
     "training": {
         "batch_size": 256,
@@ -392,7 +392,7 @@ def _explain(kind: type[LearningSettings], detail: Any) -> str:
             section = section.model_fields[part].annotation
         allowed = ", ".join(section.model_fields)
         return f"unknown key {key} (known here: {allowed})"
-    message = detail["msg"].removeprefix("Value error, ")
+    message = str(detail["msg"]).removeprefix("Value error, ")
     if not key:
         return message
     return f"{key} = {detail['input']!r}: {message[0].lower()}{message[1:]}"

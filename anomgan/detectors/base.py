@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from anomgan.config import build_settings, merge, without_idle
+from anomgan.config import without_idle
 from anomgan.data.normals import Source, read_source
 from anomgan.detectors.estimator import Estimator, not_fitted
 from anomgan.detectors.evidence import VIEWS_AT_ONCE, Look, batches, look
@@ -104,20 +104,20 @@ class Detector(Estimator):
             SettingsError: the rate is not between 0 and 1.
             ModelError: the detector is not fitted yet.
         """
-        fitted, settings = self._require_fitted(), self.settings
+        fitted, given = self._require_fitted(), self._given
         if false_alarm_rate is not None:
-            values = {"calibration": {"false_alarm_rate": false_alarm_rate}}
-            stored = merge(settings.model_dump(), values)
-            settings = build_settings(self.settings_type, without_idle(self.settings_type, stored))
+            changed = {**(given["calibration"] or {}), "false_alarm_rate": false_alarm_rate}
+            given = {**given, "calibration": changed}
+        settings = self._settings_of(given)
         options = FitOptions(Path(groups) if groups else None, skip_unreadable=skip_unreadable)
         self.fitted = recalibrate_method(
             self, fitted, _folder_or_sources(normals), settings.calibration, options
         )
-        self.settings = settings
+        self.settings, self._given = settings, given
         return self
 
-    @overload
-    def score(self, images: One) -> Result: ...
+    @overload  # a str, which is one path, is a sequence of str as well
+    def score(self, images: One) -> Result: ...  # type: ignore[overload-overlap]
 
     @overload
     def score(self, images: Sequence[One]) -> list[Result]: ...
@@ -222,13 +222,14 @@ class Detector(Estimator):
         """
         values = without_idle(cls.settings_type, model.settings)
         detector = cls.from_settings(values, device)
-        channels = model.preparation.channels
+        channels: int = model.preparation.channels
         if detector.settings.space == "features":
             backbone, place = detector.settings.backbone, model.facts.get("place")
             space = model.module("space", lambda: FeatureSpace(backbone, place))
             detector.feature_space, channels = space.to(detector.device).eval(), space.channels
         networks = model.module("networks", lambda: detector.build(channels))
-        detector.networks = networks.to(detector.device, memory_format=torch.channels_last).eval()
+        networks = networks.to(detector.device).to(memory_format=torch.channels_last)
+        detector.networks = networks.eval()
         detector.fitted = model.fitted
         detector._check_statistics(detector.fitted.statistics, model.folder)
         return detector

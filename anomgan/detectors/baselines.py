@@ -5,7 +5,7 @@ run them beside the GANs.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Literal, Self
+from typing import Literal, Self, cast
 
 import torch
 import torch.nn.functional as F
@@ -96,10 +96,10 @@ class MeanImage(Detector):
         return {}
 
     def learn(self, views: Iterable[Tensor]) -> None:
-        self.networks["mean"].values = torch.cat(list(views)).mean(0)
+        _memory(self.networks, "mean").values = torch.cat(list(views)).mean(0)
 
     def infer(self, x: Tensor) -> Maps:
-        return {"reconstruction": self.networks["mean"].values.expand_as(x)}
+        return {"reconstruction": _memory(self.networks, "mean").values.expand_as(x)}
 
 
 class PrincipalSettings(WholeSettings):
@@ -159,11 +159,16 @@ class Principal(Detector):
         from sklearn.decomposition import PCA
 
         found = PCA(count, svd_solver="randomized", random_state=self.settings.seed).fit(x)
-        self.networks["mean"].values = torch.from_numpy(found.mean_).float()
-        self.networks["components"].values[:count] = torch.from_numpy(found.components_).float()
+        _memory(self.networks, "mean").values = torch.from_numpy(found.mean_).float()
+        _memory(self.networks, "components").values[:count] = torch.from_numpy(
+            found.components_
+        ).float()
 
     def infer(self, x: Tensor) -> Maps:
-        mean, components = self.networks["mean"].values, self.networks["components"].values
+        mean, components = (
+            _memory(self.networks, "mean").values,
+            _memory(self.networks, "components").values,
+        )
         projected = (x.flatten(1) - mean) @ components.T @ components + mean
         return {"reconstruction": projected.view_as(x)}
 
@@ -231,11 +236,11 @@ class Nearest(Detector):
 
     def learn(self, views: Iterable[Tensor]) -> None:
         x = torch.cat(list(views)).flatten(1)[: self.settings.keep]
-        memory = self.networks["images"].values.fill_(FAR)
+        memory = _memory(self.networks, "images").values.fill_(FAR)
         memory[: len(x)] = x
 
     def infer(self, x: Tensor) -> Maps:
-        images = self.networks["images"].values
+        images = _memory(self.networks, "images").values
         found = torch.cdist(x.flatten(1), images).topk(self.settings.neighbours, largest=False)
         return {
             "reconstruction": images[found.indices[:, 0]].view_as(x),
@@ -346,7 +351,7 @@ class Autoencoder(Detector):
     @property
     def stride(self) -> int | None:
         one_pass = self.settings.network.bottleneck == "map"
-        return int(self.networks["encoder"].stride) if one_pass else None
+        return cast(Encoder, self.networks["encoder"]).stride if one_pass else None
 
     def infer(self, x: Tensor) -> Maps:
         return {"reconstruction": self.networks["decoder"](self.networks["encoder"](x))}
@@ -364,6 +369,10 @@ class _Memory(nn.Module):
     def __init__(self, *shape: int) -> None:
         super().__init__()
         self.register_buffer("values", torch.zeros(shape))
+
+
+def _memory(networks: nn.ModuleDict, name: str) -> _Memory:
+    return cast(_Memory, networks[name])
 
 
 BASELINES: dict[str, type[Detector]] = {

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from anomgan.config import Section, build_settings
+from anomgan.config import Section, Settings, build_settings
 from anomgan.detectors.describe import describe_arguments
 from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.method import Method
@@ -95,12 +95,15 @@ class Estimator(Method):
         return Tags(estimator_type="outlier_detector", target_tags=targets, input_tags=inputs)
 
     def _give(self, given: dict[str, Any]) -> None:
-        values = {name: value for name, value in given.items() if name != "device"}
-        chosen = {name: value for name, value in values.items() if value is not None}
-        settings = build_settings(self.settings_type, chosen)
+        settings = self._settings_of(given)
         self.device = choose_device(given["device"])
         self.settings, self._given = settings, given
         self.fitted = None
+
+    def _settings_of(self, given: Mapping[str, Any]) -> Settings:
+        chosen = {name: value for name, value in given.items() if value is not None}
+        chosen.pop("device", None)
+        return build_settings(self.settings_type, chosen)
 
     def _changes(self) -> dict[str, Any]:
         """Of the arguments what differs from the defaults; of a section its keys that do."""

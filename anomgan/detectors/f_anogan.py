@@ -170,7 +170,7 @@ class GANFirst(Detector):
 
     def phases(self) -> dict[str, Phase]:
         settings = self.settings
-        phases = {settings.generator: Phase(self.gan, settings.training)}
+        phases: dict[str, Phase] = {settings.generator: Phase(self.gan, settings.training)}
         if self.uses_encoder:
             recipe = EncoderRecipe(self.gan, self.networks["encoder"], settings.encoder)
             own = {

@@ -4,7 +4,7 @@ They see the same features as the GAN detectors. What a GAN scores above them is
 """
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import ClassVar, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -76,7 +76,7 @@ class Gaussian(Detector):
     profile = Profile(
         "Mahalanobis distance to all normal features", "seconds", "never: a yardstick"
     )
-    settings_type = GaussianSettings
+    settings_type: ClassVar[type[FeatureSettings]] = GaussianSettings
 
     def __init__(
         self,
@@ -149,7 +149,7 @@ class PlaceGaussianSettings(FeatureSettings):
     heatmap_weights: DistanceWeights = DistanceWeights(distance=1.0)
 
 
-class PlaceGaussian(Gaussian):
+class PlaceGaussian(Detector):
     """A Gaussian for each place of aligned images: the Mahalanobis distance to it.
 
     The idea is that of Defard et al., "PaDiM: A Patch Distribution Modeling Framework for Anomaly
@@ -198,7 +198,13 @@ class PlaceGaussian(Gaussian):
         # New maps have a border, which those to learn from are given without.
         border = (self.grid.multiple // self.grid.stride,) * 4
         whole = (F.pad(one, border, mode="replicate") for one in views)
-        self.networks.to(self.device)["gaussians"].fit(whole)
+        cast(GaussianGrid, self.networks.to(self.device)["gaussians"]).fit(whole)
+
+    def phases(self) -> dict[str, Phase]:
+        return {}
+
+    def infer(self, x: Tensor) -> Maps:
+        return {"reconstruction": torch.zeros_like(x)}
 
     def see_features(self, features: Tensor) -> Maps:
         """The evidence "distance" of features [N, D, h, w], [N, 1, h, w], and the shared one."""
@@ -322,7 +328,7 @@ class Coreset(Detector):
         count = min(self.settings.keep, len(vectors))
         with progress_bar("choosing vectors", count) as report:
             chosen = greedy_k_centre(points.to(self.device), count, report)
-        self.networks.to(self.device)["memory"].fill(vectors[chosen.cpu()])
+        cast(VectorMemory, self.networks.to(self.device)["memory"]).fill(vectors[chosen.cpu()])
 
     def infer(self, x: Tensor) -> Maps:
         nearest = self.networks["memory"](x)

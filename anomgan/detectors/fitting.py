@@ -159,8 +159,8 @@ def _try_networks(method: Method) -> None:
 
 
 def _read(normals: Path | str | Sequence[Source], folder: Path, skip: bool) -> NormalImages:
-    is_folder = isinstance(normals, Path | str)
-    sources = list_images(Path(normals)) if is_folder else list(normals)
+    sources: list[Source] = []
+    sources += list_images(Path(normals)) if isinstance(normals, Path | str) else normals
     with progress_bar("reading images", len(sources)) as report:
         return read_normals(sources, folder=folder, skip_unreadable=skip, report=report)
 
@@ -247,8 +247,8 @@ def _train(
 def _measure(method: Method, parts: Parts, learnt: LearntSpace | None) -> Statistics:
     store = parts.store
     if learnt is not None:
-        some = learnt.maps[:: max(1, len(learnt.maps) // STATISTICS_IMAGES)]
-        seen, aligned = map(partial(evidence_of, method), some), learnt.place is not None
+        maps = learnt.maps[:: max(1, len(learnt.maps) // STATISTICS_IMAGES)]
+        seen, aligned = map(partial(evidence_of, method), maps), learnt.place is not None
         return Statistics.measure(seen, aligned, play=CELLS_OF_PLAY, floor=FLOOR_OF_CELLS)
     one_size = len({store.shape(index) for index in range(len(store))}) == 1
     # Statistics come from training images, so that held-out and new images meet the very same
@@ -266,7 +266,8 @@ def _calibrate(
     rate: float,
 ) -> tuple[Calibration, list[Sample]]:
     """Calibration on some images of a store, whose groups are given, and samples of them."""
-    scores, heat, samples = [], [], []
+    scores, heat = [], []
+    samples: list[Sample] = []
     looks = look(method, (store[index] for index in held))
     with progress_bar("calibrating", len(held)) as report:
         for done, seen in enumerate(looks, start=1):

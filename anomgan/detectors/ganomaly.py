@@ -11,7 +11,7 @@ squared error of the vector plus its own magnitude, instead of the latent distan
 """
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, cast
 
 import torch.nn.functional as F
 from pydantic import Field
@@ -228,7 +228,7 @@ class GANomaly(Detector):
     @property
     def stride(self) -> int | None:
         one_pass = self.settings.network.bottleneck == "map"
-        return int(self.networks["encoder"].stride) if one_pass else None
+        return cast(Encoder, self.networks["encoder"]).stride if one_pass else None
 
     def infer(self, x: Tensor) -> Maps:
         """Reconstruction, and the distance of both latents (z - z_hat)^2, equation 5."""

@@ -97,7 +97,7 @@ class Statistics:
     def image_shape(self) -> tuple[int, int] | None:
         """Height and width of the normal images, if there are statistics per pixel."""
         means = (one for name, one in self.tensors.items() if name.endswith(".mean") and one.ndim)
-        return next((tuple(mean.shape) for mean in means), None)
+        return next(((mean.shape[0], mean.shape[1]) for mean in means), None)
 
     def measured(self, name: str) -> bool:
         """Whether there is all that `standardise` needs of an evidence."""

@@ -12,7 +12,7 @@ view: it found fewer defects of kinds that were not drawn in training when it di
 """
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -221,7 +221,7 @@ class Restoration(Detector):
 
     @property
     def stride(self) -> int:
-        return self.networks["discriminator"].stride
+        return cast(UNet, self.networks["discriminator"]).stride
 
     def infer(self, x: Tensor) -> Maps:
         """The logit that a place is not genuine, and the view with such places restored."""
