@@ -3,6 +3,7 @@ import pytest
 from conftest import TINY
 
 from anomgan import GANomaly
+from anomgan.config import without_idle
 from anomgan.detectors import METHODS
 
 SHORT = {"training": {"steps": 2, "batch_size": 8}, "network": {"features": 4}}
@@ -20,6 +21,10 @@ SETTINGS = {
 }
 
 
+def _used(name, values):
+    return without_idle(METHODS[name].settings_type, values)
+
+
 @pytest.fixture(scope="session")
 def images():
     """Zeros to learn from, and all kinds of digits to score."""
@@ -34,7 +39,8 @@ def models(images, tmp_path_factory):
 
     def find(name):
         if not (folder / name).exists():
-            made = METHODS[name](device="cpu", **digits.WHOLE, **SETTINGS.get(name, {}))
+            values = digits.WHOLE | SETTINGS.get(name, {})
+            made = METHODS[name].from_settings(_used(name, values), "cpu")
             made.fit(images[0]).save(folder / name)
         return folder / name
 
