@@ -5,7 +5,8 @@
 
 Learns and is tested as in trial.py, with 1,500 steps and the first 48 images of each kind; with
 --test as in magnetic_tile.py, on its real defects: after all is chosen, to see whether they rank
-the changes as trial defects do. What scores alone depend on is learnt anew all the same, and likewise.
+the changes as trial defects do. What scores alone depend on is learnt anew all the same, and
+likewise.
 """
 
 import argparse

@@ -2,6 +2,7 @@ import inspect
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 from typing import get_args, get_type_hints
 
 import pytest
@@ -103,3 +104,9 @@ def test_mypy_knows_the_constructors(tmp_path):
     errors = [one for one in said if "snippet.py" in one and ": error:" in one]
     assert len(errors) >= len(WRONG)
     assert all(int(one.split("snippet.py:")[1].split(":")[0]) >= first for one in errors), errors
+
+
+def test_editors_are_told_that_the_package_is_typed():
+    import anomgan
+
+    assert (Path(anomgan.__file__).parent / "py.typed").is_file()
