@@ -9,7 +9,18 @@
 
 from importlib import import_module
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what mypy and editors see; the imports below are late
+    from anomgan.detectors import load as load
+    from anomgan.detectors.anogan import AnoGAN as AnoGAN
+    from anomgan.detectors.egbad import EGBAD as EGBAD
+    from anomgan.detectors.f_anogan import FAnoGAN as FAnoGAN
+    from anomgan.detectors.ganomaly import GANomaly as GANomaly
+    from anomgan.detectors.restoration import Restoration as Restoration
+    from anomgan.detectors.result import Result as Result
+    from anomgan.errors import AnomganError as AnomganError
+    from anomgan.inspection.inspector import Inspector as Inspector
 
 __version__ = version("anomgan")
 

@@ -13,7 +13,9 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from anomgan.errors import SettingsError
+from anomgan.idle import complain_of_idle, drop_idle
 
+Space = Literal["pixels", "features"]
 Share = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -231,8 +233,8 @@ class LearningSettings(Section):
         return defaults
 
 
-EVIDENCE_IN_FEATURES = {"squared": 1.0, "residual": 0.0, "contrast": 0.0}
-IN_FEATURES = {
+EVIDENCE_IN_FEATURES: dict[str, Any] = {"squared": 1.0, "residual": 0.0, "contrast": 0.0}
+IN_FEATURES: dict[str, Any] = {
     "image": {"lighting": "keep"},
     "training": {
         "batch_size": 256,
@@ -245,6 +247,11 @@ IN_FEATURES = {
     "heatmap_weights": EVIDENCE_IN_FEATURES,
 }
 """Defaults that all detectors share in feature space; each adds its own."""
+IDLE = {
+    "pixels": frozenset({"backbone", "training.hard_share"}),
+    "features": frozenset({"view", "image.max_side"}),
+}
+"""By space the keys, or sections, that no detector uses there; a detector adds its own."""
 
 
 class Settings(LearningSettings):
@@ -252,9 +259,11 @@ class Settings(LearningSettings):
 
     in_features: ClassVar[Mapping[str, Any] | None] = None
     """Defaults that change in feature space; None for a method that knows pixels alone."""
+    idle: ClassVar[Mapping[str, frozenset[str]]] = {}
+    """By space the keys, or sections, that the method does not use there, beside `IDLE`."""
 
     detector: str
-    space: Literal["pixels", "features"] = Field(
+    space: Space = Field(
         "pixels",
         description="what the detector sees: the image itself, or the feature map of a pretrained "
         "network",
@@ -369,14 +378,36 @@ def build_settings(
     """Validate nested values; sections may be given in part, the rest keeps its defaults.
 
     Raises:
-        SettingsError: names every wrong key with what is allowed there.
+        SettingsError: names every wrong key, and every one without effect, with what is allowed
+            there.
     """
+    if issubclass(kind, Settings):
+        idle = complain_of_idle(kind, values, _idle(kind, values))
+        if idle:
+            detector, space = (
+                values.get(key, kind.model_fields[key].default) for key in ("detector", "space")
+            )
+            raise SettingsError(f"{source}: {detector}, space = {space}: " + "; ".join(idle))
     try:
         defaults = kind.suited(_defaults(kind, values), values)
         return kind.model_validate(merge(defaults, values))
     except ValidationError as error:
         lines = [_explain(kind, detail) for detail in error.errors()]
         raise SettingsError(f"{source}: " + "; ".join(lines)) from error
+
+
+def without_idle(kind: type[Settings], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested values without those that have no effect, which `build_settings` would refuse.
+
+    For settings that nobody chose one by one: those of a model folder, which stores all.
+    """
+    return drop_idle(values, _idle(kind, values))
+
+
+def _idle(kind: type[Settings], values: Mapping[str, Any]) -> frozenset[str]:
+    """Sections, and keys of sections, without effect in the space that the values choose."""
+    space = values.get("space", kind.model_fields["space"].default)
+    return IDLE.get(space, frozenset()) | kind.idle.get(space, frozenset())
 
 
 def _defaults(kind: type[LearningSettings], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -399,7 +430,7 @@ def _explain(kind: type[LearningSettings], detail: Any) -> str:
             section = section.model_fields[part].annotation
         allowed = ", ".join(section.model_fields)
         return f"unknown key {key} (known here: {allowed})"
-    message = detail["msg"].removeprefix("Value error, ")
+    message = str(detail["msg"]).removeprefix("Value error, ")
     if not key:
         return message
     return f"{key} = {detail['input']!r}: {message[0].lower()}{message[1:]}"

@@ -11,11 +11,11 @@ class AnomganError(Exception):
     exit_code = 2
 
 
-class InputError(AnomganError):
+class InputError(AnomganError, ValueError):
     """An image, a folder or a table of the user cannot be used."""
 
 
-class SettingsError(AnomganError):
+class SettingsError(AnomganError, ValueError):
     """A setting is unknown, of the wrong type or out of range."""
 
 

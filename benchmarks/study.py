@@ -34,7 +34,7 @@ def with_changes(names: Sequence[str], changes: Sequence[str]) -> list[Contender
 def make(config: str, seed: int, device: str, changes: dict[str, Any] | None = None) -> Detector:
     """The detector of a settings file in configs/, with some settings changed."""
     values = merge(read_toml(ROOT / "configs" / config), changes or {}, {"seed": seed})
-    return METHODS[values.pop("detector")](device=device, **values)
+    return METHODS[values["detector"]].from_settings(values, device)
 
 
 def run(

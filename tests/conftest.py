@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from anomgan import GANomaly
+from anomgan.config import without_idle
 from anomgan.data.flange import write_line
 from anomgan.detectors import METHODS
 
@@ -77,7 +78,9 @@ def models(
 
     def find(name: str) -> Path:
         if not (folder / name).exists():
-            made = METHODS[name](device="cpu", **digits.WHOLE, **SETTINGS.get(name, {}))
+            values = digits.WHOLE | SETTINGS.get(name, {})
+            kind = METHODS[name]
+            made = kind.from_settings(without_idle(kind.settings_type, values), "cpu")
             made.fit(images[0]).save(folder / name)
         return folder / name
 

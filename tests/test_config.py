@@ -4,7 +4,14 @@ import pytest
 from conftest import ROOT
 
 import anomgan
-from anomgan.config import build_settings, find_config, merge, parse_assignments, read_toml
+from anomgan.config import (
+    build_settings,
+    find_config,
+    merge,
+    parse_assignments,
+    read_toml,
+    without_idle,
+)
 from anomgan.detectors import DETECTORS, METHODS
 from anomgan.detectors.ganomaly import GANomalySettings
 from anomgan.errors import SettingsError
@@ -83,7 +90,8 @@ def test_the_parts_file_of_a_detector_spells_out_its_defaults(name):
     kind = DETECTORS[name].settings_type
     values = read_toml(ROOT / "configs" / f"{name.replace('-', '_')}_parts.toml")
     assert build_settings(kind, values) == kind()
-    assert set(values) == {key for key in kind.model_fields}, "every section is there to change"
+    used = {key for key in kind.model_fields if key != "backbone"}
+    assert set(values) == used, "every section that pixels use is there to change"
 
 
 @pytest.mark.parametrize("name", ["ganomaly_paper", "ganomaly_paper.toml"])
@@ -140,3 +148,52 @@ def test_evidence_of_the_other_space_is_refused():
         build_settings(GANomalySettings, {"weights": {"magnitude": 1.0}})
     with pytest.raises(SettingsError, match="restoration knows pixels alone"):
         build_settings(DETECTORS["restoration"].settings_type, {"space": "features"})
+
+
+@pytest.mark.parametrize(
+    ("method", "values", "named"),
+    [
+        (
+            "ganomaly",
+            {"space": "features", "view": {"size": 32}},
+            ["view.size has no effect", "space = features", "seed, image, training"],
+        ),
+        (
+            "ganomaly",
+            {"space": "features", "image": {"max_side": 512}},
+            ["image.max_side", "(used: image.channels, image.lighting, image.lighting_radius)"],
+        ),
+        (
+            "ganomaly",
+            {"space": "features", "network": {"bottleneck": "map"}},
+            ["network.bottleneck", "(used: network.features, network.latent_dim)"],
+        ),
+        ("egbad", {"backbone": {"name": "lite0"}}, ["backbone.name", "space = pixels"]),
+        ("egbad", {"training": {"hard_share": 0.5}}, ["training.hard_share", "training.steps"]),
+        ("pca", {"training": {"steps": 5}}, ["pca", "training.steps", "components"]),
+        ("coreset", {"view": {"size": 32}}, ["coreset", "view.size", "candidates"]),
+    ],
+)
+def test_a_key_without_effect_is_refused_with_those_that_have_one(method, values, named):
+    kind = METHODS[method].settings_type
+    with pytest.raises(SettingsError) as caught:
+        build_settings(kind, values, "my.toml")
+    for part in ["my.toml", *named]:
+        assert part in str(caught.value)
+    assert build_settings(kind, without_idle(kind, values))
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_every_key_that_is_called_idle_exists(name):
+    kind = METHODS[name].settings_type
+    for key in frozenset().union(*kind.idle.values()):
+        section, _, inner = key.partition(".")
+        assert section in kind.model_fields
+        assert not inner or inner in kind.model_fields[section].annotation.model_fields
+
+
+@pytest.mark.parametrize("space", ["pixels", "features"])
+def test_all_settings_that_a_model_stores_are_taken_again(space):
+    settings = build_settings(GANomalySettings, {"space": space})
+    stored = settings.model_dump(mode="json")
+    assert build_settings(GANomalySettings, without_idle(GANomalySettings, stored)) == settings

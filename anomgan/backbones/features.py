@@ -50,12 +50,14 @@ class FeatureExtractor(nn.Module):
             )
         if directions < len(entries):
             raise SettingsError(f"backbone.directions = {directions}: at least {len(entries)}")
-        self.backbones = nn.ModuleList(Backbone(entry, stages, stride) for entry in entries)
-        self.widths = [backbone.channels for backbone in self.backbones]
+        backbones = [Backbone(entry, stages, stride) for entry in entries]
+        self.backbones = nn.ModuleList(backbones)
+        self.widths = [backbone.channels for backbone in backbones]
         self.shares = _shares(directions, len(entries))
-        self.whitenings = nn.ModuleList(map(Whitening, self.widths, self.shares))
+        pairs = zip(self.widths, self.shares, strict=True)
+        self.whitenings = nn.ModuleList(Whitening(width, share) for width, share in pairs)
         self.channels = sum(self.widths)
-        self.stride, self.multiple = self.backbones[0].stride, self.backbones[0].multiple
+        self.stride, self.multiple = backbones[0].stride, backbones[0].multiple
         self.long_side = entries[0].long_side
 
     def load_weights(self, file: Path | None = None) -> list[dict[str, str | None]]:

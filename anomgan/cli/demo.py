@@ -43,9 +43,13 @@ def demo(
     console.print(f"Rendering {NORMAL + TEST_NORMAL} good parts and {defective} defective ones ...")
     write_line(parts, NORMAL, TEST_NORMAL, PER_DEFECT, seed=seed)
     console.print("Learning the good parts ...")
-    training, calibration = {"steps": STEPS}, {"false_alarm_rate": FALSE_ALARM_RATE}
-    values = {"training": training, "calibration": calibration}
-    detector = GANomaly(space="features", device=device, seed=seed, **values)
+    detector = GANomaly(
+        device=device,
+        seed=seed,
+        space="features",
+        training={"steps": STEPS},
+        calibration={"false_alarm_rate": FALSE_ALARM_RATE},
+    )
     detector.fit(parts / "train" / "good")
     detector.save(out / "anomgan-model")
     console.print(summarise(detector, out / "anomgan-model"))

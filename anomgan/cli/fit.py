@@ -133,7 +133,7 @@ def make_detector(
     if name is None and "detector" not in values:
         values.setdefault("space", DEFAULT_SPACE)
     chosen = take_method(values, "detector", name, list(METHODS), DEFAULT_DETECTOR)
-    return METHODS[chosen](device=device, **values)
+    return METHODS[chosen].from_settings(values, device)
 
 
 def fit_to_folder(

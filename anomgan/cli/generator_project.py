@@ -70,6 +70,7 @@ def _project(
     """Rebuild images together and save the pictures; returns how many could not be used."""
     import torch
 
+    from anomgan.data.views import HALF_RANGE
     from anomgan.generators.projection import project as search
 
     views = _views(model, some)
@@ -78,7 +79,7 @@ def _project(
         found = search(gan, x, settings)
         each = zip(views, x, found.rebuilt, found.error, strict=True)
         for target, before, after, error in each:
-            said = f"mean difference {127.5 * error:.1f} of 255"
+            said = f"mean difference {HALF_RANGE * error:.1f} of 255"
             _draw(target, before, after, f"{some[target].name}: {said}")
             typer.echo(f"{some[target]}  {said}  {target}")
     return len(some) - len(views)

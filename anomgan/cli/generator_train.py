@@ -1,13 +1,14 @@
 """`anomgan generator list` and `train`: the methods, and training one."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from anomgan.cli.options import DEFAULT_GENERATOR, Device, Domains
 
 if TYPE_CHECKING:
+    from anomgan.generators.registry import MethodName
     from anomgan.generators.trained import TrainedGenerator
 
 Method = Annotated[
@@ -86,7 +87,7 @@ def train(
     with process_group(), work_folder(out, "training", resume) as work:
         model = train_generator(
             images,
-            generator=chosen,
+            generator=cast("MethodName", chosen),
             device=device,
             work_folder=work,
             resume=resume,

@@ -65,6 +65,17 @@ def read_image(path: Path | str) -> np.ndarray:
         raise InputError(f"{path} is damaged or truncated: {error}") from error
 
 
+def from_pillow(image: Image.Image, name: str = "image") -> np.ndarray:
+    """The pixels of a PIL image, as `read_image` would give them.
+
+    Raises:
+        InputError: they are floating-point numbers, or outside 0 to 65535.
+    """
+    if image.mode == "F":
+        raise InputError(f"{name} holds floating-point pixels; save it with 8 or 16 bits")
+    return _pixels(image, name)
+
+
 def check_array(array: np.ndarray, name: str = "image") -> np.ndarray:
     """Check an image given as an array; [H, W, 1] becomes [H, W].
 
@@ -147,10 +158,14 @@ def _decode(data: bytes, name: str) -> np.ndarray:
             raise InputError(f"{name} holds floating-point pixels; save it with 8 or 16 bits")
         if deep_colour:
             return _decode_deep_colour(data, image, name)
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode.startswith("I"):
-            return _deep_grey(upright, name)
-        return _eight_bits(upright)
+        return _pixels(image, name)
+
+
+def _pixels(image: Image.Image, name: str) -> np.ndarray:
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode.startswith("I"):
+        return _deep_grey(upright, name)
+    return _eight_bits(upright)
 
 
 def _has_deep_colour(image: ImageFile.ImageFile, name: str) -> bool:

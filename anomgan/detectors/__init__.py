@@ -5,7 +5,7 @@
 
 from pathlib import Path
 
-from anomgan.config import build_settings
+from anomgan.config import build_settings, without_idle
 from anomgan.detectors.anogan import AnoGAN
 from anomgan.detectors.base import Detector
 from anomgan.detectors.baselines import BASELINES
@@ -15,6 +15,7 @@ from anomgan.detectors.f_anogan import FAnoGAN
 from anomgan.detectors.ganomaly import GANomaly
 from anomgan.detectors.model_folder import StoredModel, read_model
 from anomgan.detectors.restoration import Restoration
+from anomgan.detectors.steadiness import steadiness as steadiness
 from anomgan.errors import ModelError, SettingsError
 from anomgan.machine.device import choose_device
 
@@ -48,7 +49,8 @@ def load(model: Path | str, device: str = "auto") -> Detector:
     try:
         if graph is None:
             return method.from_model(stored, device)
-        return Exported(build_settings(method.settings_type, stored.settings), stored, **graph)
+        values = without_idle(method.settings_type, stored.settings)
+        return Exported(build_settings(method.settings_type, values), stored, **graph)
     except (SettingsError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"the card of {path} is damaged: {error}") from error
 

@@ -13,10 +13,22 @@ from typing import Literal
 from pydantic import Field, SerializeAsAny
 from torch import Tensor
 
-from anomgan.config import ImageSettings, TrainingSettings
+from anomgan.config import ImageSettings, Space, TrainingSettings
 from anomgan.data.views import Maps
-from anomgan.detectors.base import Profile
+from anomgan.detectors.arguments import (
+    AnoGANWeightsOptions,
+    BackboneOptions,
+    CalibrationOptions,
+    EncoderOptions,
+    ImageOptions,
+    ScoreOptions,
+    SearchOptions,
+    TrainingOptions,
+    ViewOptions,
+)
 from anomgan.detectors.f_anogan import (
+    GENERATOR,
+    NETWORK,
     EncoderSettings,
     FAnoGANSettings,
     GANFirst,
@@ -24,7 +36,9 @@ from anomgan.detectors.f_anogan import (
     GANFirstWeights,
     encode,
 )
+from anomgan.detectors.method import Profile
 from anomgan.generators import GeneratorName, LatentSettings
+from anomgan.generators.arguments import LatentGANOptions
 from anomgan.generators.dcgan import DCGANSettings
 from anomgan.generators.latent_search import Found, SearchSettings, search
 
@@ -45,10 +59,12 @@ class AnoGANSettings(GANFirstSettings):
     }
 
     detector: Literal["anogan"] = "anogan"
-    generator: GeneratorName = "dcgan"
+    generator: GeneratorName = Field("dcgan", description=GENERATOR)
     image: ImageSettings = ImageSettings(max_side=128)
     training: TrainingSettings = TrainingSettings(learning_rate=5e-4)
-    network: SerializeAsAny[LatentSettings] = DCGANSettings(latent_dim=64, features=8)
+    network: SerializeAsAny[LatentSettings] = Field(
+        DCGANSettings(latent_dim=64, features=8), description=NETWORK
+    )
     search: SearchSettings = SearchSettings(steps=30, patience=10)
     start: Literal["random", "encoder"] = Field(
         "encoder",
@@ -79,6 +95,45 @@ class AnoGAN(GANFirst):
     searches = True
     settings_type = AnoGANSettings
     settings: AnoGANSettings
+
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        seed: int = 0,
+        space: Space = "pixels",
+        generator: GeneratorName | None = None,
+        start: Literal["random", "encoder"] | None = None,
+        image: ImageOptions | None = None,
+        view: ViewOptions | None = None,
+        backbone: BackboneOptions | None = None,
+        training: TrainingOptions | None = None,
+        network: LatentGANOptions | None = None,
+        search: SearchOptions | None = None,
+        encoder: EncoderOptions | None = None,
+        calibration: CalibrationOptions | None = None,
+        score: ScoreOptions | None = None,
+        weights: AnoGANWeightsOptions | None = None,
+        heatmap_weights: AnoGANWeightsOptions | None = None,
+    ) -> None:
+        super().__init__(
+            device=device,
+            seed=seed,
+            space=space,
+            generator=generator,
+            start=start,
+            image=image,
+            view=view,
+            backbone=backbone,
+            training=training,
+            network=network,
+            search=search,
+            encoder=encoder,
+            calibration=calibration,
+            score=score,
+            weights=weights,
+            heatmap_weights=heatmap_weights,
+        )
 
     @property
     def uses_encoder(self) -> bool:

@@ -5,17 +5,29 @@ run them beside the GANs.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Literal, Self
+from typing import Literal, Self, cast
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from anomgan.config import ScoreSettings, Section, Settings, ViewSettings, Weights
+from anomgan.config import ScoreSettings, Section, Settings, Space, ViewSettings, Weights
 from anomgan.data.views import Maps
-from anomgan.detectors.base import Detector, Profile
+from anomgan.detectors.arguments import (
+    AutoencoderNetworksOptions,
+    BackboneOptions,
+    CalibrationOptions,
+    ImageOptions,
+    NearestWeightsOptions,
+    ScoreOptions,
+    TrainingOptions,
+    ViewOptions,
+    WeightsOptions,
+)
+from anomgan.detectors.base import Detector
 from anomgan.detectors.feature_baselines import Coreset, EigenMapsAlone, Gaussian, PlaceGaussian
+from anomgan.detectors.method import Profile
 from anomgan.networks.dcgan import Bottleneck, Decoder, Encoder
 from anomgan.networks.pointwise import PointwiseNetwork
 from anomgan.training.hard import rebuilding_error
@@ -24,6 +36,8 @@ from anomgan.training.recipe import Phase, Recipe, Update
 
 class WholeSettings(Settings):
     """Settings of a baseline that compares whole images, place by place."""
+
+    idle = {"pixels": frozenset({"training"})}
 
     view: ViewSettings = ViewSettings(kind="whole", size=64)
     score: ScoreSettings = ScoreSettings(standardise=False, smooth=0.0, top_share=1.0)
@@ -49,6 +63,31 @@ class MeanImage(Detector):
     profile = Profile("distance to the mean image", "nothing", "never: a yardstick")
     settings_type = MeanImageSettings
 
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        seed: int = 0,
+        space: Literal["pixels"] = "pixels",
+        image: ImageOptions | None = None,
+        view: ViewOptions | None = None,
+        calibration: CalibrationOptions | None = None,
+        score: ScoreOptions | None = None,
+        weights: WeightsOptions | None = None,
+        heatmap_weights: WeightsOptions | None = None,
+    ) -> None:
+        super().__init__(
+            device=device,
+            seed=seed,
+            space=space,
+            image=image,
+            view=view,
+            calibration=calibration,
+            score=score,
+            weights=weights,
+            heatmap_weights=heatmap_weights,
+        )
+
     def build(self, channels: int) -> nn.ModuleDict:
         size = self.settings.view.size
         return nn.ModuleDict({"mean": _Memory(channels, size, size)})
@@ -57,10 +96,10 @@ class MeanImage(Detector):
         return {}
 
     def learn(self, views: Iterable[Tensor]) -> None:
-        self.networks["mean"].values = torch.cat(list(views)).mean(0)
+        _memory(self.networks, "mean").values = torch.cat(list(views)).mean(0)
 
     def infer(self, x: Tensor) -> Maps:
-        return {"reconstruction": self.networks["mean"].values.expand_as(x)}
+        return {"reconstruction": _memory(self.networks, "mean").values.expand_as(x)}
 
 
 class PrincipalSettings(WholeSettings):
@@ -76,6 +115,33 @@ class Principal(Detector):
     profile = Profile("projecting on principal components", "seconds", "never: a yardstick")
     settings_type = PrincipalSettings
     settings: PrincipalSettings
+
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        seed: int = 0,
+        space: Literal["pixels"] = "pixels",
+        components: int | None = None,
+        image: ImageOptions | None = None,
+        view: ViewOptions | None = None,
+        calibration: CalibrationOptions | None = None,
+        score: ScoreOptions | None = None,
+        weights: WeightsOptions | None = None,
+        heatmap_weights: WeightsOptions | None = None,
+    ) -> None:
+        super().__init__(
+            device=device,
+            seed=seed,
+            space=space,
+            components=components,
+            image=image,
+            view=view,
+            calibration=calibration,
+            score=score,
+            weights=weights,
+            heatmap_weights=heatmap_weights,
+        )
 
     def build(self, channels: int) -> nn.ModuleDict:
         pixels = channels * self.settings.view.size**2
@@ -93,11 +159,16 @@ class Principal(Detector):
         from sklearn.decomposition import PCA
 
         found = PCA(count, svd_solver="randomized", random_state=self.settings.seed).fit(x)
-        self.networks["mean"].values = torch.from_numpy(found.mean_).float()
-        self.networks["components"].values[:count] = torch.from_numpy(found.components_).float()
+        _memory(self.networks, "mean").values = torch.from_numpy(found.mean_).float()
+        _memory(self.networks, "components").values[:count] = torch.from_numpy(
+            found.components_
+        ).float()
 
     def infer(self, x: Tensor) -> Maps:
-        mean, components = self.networks["mean"].values, self.networks["components"].values
+        mean, components = (
+            _memory(self.networks, "mean").values,
+            _memory(self.networks, "components").values,
+        )
         projected = (x.flatten(1) - mean) @ components.T @ components + mean
         return {"reconstruction": projected.view_as(x)}
 
@@ -127,6 +198,35 @@ class Nearest(Detector):
     settings_type = NearestSettings
     settings: NearestSettings
 
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        seed: int = 0,
+        space: Literal["pixels"] = "pixels",
+        neighbours: int | None = None,
+        keep: int | None = None,
+        image: ImageOptions | None = None,
+        view: ViewOptions | None = None,
+        calibration: CalibrationOptions | None = None,
+        score: ScoreOptions | None = None,
+        weights: NearestWeightsOptions | None = None,
+        heatmap_weights: NearestWeightsOptions | None = None,
+    ) -> None:
+        super().__init__(
+            device=device,
+            seed=seed,
+            space=space,
+            neighbours=neighbours,
+            keep=keep,
+            image=image,
+            view=view,
+            calibration=calibration,
+            score=score,
+            weights=weights,
+            heatmap_weights=heatmap_weights,
+        )
+
     def build(self, channels: int) -> nn.ModuleDict:
         pixels = channels * self.settings.view.size**2
         return nn.ModuleDict({"images": _Memory(self.settings.keep, pixels)})
@@ -136,11 +236,11 @@ class Nearest(Detector):
 
     def learn(self, views: Iterable[Tensor]) -> None:
         x = torch.cat(list(views)).flatten(1)[: self.settings.keep]
-        memory = self.networks["images"].values.fill_(FAR)
+        memory = _memory(self.networks, "images").values.fill_(FAR)
         memory[: len(x)] = x
 
     def infer(self, x: Tensor) -> Maps:
-        images = self.networks["images"].values
+        images = _memory(self.networks, "images").values
         found = torch.cdist(x.flatten(1), images).topk(self.settings.neighbours, largest=False)
         return {
             "reconstruction": images[found.indices[:, 0]].view_as(x),
@@ -168,6 +268,8 @@ class AutoencoderSettings(Settings):
         "training": {"steps": 1000},
         "network": {"features": 512, "latent_dim": 64},
     }
+
+    idle = {"features": frozenset({"network.bottleneck"})}
 
     detector: Literal["autoencoder"] = "autoencoder"
     network: AutoencoderNetworks = AutoencoderNetworks()
@@ -199,6 +301,37 @@ class Autoencoder(Detector):
     settings_type = AutoencoderSettings
     settings: AutoencoderSettings
 
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        seed: int = 0,
+        space: Space = "pixels",
+        image: ImageOptions | None = None,
+        view: ViewOptions | None = None,
+        backbone: BackboneOptions | None = None,
+        training: TrainingOptions | None = None,
+        network: AutoencoderNetworksOptions | None = None,
+        calibration: CalibrationOptions | None = None,
+        score: ScoreOptions | None = None,
+        weights: WeightsOptions | None = None,
+        heatmap_weights: WeightsOptions | None = None,
+    ) -> None:
+        super().__init__(
+            device=device,
+            seed=seed,
+            space=space,
+            image=image,
+            view=view,
+            backbone=backbone,
+            training=training,
+            network=network,
+            calibration=calibration,
+            score=score,
+            weights=weights,
+            heatmap_weights=heatmap_weights,
+        )
+
     def build(self, channels: int) -> nn.ModuleDict:
         network, size = self.settings.network, self.settings.view.size
         if self.settings.space == "features":
@@ -218,7 +351,7 @@ class Autoencoder(Detector):
     @property
     def stride(self) -> int | None:
         one_pass = self.settings.network.bottleneck == "map"
-        return self.networks["encoder"].stride if one_pass else None
+        return cast(Encoder, self.networks["encoder"]).stride if one_pass else None
 
     def infer(self, x: Tensor) -> Maps:
         return {"reconstruction": self.networks["decoder"](self.networks["encoder"](x))}
@@ -236,6 +369,10 @@ class _Memory(nn.Module):
     def __init__(self, *shape: int) -> None:
         super().__init__()
         self.register_buffer("values", torch.zeros(shape))
+
+
+def _memory(networks: nn.ModuleDict, name: str) -> _Memory:
+    return cast(_Memory, networks[name])
 
 
 BASELINES: dict[str, type[Detector]] = {

@@ -98,19 +98,20 @@ class Calibration:
             ValueError: they cannot be those of a calibration.
         """
         names = ("scores", "heat", "score_weights", "heat_weights")
-        scores, heat, *weights = (np.asarray(values[name], np.float64) for name in names)
+        arrays = [np.asarray(values[name], np.float64) for name in names]
+        scores, heat, score_weights, heat_weights = arrays
         rates = float(values["false_alarm_rate"]), float(values["requested_rate"])
-        shapes = {x.shape for x in (scores, heat, *weights)}
+        shapes = {x.shape for x in arrays}
         if len(shapes) > 1 or scores.ndim != 1 or not scores.size:
             raise ValueError("calibration: scores, heat and weights must be lists of one length")
         for x in (scores, heat):
             if not np.isfinite(x).all() or (np.diff(x) < 0).any():
                 raise ValueError("calibration: scores and heat must be numbers that ascend")
-        if not all(((x > 0) & (x <= 1)).all() for x in weights):
+        if not all(((x > 0) & (x <= 1)).all() for x in (score_weights, heat_weights)):
             raise ValueError("calibration: weights must be above 0 and at most 1")
         if not all(0 < rate < 1 for rate in rates):
             raise ValueError("calibration: rates must be between 0 and 1")
-        return cls(scores, heat, *weights, *rates)
+        return cls(scores, heat, score_weights, heat_weights, *rates)
 
     @property
     def groups(self) -> int:

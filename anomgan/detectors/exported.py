@@ -59,8 +59,6 @@ class Exported(Detector):
         graph: the networks.
     """
 
-    grid: Grid | None = None
-
     def __init__(
         self,
         settings: Settings,
@@ -71,14 +69,23 @@ class Exported(Detector):
         graph: Graph,
     ) -> None:
         self.settings = settings
+        self._given = {}  # it cannot be made anew from arguments
         self.device = torch.device("cpu")  # the graph takes views from there to where it computes
         self.networks = nn.ModuleDict()
         self.fitted = model.fitted
-        self.stride = stride
-        self.grid = Grid(**grid) if grid else None
+        self._stride = stride
+        self._grid = Grid(**grid) if grid else None
         self._file = model.folder
         self._maps = maps
         self._graph = graph
+
+    @property
+    def stride(self) -> int | None:
+        return self._stride
+
+    @property
+    def grid(self) -> Grid | None:
+        return self._grid
 
     def see(self, x: Tensor) -> Maps:
         return dict(zip(self._maps, self._graph(to_pixels(x)), strict=True))
@@ -88,7 +95,10 @@ class Exported(Detector):
             f"{self._file} only scores; fit or recalibrate its model folder, and export that again"
         )
 
-    build = phases = infer = fit = recalibrate = save = _refuse
+    build = phases = infer = fit = recalibrate = save = set_params = _refuse
+
+    def __repr__(self) -> str:
+        return f"Exported({str(self._file)!r})"
 
 
 def is_exported(model: Path) -> bool:

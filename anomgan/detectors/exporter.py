@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from anomgan.data.folders import list_images
 from anomgan.data.normals import Source
+from anomgan.data.views import scaled
 from anomgan.detectors import load
 from anomgan.detectors.base import Detector
 from anomgan.detectors.exported import CARD, FORMATS, SEAL, VIEWS, describe, seal
@@ -154,7 +155,7 @@ class _Graph(nn.Module):
         self.eval()
 
     def _infer(self, views: Tensor) -> dict[str, Tensor]:
-        return self.see(views.permute(0, 3, 1, 2).float() / 127.5 - 1)
+        return self.see(scaled(views.permute(0, 3, 1, 2)))
 
     def forward(self, views: Tensor) -> tuple[Tensor, ...]:
         return tuple(self._infer(views).values())

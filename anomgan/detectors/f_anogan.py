@@ -17,10 +17,22 @@ from pydantic import Field, SerializeAsAny, ValidationError, ValidationInfo, fie
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from torch import Tensor, nn
 
-from anomgan.config import Section, Settings, TrainingSettings, Weights
+from anomgan.config import Section, Settings, Space, TrainingSettings, Weights
 from anomgan.data.views import Maps
-from anomgan.detectors.base import Detector, Profile
+from anomgan.detectors.arguments import (
+    BackboneOptions,
+    CalibrationOptions,
+    EncoderOptions,
+    GANFirstWeightsOptions,
+    ImageOptions,
+    ScoreOptions,
+    TrainingOptions,
+    ViewOptions,
+)
+from anomgan.detectors.base import Detector
+from anomgan.detectors.method import Profile
 from anomgan.generators import GENERATORS, GeneratorName, LatentGAN, LatentSettings
+from anomgan.generators.arguments import LatentGANOptions
 from anomgan.generators.wgan_gp import WGANGPSettings
 from anomgan.losses import feature_matching
 from anomgan.networks.dcgan import Encoder
@@ -29,6 +41,8 @@ from anomgan.training.hard import rebuilding_error
 from anomgan.training.recipe import Adam, Phase, Recipe, Update
 
 Mode = Literal["ziz", "izi", "izi_f"]
+GENERATOR = "the GAN of the first phase"
+NETWORK = "settings of that GAN; those of the others are in anomgan/generators"
 
 
 class EncoderSettings(Section):
@@ -58,10 +72,8 @@ class GANFirstWeights(Weights):
 class GANFirstSettings(Settings):
     """Settings of a detector whose GAN is trained first."""
 
-    generator: GeneratorName = Field(description="the GAN of the first phase")
-    network: SerializeAsAny[LatentSettings] = Field(
-        description="settings of that GAN; see its file in anomgan/generators"
-    )
+    generator: GeneratorName
+    network: SerializeAsAny[LatentSettings]
     encoder: EncoderSettings
 
     @classmethod
@@ -105,10 +117,10 @@ class FAnoGANSettings(GANFirstSettings):
     }
 
     detector: Literal["f-anogan"] = "f-anogan"
-    generator: GeneratorName = "wgan_gp"
+    generator: GeneratorName = Field("wgan_gp", description=GENERATOR)
     training: TrainingSettings = TrainingSettings(steps=400, batch_size=16, learning_rate=5e-4)
-    network: SerializeAsAny[LatentSettings] = WGANGPSettings(
-        latent_dim=64, features=8, critic_steps=3
+    network: SerializeAsAny[LatentSettings] = Field(
+        WGANGPSettings(latent_dim=64, features=8, critic_steps=3), description=NETWORK
     )
     encoder: EncoderSettings = EncoderSettings()
     weights: GANFirstWeights = GANFirstWeights(feature=1.0, residual=1.0, contrast=1.0)
@@ -192,7 +204,7 @@ class GANFirst(Detector):
 
     def phases(self) -> dict[str, Phase]:
         settings = self.settings
-        phases = {settings.generator: Phase(self.gan, settings.training)}
+        phases: dict[str, Phase] = {settings.generator: Phase(self.gan, settings.training)}
         if self.uses_encoder:
             recipe = EncoderRecipe(self.gan, self.networks["encoder"], settings.encoder)
             own = {
@@ -230,6 +242,41 @@ class FAnoGAN(GANFirst):
     )
     settings_type = FAnoGANSettings
     settings: FAnoGANSettings
+
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        seed: int = 0,
+        space: Space = "pixels",
+        generator: GeneratorName | None = None,
+        image: ImageOptions | None = None,
+        view: ViewOptions | None = None,
+        backbone: BackboneOptions | None = None,
+        training: TrainingOptions | None = None,
+        network: LatentGANOptions | None = None,
+        encoder: EncoderOptions | None = None,
+        calibration: CalibrationOptions | None = None,
+        score: ScoreOptions | None = None,
+        weights: GANFirstWeightsOptions | None = None,
+        heatmap_weights: GANFirstWeightsOptions | None = None,
+    ) -> None:
+        super().__init__(
+            device=device,
+            seed=seed,
+            space=space,
+            generator=generator,
+            image=image,
+            view=view,
+            backbone=backbone,
+            training=training,
+            network=network,
+            encoder=encoder,
+            calibration=calibration,
+            score=score,
+            weights=weights,
+            heatmap_weights=heatmap_weights,
+        )
 
     def infer(self, x: Tensor) -> Maps:
         """Reconstruction and feature error (equation 6), place by place."""

@@ -3,8 +3,8 @@
 They see the same features as the GAN detectors. What a GAN scores above them is what its game adds.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Literal
+from collections.abc import Iterable
+from typing import ClassVar, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -20,16 +20,23 @@ from anomgan.config import (
     Weights,
 )
 from anomgan.data.views import Maps
-from anomgan.detectors.base import Detector, Profile
+from anomgan.detectors.arguments import (
+    BackboneOptions,
+    CalibrationOptions,
+    DistanceWeightsOptions,
+    ImageOptions,
+    ScoreOptions,
+    WeightsOptions,
+)
+from anomgan.detectors.base import Detector
+from anomgan.detectors.coreset_memory import VectorMemory, draw_vectors, greedy_k_centre
 from anomgan.detectors.eigenmaps import to_grid
-from anomgan.detectors.feature_space import as_vectors
+from anomgan.detectors.method import Profile
 from anomgan.machine.progress import progress_bar
 from anomgan.training.recipe import Phase
 
 PROJECTED = 32
 """Dimensions in which the coreset is chosen: a random projection nearly keeps distances."""
-BLOCK = 512
-"""Stored vectors that new ones are compared with at once."""
 REGULARISER = 0.01
 """Variance that PaDiM adds in each direction, as there are few images per place."""
 
@@ -42,6 +49,8 @@ class DistanceWeights(Weights):
 
 class FeatureSettings(Settings):
     """Settings of a baseline that knows feature space alone."""
+
+    idle = {"features": frozenset({"training"})}
 
     space: Literal["features"] = Field("features", description="this method knows features alone")
     image: ImageSettings = ImageSettings(**IN_FEATURES["image"])
@@ -67,7 +76,32 @@ class Gaussian(Detector):
     profile = Profile(
         "Mahalanobis distance to all normal features", "seconds", "never: a yardstick"
     )
-    settings_type = GaussianSettings
+    settings_type: ClassVar[type[FeatureSettings]] = GaussianSettings
+
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        seed: int = 0,
+        space: Literal["features"] = "features",
+        image: ImageOptions | None = None,
+        backbone: BackboneOptions | None = None,
+        calibration: CalibrationOptions | None = None,
+        score: ScoreOptions | None = None,
+        weights: WeightsOptions | None = None,
+        heatmap_weights: WeightsOptions | None = None,
+    ) -> None:
+        super().__init__(
+            device=device,
+            seed=seed,
+            space=space,
+            image=image,
+            backbone=backbone,
+            calibration=calibration,
+            score=score,
+            weights=weights,
+            heatmap_weights=heatmap_weights,
+        )
 
     def build(self, channels: int) -> nn.ModuleDict:
         return nn.ModuleDict()
@@ -115,7 +149,7 @@ class PlaceGaussianSettings(FeatureSettings):
     heatmap_weights: DistanceWeights = DistanceWeights(distance=1.0)
 
 
-class PlaceGaussian(Gaussian):
+class PlaceGaussian(Detector):
     """A Gaussian for each place of aligned images: the Mahalanobis distance to it.
 
     The idea is that of Defard et al., "PaDiM: A Patch Distribution Modeling Framework for Anomaly
@@ -129,6 +163,33 @@ class PlaceGaussian(Gaussian):
     settings_type = PlaceGaussianSettings
     settings: PlaceGaussianSettings
 
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        seed: int = 0,
+        space: Literal["features"] = "features",
+        grid: int | None = None,
+        image: ImageOptions | None = None,
+        backbone: BackboneOptions | None = None,
+        calibration: CalibrationOptions | None = None,
+        score: ScoreOptions | None = None,
+        weights: DistanceWeightsOptions | None = None,
+        heatmap_weights: DistanceWeightsOptions | None = None,
+    ) -> None:
+        super().__init__(
+            device=device,
+            seed=seed,
+            space=space,
+            grid=grid,
+            image=image,
+            backbone=backbone,
+            calibration=calibration,
+            score=score,
+            weights=weights,
+            heatmap_weights=heatmap_weights,
+        )
+
     def build(self, channels: int) -> nn.ModuleDict:
         return nn.ModuleDict({"gaussians": GaussianGrid(self.settings.grid, channels)})
 
@@ -137,7 +198,13 @@ class PlaceGaussian(Gaussian):
         # New maps have a border, which those to learn from are given without.
         border = (self.grid.multiple // self.grid.stride,) * 4
         whole = (F.pad(one, border, mode="replicate") for one in views)
-        self.networks.to(self.device)["gaussians"].fit(whole)
+        cast(GaussianGrid, self.networks.to(self.device)["gaussians"]).fit(whole)
+
+    def phases(self) -> dict[str, Phase]:
+        return {}
+
+    def infer(self, x: Tensor) -> Maps:
+        return {"reconstruction": torch.zeros_like(x)}
 
     def see_features(self, features: Tensor) -> Maps:
         """The evidence "distance" of features [N, D, h, w], [N, 1, h, w], and the shared one."""
@@ -223,6 +290,37 @@ class Coreset(Detector):
     settings_type = CoresetSettings
     settings: CoresetSettings
 
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        seed: int = 0,
+        space: Literal["features"] = "features",
+        vectors: Literal["raw", "whitened"] | None = None,
+        keep: int | None = None,
+        candidates: int | None = None,
+        image: ImageOptions | None = None,
+        backbone: BackboneOptions | None = None,
+        calibration: CalibrationOptions | None = None,
+        score: ScoreOptions | None = None,
+        weights: DistanceWeightsOptions | None = None,
+        heatmap_weights: DistanceWeightsOptions | None = None,
+    ) -> None:
+        super().__init__(
+            device=device,
+            seed=seed,
+            space=space,
+            vectors=vectors,
+            keep=keep,
+            candidates=candidates,
+            image=image,
+            backbone=backbone,
+            calibration=calibration,
+            score=score,
+            weights=weights,
+            heatmap_weights=heatmap_weights,
+        )
+
     def build(self, channels: int) -> nn.ModuleDict:
         return nn.ModuleDict({"memory": VectorMemory(self.settings.keep, channels)})
 
@@ -231,7 +329,7 @@ class Coreset(Detector):
 
     def learn(self, views: Iterable[Tensor]) -> None:
         generator = torch.Generator().manual_seed(self.settings.seed)
-        memory = self.networks["memory"]
+        memory = cast(VectorMemory, self.networks["memory"])
         if self.settings.vectors == "raw":
             assert self.feature_space is not None
             memory.scale.copy_(self.feature_space.extractor.deviations())
@@ -246,87 +344,8 @@ class Coreset(Detector):
         self.networks.to(self.device)
 
     def infer(self, x: Tensor) -> Maps:
-        memory = self.networks["memory"]
+        memory = cast(VectorMemory, self.networks["memory"])
         scale = memory.scale[:, None, None]
         nearest = memory(x * scale)
         distance = (x * scale - nearest).norm(dim=1, keepdim=True)
         return {"reconstruction": nearest / scale, "distance": distance}
-
-
-class VectorMemory(nn.Module):
-    """Vectors [N, D, 1, 1] to the nearest stored ones, [N, D, 1, 1].
-
-    Args:
-        size: vectors that are stored.
-        channels: D.
-    """
-
-    values: Tensor
-    scale: Tensor
-    """[D]; what to multiply vectors by before they are compared."""
-
-    def __init__(self, size: int, channels: int) -> None:
-        super().__init__()
-        self.register_buffer("values", torch.zeros(size, channels))
-        self.register_buffer("scale", torch.ones(channels))
-
-    def fill(self, vectors: Tensor) -> None:
-        """Store vectors [n, D], n up to `size`; if there are fewer, some of them twice."""
-        self.values.copy_(vectors[torch.arange(len(self.values)) % len(vectors)])
-
-    def forward(self, x: Tensor) -> Tensor:
-        flat = x.flatten(1)
-        least = torch.full_like(flat[:, 0], torch.inf)
-        nearest = torch.zeros_like(least, dtype=torch.long)
-        # The number of blocks depends on the settings alone, so that a graph can be exported.
-        for number, block in enumerate(self.values.split(BLOCK)):
-            found = (block.square().sum(1) - 2 * (flat @ block.T)).float().min(1)
-            nearest = torch.where(found.values < least, found.indices + number * BLOCK, nearest)
-            least = torch.minimum(least, found.values)
-        return self.values[nearest].view_as(x)
-
-
-def draw_vectors(maps: Iterable[Tensor], count: int, generator: torch.Generator) -> Tensor:
-    """At most `count` vectors [n, D] of maps [1, D, h, w], in random order, all equally likely.
-
-    Each vector is given a random number, and the lowest numbers win. So memory does not grow with
-    the maps.
-    """
-    vectors, numbers, held = [], [], 0
-    for one in maps:
-        vectors.append(as_vectors(one).flatten(1))
-        numbers.append(torch.rand(len(vectors[-1]), dtype=torch.float64, generator=generator))
-        held += len(vectors[-1])
-        if held > 2 * count:
-            lowest, some = _lowest(torch.cat(numbers), torch.cat(vectors), count)
-            vectors, numbers, held = [some], [lowest], count
-    return _lowest(torch.cat(numbers), torch.cat(vectors), count)[1]
-
-
-def _lowest(numbers: Tensor, vectors: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    found = numbers.topk(min(count, len(numbers)), largest=False, sorted=True)
-    return found.values, vectors[found.indices]
-
-
-def greedy_k_centre(points: Tensor, count: int, report: Callable[[int], object]) -> Tensor:
-    """Choose points that cover all: each is the one farthest from those chosen before it.
-
-    Args:
-        points: [n, d]; the first one is chosen first.
-        count: how many to choose, n at most.
-        report: called with the number chosen so far.
-
-    Returns:
-        Their indices [count], in the order of choice.
-    """
-    lengths = points.square().sum(1)
-    gaps = torch.full_like(lengths, torch.inf)
-    chosen = torch.zeros(count, dtype=torch.long, device=points.device)
-    for number in range(1, count):
-        latest = chosen[number - 1]
-        squared = torch.addmv(lengths, points, points[latest], alpha=-2) + lengths[latest]
-        gaps = torch.minimum(gaps, squared)
-        gaps[latest] = -torch.inf  # rounding must not choose it twice
-        chosen[number] = gaps.argmax()
-        report(number + 1)
-    return chosen

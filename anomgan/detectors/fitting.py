@@ -4,8 +4,8 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -16,17 +16,16 @@ from anomgan.data.prepare import Preparation
 from anomgan.data.store import ImageStore
 from anomgan.data.views import to_network, to_square
 from anomgan.detectors.calibration import Calibration, hold_out
+from anomgan.detectors.evidence import evidence_of, look
 from anomgan.detectors.feature_space import LearntSpace, MapFiles, learn_space
 from anomgan.detectors.fitted import Fitted, Sample
-from anomgan.detectors.heatmaps import Evidence, Statistics, pool
+from anomgan.detectors.heatmaps import Evidence, Statistics, judge, pool
+from anomgan.detectors.method import Method
 from anomgan.errors import InputError
 from anomgan.machine.progress import progress_bar
 from anomgan.training.phases import train_phase, vector_batches, view_batches
 from anomgan.training.recipe import Phase
 from anomgan.training.trainer import Batches, TrainingSummary
-
-if TYPE_CHECKING:
-    from anomgan.detectors.base import Detector
 
 FEWEST_TRAINING_IMAGES = 10
 STATISTICS_IMAGES = 200
@@ -61,12 +60,13 @@ class Parts:
     fingerprint: str
 
 
-def fit_detector(
-    detector: "Detector", normals: Path | str | Sequence[Source], options: FitOptions
+def fit_method(
+    method: Method, normals: Path | str | Sequence[Source], options: FitOptions
 ) -> Fitted:
-    """Train `detector.networks` and calibrate; see `Detector.fit`."""
-    settings = detector.settings
-    backbones = detector.load_backbone()
+    """Train `method.networks` and calibrate; see `Detector.fit`."""
+    settings = method.settings
+    backbones = method.load_backbone()
+    _try_networks(method)
     with tempfile.TemporaryDirectory(prefix="anomgan-") as scratch:
         folder = options.work_folder or Path(scratch)
         minimum = settings.calibration.minimum
@@ -87,17 +87,17 @@ def fit_detector(
             all_grey=read.all_grey,
             bits=read.bits,
             shapes=shapes,
-            long_side=detector.feature_space.long_side if detector.feature_space else None,
+            long_side=method.feature_space.long_side if method.feature_space else None,
         )
         with read.prepared(preparation, folder) as store:
             names = [(groups or read.names)[index] for index in training]
             parts = Parts(store, preparation, training, names, read.fingerprint)
-            learnt = _learn_space(detector, parts, options)
-            summaries = _train(detector, parts, learnt, options)
-            statistics = _measure(detector, parts, learnt)
+            learnt = _learn_space(method, parts, options)
+            summaries = _train(method, parts, learnt, options)
+            statistics = _measure(method, parts, learnt)
             held_groups = [groups[index] for index in held] if groups else None
             rate = settings.calibration.false_alarm_rate
-            calibration, samples = _calibrate(detector, store, held, held_groups, statistics, rate)
+            calibration, samples = _calibrate(method, store, held, held_groups, statistics, rate)
     fitted = Fitted(preparation, statistics, calibration, {}, samples=samples)
     fitted.history = [row for summary in summaries for row in summary.history]
     fitted.facts = {
@@ -108,7 +108,7 @@ def fit_detector(
         "skipped_images": len(read.skipped),
         "steps": sum(summary.steps for summary in summaries),
         "seconds": round(sum(summary.seconds for summary in summaries), 1),
-        "device": str(detector.device),
+        "device": str(method.device),
         "data_fingerprint": read.fingerprint,
     }
     if learnt is not None:
@@ -117,8 +117,8 @@ def fit_detector(
     return fitted
 
 
-def recalibrate_detector(
-    detector: "Detector",
+def recalibrate_method(
+    method: Method,
     fitted: Fitted,
     normals: Path | str | Sequence[Source],
     settings: CalibrationSettings,
@@ -137,9 +137,7 @@ def recalibrate_detector(
         with read.prepared(fitted.preparation, Path(scratch)) as store:
             # The statistics belong to what scores an image, as the weights do, and stay.
             rate, every = settings.false_alarm_rate, range(len(store))
-            calibration, samples = _calibrate(
-                detector, store, every, groups, fitted.statistics, rate
-            )
+            calibration, samples = _calibrate(method, store, every, groups, fitted.statistics, rate)
     recalibration = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "images": len(read),
@@ -151,9 +149,18 @@ def recalibrate_detector(
     return replace(fitted, calibration=calibration, facts=facts, samples=samples)
 
 
+def _try_networks(method: Method) -> None:
+    """Build the networks without memory for them: settings that do not fit raise at once."""
+    space, wanted = method.feature_space, method.settings.image.channels
+    # Whether images are grey is not known yet; it changes the first and the last layer alone.
+    channels = space.channels if space else 3 if wanted == "rgb" else 1
+    with torch.device("meta"):
+        method.build(channels)
+
+
 def _read(normals: Path | str | Sequence[Source], folder: Path, skip: bool) -> NormalImages:
-    is_folder = isinstance(normals, Path | str)
-    sources = list_images(Path(normals)) if is_folder else list(normals)
+    sources: list[Source] = []
+    sources += list_images(Path(normals)) if isinstance(normals, Path | str) else normals
     with progress_bar("reading images", len(sources)) as report:
         return read_normals(sources, folder=folder, skip_unreadable=skip, report=report)
 
@@ -183,11 +190,11 @@ def _divide(groups: Sequence[str], settings: Settings) -> tuple[list[int], list[
     return training, held
 
 
-def _learn_space(detector: "Detector", parts: Parts, options: FitOptions) -> LearntSpace | None:
+def _learn_space(method: Method, parts: Parts, options: FitOptions) -> LearntSpace | None:
     """What there is to learn from in feature space; None in pixel space."""
-    if detector.feature_space is None:
+    if method.feature_space is None:
         return None
-    settings, seed = detector.settings.backbone, detector.settings.seed
+    settings, seed = method.settings.backbone, method.settings.seed
     facts = {
         "backbone": settings.model_dump(mode="json"),
         "preparation": parts.preparation.as_dict(),
@@ -197,14 +204,14 @@ def _learn_space(detector: "Detector", parts: Parts, options: FitOptions) -> Lea
     }
     work = MapFiles(options.work_folder, facts, options.resume)
     return learn_space(
-        detector.feature_space, parts.store, parts.training, parts.groups, settings, work, seed
+        method.feature_space, parts.store, parts.training, parts.groups, settings, work, seed
     )
 
 
 def _train(
-    detector: "Detector", parts: Parts, learnt: LearntSpace | None, options: FitOptions
+    method: Method, parts: Parts, learnt: LearntSpace | None, options: FitOptions
 ) -> list[TrainingSummary]:
-    settings = detector.settings
+    settings = method.settings
 
     def batches_of(phase: Phase) -> Batches:
         if learnt is not None:
@@ -212,8 +219,8 @@ def _train(
         return view_batches(phase, parts.store, parts.training, settings)
 
     torch.manual_seed(settings.seed)
-    space = detector.feature_space
-    detector.networks = detector.build(space.channels if space else parts.preparation.channels)
+    space = method.feature_space
+    method.networks = method.build(space.channels if space else parts.preparation.channels)
     summaries = [
         train_phase(
             name,
@@ -221,37 +228,37 @@ def _train(
             batches_of(phase),
             settings,
             fingerprint=parts.fingerprint,
-            device=detector.device,
+            device=method.device,
             work_folder=options.work_folder,
             resume=options.resume,
         )
-        for name, phase in detector.phases().items()
+        for name, phase in method.phases().items()
     ]
     if learnt is not None:
-        detector.learn(one[None].float() for one in learnt.maps)
+        method.learn(one[None].float() for one in learnt.maps)
     else:
         images = (parts.store[index] for index in parts.training)
         size = settings.view.size
-        detector.learn(to_network(to_square(image, size)[None]) for image in images)
-    detector.networks.to(detector.device).eval()
+        method.learn(to_network(to_square(image, size)[None]) for image in images)
+    method.networks.to(method.device).eval()
     return summaries
 
 
-def _measure(detector: "Detector", parts: Parts, learnt: LearntSpace | None) -> Statistics:
+def _measure(method: Method, parts: Parts, learnt: LearntSpace | None) -> Statistics:
     store = parts.store
     if learnt is not None:
-        some = learnt.maps[:: max(1, len(learnt.maps) // STATISTICS_IMAGES)]
-        seen, aligned = map(detector.evidence_of, some), learnt.place is not None
+        maps = learnt.maps[:: max(1, len(learnt.maps) // STATISTICS_IMAGES)]
+        seen, aligned = map(partial(evidence_of, method), maps), learnt.place is not None
         return Statistics.measure(seen, aligned, play=CELLS_OF_PLAY, floor=FLOOR_OF_CELLS)
     one_size = len({store.shape(index) for index in range(len(store))}) == 1
     # Statistics come from training images, so that held-out and new images meet the very same
     # detector: this keeps the conformal guarantee.
     some = parts.training[:: max(1, len(parts.training) // STATISTICS_IMAGES)]
-    return Statistics.measure(_evidence(detector, store, some), one_size, detector.logits)
+    return Statistics.measure(_evidence(method, store, some), one_size, method.logits)
 
 
 def _calibrate(
-    detector: "Detector",
+    method: Method,
     store: ImageStore,
     held: Sequence[int],
     groups: Sequence[str] | None,
@@ -259,21 +266,22 @@ def _calibrate(
     rate: float,
 ) -> tuple[Calibration, list[Sample]]:
     """Calibration on some images of a store, whose groups are given, and samples of them."""
-    scores, heat, samples = [], [], []
-    looks = detector.look(store[index] for index in held)
+    scores, heat = [], []
+    samples: list[Sample] = []
+    looks = look(method, (store[index] for index in held))
     with progress_bar("calibrating", len(held)) as report:
         for done, seen in enumerate(looks, start=1):
-            score, heatmap = detector.judge(seen.evidence, statistics)
+            score, heatmap = judge(method.settings, seen.evidence, statistics)
             scores.append(score)
-            heat.append(pool(heatmap, detector.settings.score))
+            heat.append(pool(heatmap, method.settings.score))
             if len(samples) < SAMPLES:
                 samples.append((seen.prepared, seen.reconstruction, heatmap))
             report(done)
     return Calibration.from_scores(scores, heat, rate, groups), samples
 
 
-def _evidence(detector: "Detector", store: ImageStore, some: Sequence[int]) -> Iterator[Evidence]:
-    looks = detector.look(store[index] for index in some)
+def _evidence(method: Method, store: ImageStore, some: Sequence[int]) -> Iterator[Evidence]:
+    looks = look(method, (store[index] for index in some))
     with progress_bar("measuring normal residuals", len(some)) as report:
         for done, seen in enumerate(looks, start=1):
             yield seen.evidence

@@ -11,15 +11,27 @@ squared error of the vector plus its own magnitude, instead of the latent distan
 """
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, cast
 
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from anomgan.config import Section, Settings, Weights
+from anomgan.config import Section, Settings, Space, Weights
 from anomgan.data.views import Maps
-from anomgan.detectors.base import Detector, Profile
+from anomgan.detectors.arguments import (
+    BackboneOptions,
+    CalibrationOptions,
+    GANomalyLossOptions,
+    GANomalyNetworkOptions,
+    GANomalyWeightsOptions,
+    ImageOptions,
+    ScoreOptions,
+    TrainingOptions,
+    ViewOptions,
+)
+from anomgan.detectors.base import Detector
+from anomgan.detectors.method import Profile
 from anomgan.losses import discriminator_minimax, feature_matching
 from anomgan.networks.dcgan import Bottleneck, Decoder, Discriminator, Encoder
 from anomgan.networks.pointwise import PointwiseDiscriminator, PointwiseNetwork
@@ -78,6 +90,8 @@ class GANomalySettings(Settings):
         "weights": {"latent": 0.0},
         "heatmap_weights": {"latent": 0.0},
     }
+
+    idle = {"features": frozenset({"network.bottleneck", "network.spectral_norm"})}
 
     detector: Literal["ganomaly"] = "ganomaly"
     network: NetworkSettings = NetworkSettings()
@@ -150,6 +164,39 @@ class GANomaly(Detector):
     settings_type = GANomalySettings
     settings: GANomalySettings
 
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        seed: int = 0,
+        space: Space = "pixels",
+        image: ImageOptions | None = None,
+        view: ViewOptions | None = None,
+        backbone: BackboneOptions | None = None,
+        training: TrainingOptions | None = None,
+        network: GANomalyNetworkOptions | None = None,
+        loss: GANomalyLossOptions | None = None,
+        calibration: CalibrationOptions | None = None,
+        score: ScoreOptions | None = None,
+        weights: GANomalyWeightsOptions | None = None,
+        heatmap_weights: GANomalyWeightsOptions | None = None,
+    ) -> None:
+        super().__init__(
+            device=device,
+            seed=seed,
+            space=space,
+            image=image,
+            view=view,
+            backbone=backbone,
+            training=training,
+            network=network,
+            loss=loss,
+            calibration=calibration,
+            score=score,
+            weights=weights,
+            heatmap_weights=heatmap_weights,
+        )
+
     def build(self, channels: int) -> nn.ModuleDict:
         network, size = self.settings.network, self.settings.view.size
         if self.settings.space == "features":
@@ -181,7 +228,7 @@ class GANomaly(Detector):
     @property
     def stride(self) -> int | None:
         one_pass = self.settings.network.bottleneck == "map"
-        return self.networks["encoder"].stride if one_pass else None
+        return cast(Encoder, self.networks["encoder"]).stride if one_pass else None
 
     def infer(self, x: Tensor) -> Maps:
         """Reconstruction, and the distance of both latents (z - z_hat)^2, equation 5."""

@@ -9,16 +9,13 @@ import torch
 from scipy.special import expit
 from torch import Tensor
 
-from anomgan.config import ScoreSettings
+from anomgan.config import ScoreSettings, Settings
 
 Evidence = dict[str, np.ndarray]
 """Named maps [h, w] of one prepared image, higher is more anomalous."""
 
 PLAY = 3.0
 """Pixels by which the place of a part varies: Gaussian that smooths statistics per pixel."""
-
-SURROUNDINGS = 15.0
-"""Pixels: Gaussian over the surroundings that a residual is compared with."""
 
 CELLS = 16
 """Rows, and columns, of the grid over an image on which the false alarms of a logit are counted."""
@@ -100,7 +97,7 @@ class Statistics:
     def image_shape(self) -> tuple[int, int] | None:
         """Height and width of the normal images, if there are statistics per pixel."""
         means = (one for name, one in self.tensors.items() if name.endswith(".mean") and one.ndim)
-        return next((tuple(mean.shape) for mean in means), None)
+        return next(((mean.shape[0], mean.shape[1]) for mean in means), None)
 
     def measured(self, name: str) -> bool:
         """Whether there is all that `standardise` needs of an evidence."""
@@ -138,50 +135,6 @@ def _doubt(alarms: np.ndarray) -> Tensor:
     return torch.as_tensor(np.log(np.maximum(odds, 1)), dtype=torch.float32)
 
 
-def compare(prepared: np.ndarray, rebuilt: np.ndarray, sigma: float, names: Set[str]) -> Evidence:
-    """What is in the difference of an image and its reconstruction, of the evidence in `names`.
-
-    Args:
-        prepared: uint8 [h, w, C].
-        rebuilt: float32 likewise, in [-1, 1].
-        sigma: pixels; Gaussian that smooths residuals.
-        names: all else is left out, for the blurs of a large image take their time.
-    """
-    evidence: Evidence = {}
-    if not names & {"residual", "squared", "contrast"}:
-        return evidence
-    difference = prepared.astype(np.float32) / 127.5 - 1 - rebuilt
-    if "squared" in names:
-        evidence["squared"] = np.square(difference).mean(axis=2)
-    if names & {"residual", "contrast"}:
-        evidence["residual"] = residual_map(difference, sigma)
-    if "contrast" in names:
-        evidence["contrast"] = contrast_map(evidence["residual"])
-    return evidence
-
-
-def residual_map(difference: np.ndarray, sigma: float) -> np.ndarray:
-    """Absolute difference of image and reconstruction, [h, w, C] to [h, w].
-
-    The signed difference is smoothed (Gaussian of 0.7 `sigma` pixels) before its magnitude is
-    taken: the grain of a surface cancels out, a defect does not. The magnitude is smoothed by
-    `sigma`, so that both flanks of a scratch make one line. 0 smooths nothing.
-    """
-    if not sigma:
-        return np.abs(difference).mean(axis=2)
-    smoothed = blur(difference, 0.7 * sigma).reshape(difference.shape)
-    return blur(np.abs(smoothed).mean(axis=2), sigma)
-
-
-def contrast_map(residual: np.ndarray) -> np.ndarray:
-    """How far a residual [h, w] stands out from that of its surroundings, at least 0.
-
-    Rough places are rebuilt less well than smooth ones, which is no defect.
-    """
-    around = blur(residual, SURROUNDINGS) + 0.5 * residual.mean() + 1e-3
-    return residual / around
-
-
 def blur(values: np.ndarray, sigma: float) -> np.ndarray:
     """Gaussian blur of `sigma` pixels."""
     return cv2.GaussianBlur(values, (0, 0), sigma)
@@ -202,6 +155,19 @@ def combine(
         if weight
     ]
     return np.sum(parts, axis=0).astype(np.float32)
+
+
+def judge(
+    settings: Settings, evidence: Evidence, statistics: Statistics
+) -> tuple[float, np.ndarray]:
+    """Image score and heatmap [h, w] from the evidence of one image."""
+    standardise = settings.score.standardise
+    total = combine(evidence, settings.weights.as_dict(), statistics, standardise)
+    score = pool(total, settings.score)
+    if settings.heatmap_weights == settings.weights:
+        return score, total
+    weights = settings.heatmap_weights.as_dict()
+    return score, combine(evidence, weights, statistics, standardise)
 
 
 def pool(heatmap: np.ndarray, settings: ScoreSettings) -> float:

@@ -12,7 +12,7 @@ view: it found fewer defects of kinds that were not drawn in training when it di
 """
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -30,7 +30,18 @@ from anomgan.config import (
 )
 from anomgan.data.damage import damage, draw_shapes, half_seen, how_seen
 from anomgan.data.views import Maps
-from anomgan.detectors.base import Detector, Profile
+from anomgan.detectors.arguments import (
+    CalibrationOptions,
+    ImageOptions,
+    RestorationLossOptions,
+    RestorationNetworkOptions,
+    RestorationWeightsOptions,
+    ScoreOptions,
+    TrainingOptions,
+    ViewOptions,
+)
+from anomgan.detectors.base import Detector
+from anomgan.detectors.method import Profile
 from anomgan.errors import SettingsError
 from anomgan.networks.unet import UNet
 from anomgan.training.recipe import Adam, Phase, Recipe, Update
@@ -165,6 +176,37 @@ class Restoration(Detector):
     settings: RestorationSettings
     logits = frozenset({"fake"})
 
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        seed: int = 0,
+        space: Literal["pixels"] = "pixels",
+        image: ImageOptions | None = None,
+        view: ViewOptions | None = None,
+        training: TrainingOptions | None = None,
+        network: RestorationNetworkOptions | None = None,
+        loss: RestorationLossOptions | None = None,
+        calibration: CalibrationOptions | None = None,
+        score: ScoreOptions | None = None,
+        weights: RestorationWeightsOptions | None = None,
+        heatmap_weights: RestorationWeightsOptions | None = None,
+    ) -> None:
+        super().__init__(
+            device=device,
+            seed=seed,
+            space=space,
+            image=image,
+            view=view,
+            training=training,
+            network=network,
+            loss=loss,
+            calibration=calibration,
+            score=score,
+            weights=weights,
+            heatmap_weights=heatmap_weights,
+        )
+
     def build(self, channels: int) -> nn.ModuleDict:
         features, size = self.settings.network.features, self.settings.view.size
         discriminator = UNet(channels, 1, features)
@@ -179,7 +221,7 @@ class Restoration(Detector):
 
     @property
     def stride(self) -> int:
-        return self.networks["discriminator"].stride
+        return cast(UNet, self.networks["discriminator"]).stride
 
     def infer(self, x: Tensor) -> Maps:
         """The logit that a place is not genuine, and the view with such places restored."""

@@ -17,7 +17,14 @@ from typing import Any
 
 import torch
 
-from anomgan.config import find_config, merge, parse_assignments, read_toml
+from anomgan.config import (
+    build_settings,
+    find_config,
+    merge,
+    parse_assignments,
+    read_toml,
+    without_idle,
+)
 from anomgan.detectors import METHODS
 from anomgan.errors import AnomganError, InputError, Interrupted, SettingsError
 from anomgan.evaluation.evaluate import evaluate
@@ -98,11 +105,13 @@ def contenders(
     for path in map(find_config, configs):
         values = merge(read_toml(path), changes)
         found.append((values.pop("detector", ""), path.name, values))
+    shared = bool(base) or len(found) > 1  # then not all of it is meant for each detector
     made = []
     for name, config, values in found:
         if name not in METHODS:
             raise SettingsError(f"unknown detector {name!r}; choose {', '.join(METHODS)}")
-        settings = METHODS[name](device="cpu", **values).settings
+        kind = METHODS[name].settings_type
+        settings = build_settings(kind, without_idle(kind, values) if shared else values)
         whole = settings.model_dump(mode="json", exclude={"seed", "detector"})
         made.append(Contender(name, ", ".join([config, *assignments]), whole))
     return made
@@ -232,7 +241,8 @@ def run_cell(cell: Cell, out: Path, device: str) -> Record:
     try:
         parts = cell.data.read(cell.category)
         method = METHODS[cell.contender.detector]
-        detector = method(device=device, seed=cell.seed, **cell.contender.values)
+        values = without_idle(method.settings_type, cell.contender.values)
+        detector = method.from_settings(values | {"seed": cell.seed}, device)
         detector.fit(parts.normals, groups=cell.data.groups)
         evaluation = evaluate(detector, parts.test, cell.data.groups)
         groups = list(evaluation.groups or [])

@@ -135,15 +135,10 @@ class StarGANv2Options(TranslatorOptions, total=False):
     r1: float
 
 
+LatentGANOptions = GANOptions | DCGANOptions | WGANOptions | WGANGPOptions | StyleGANOptions
+"""The keys of one GAN that a detector can be built on."""
+
 NetworkOptions = (
-    GANOptions
-    | DCGANOptions
-    | WGANOptions
-    | WGANGPOptions
-    | StyleGANOptions
-    | CGANOptions
-    | CycleGANOptions
-    | StarGANOptions
-    | StarGANv2Options
+    LatentGANOptions | CGANOptions | CycleGANOptions | StarGANOptions | StarGANv2Options
 )
 """The keys of one method; mypy rejects a mixture of several methods' keys."""

@@ -19,6 +19,8 @@ def choose_device(name: str) -> torch.device:
         SettingsError: the device is unknown or not available on this machine, or there are fewer
             GPUs than processes.
     """
+    if not isinstance(name, str):
+        raise SettingsError(f"unknown device {name!r}; choose auto, cpu, cuda or mps")
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         name = next((kind for kind, usable in available.items() if usable), "cpu")

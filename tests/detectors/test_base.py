@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+import torch
 from conftest import TINY
 
-from anomgan import GANomaly
+from anomgan import EGBAD, AnoGAN, FAnoGAN, GANomaly, Restoration
 from anomgan.data.decode import read_image
 from anomgan.data.flange import DEFECTS, write_line
 from anomgan.data.folders import list_images
@@ -129,3 +130,30 @@ def test_scoring_before_fitting_is_refused():
 def test_devices_are_checked():
     with pytest.raises(SettingsError, match="choose auto, cpu, cuda or mps"):
         GANomaly(device="gpu")
+
+
+@pytest.mark.parametrize("method", [GANomaly, EGBAD, FAnoGAN, AnoGAN, Restoration])
+@pytest.mark.parametrize("channels", ["auto", "rgb"])
+def test_networks_that_cannot_be_built_are_found_before_images_are_read(
+    method, channels, parts, monkeypatch
+):
+    def read(*_, **__):
+        raise AssertionError("images are read")
+
+    monkeypatch.setattr("anomgan.detectors.fitting.read_normals", read)
+    detector = method(device="cpu", view={"size": 36}, image={"channels": channels})
+    with pytest.raises(SettingsError, match="36"):
+        detector.fit(parts / "train" / "good")
+
+
+def test_trying_the_networks_draws_nothing(parts, monkeypatch):
+    """So that a seed gives what it always gave."""
+    states = []
+    monkeypatch.setattr(
+        "anomgan.detectors.fitting._read", lambda *_: states.append(torch.get_rng_state()) or 1 / 0
+    )
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    with pytest.raises(ZeroDivisionError):
+        FAnoGAN(device="cpu", **TINY).fit(parts / "train" / "good")
+    assert torch.equal(states[0], before)

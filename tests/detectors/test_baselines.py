@@ -20,7 +20,8 @@ IN_PIXELS = ["autoencoder", "mean-image", "nearest", "pca"]
 
 @pytest.mark.parametrize("name", IN_PIXELS)
 def test_digits_that_were_never_seen_are_told_apart(name):
-    training = {"training": {"steps": 200, "batch_size": 32, "learning_rate": 1e-3}}
+    steps = {"training": {"steps": 200, "batch_size": 32, "learning_rate": 1e-3}}
+    training = steps if name == "autoencoder" else {}
     assert separation(BASELINES[name](device="cpu", **WHOLE, **training)) > 0.9
 
 

@@ -9,12 +9,10 @@ from anomgan.data.flange import render_part
 from anomgan.data.views import to_network
 from anomgan.detectors import load
 from anomgan.detectors.baselines import BASELINES
+from anomgan.detectors.coreset_memory import VectorMemory, draw_vectors, greedy_k_centre
 from anomgan.detectors.feature_baselines import (
     REGULARISER,
     GaussianGrid,
-    VectorMemory,
-    draw_vectors,
-    greedy_k_centre,
 )
 from anomgan.detectors.feature_space import as_vectors
 from anomgan.errors import SettingsError

@@ -2,14 +2,12 @@ import numpy as np
 import pytest
 
 from anomgan.config import ScoreSettings
+from anomgan.detectors.evidence import compare, contrast_map, residual_map
 from anomgan.detectors.heatmaps import (
     Statistics,
     combine,
-    compare,
-    contrast_map,
     find_regions,
     pool,
-    residual_map,
 )
 
 

@@ -1,0 +1,237 @@
+"""Sections of a detector's settings, as its constructor takes them. Written by a script.
+
+`python tests/typed_arguments.py` writes this file anew from the settings, which say what each key
+means (`help(GANomaly)` lists them), check values and have the defaults. A key may be left out.
+"""
+
+from typing import Literal, TypedDict
+
+
+class AnoGANWeightsOptions(TypedDict, total=False):
+    """Evidence of AnoGAN."""
+
+    residual: float
+    squared: float
+    contrast: float
+    magnitude: float
+    feature: float
+    search: float
+
+
+class AutoencoderNetworksOptions(TypedDict, total=False):
+    """Sizes of the networks, as GANomaly's."""
+
+    features: int
+    latent_dim: int
+    bottleneck: Literal["vector", "map"]
+
+
+class BackboneOptions(TypedDict, total=False):
+    """The pretrained network whose feature map a detector sees (space = "features")."""
+
+    name: str
+    weights: str | None
+    long_side: int | None
+    stages: list[int] | None
+    stride: int | None
+    directions: int
+    align: Literal["auto", "none"]
+    components: int
+    vectors: int
+
+
+class CalibrationOptions(TypedDict, total=False):
+    """How many normal images are held out, and which false-alarm rate they are to promise."""
+
+    share: float
+    minimum: int
+    false_alarm_rate: float
+
+
+class DistanceWeightsOptions(TypedDict, total=False):
+    """Evidence of the baselines that measure a distance of their own."""
+
+    residual: float
+    squared: float
+    contrast: float
+    magnitude: float
+    distance: float
+
+
+class EGBADLossOptions(TypedDict, total=False):
+    """Weights of the losses of encoder and generator."""
+
+    adversarial: float
+    critic: Literal["minimax", "wasserstein"]
+    gradient_penalty: float
+    reconstruction: float
+
+
+class EGBADNetworkOptions(TypedDict, total=False):
+    """Sizes of the networks."""
+
+    latent_dim: int
+    features: int
+    joint: int
+
+
+class EGBADWeightsOptions(TypedDict, total=False):
+    """Evidence of EGBAD. The paper adds 0.9 x residual and 0.1 x one of the two others."""
+
+    residual: float
+    squared: float
+    contrast: float
+    magnitude: float
+    cross_entropy: float
+    feature: float
+
+
+class EncoderOptions(TypedDict, total=False):
+    """The second phase: how the encoder is trained, generator and discriminator held fixed."""
+
+    mode: Literal["ziz", "izi", "izi_f"]
+    kappa: float
+    layer: int
+    features: int
+    steps: int
+    learning_rate: float
+
+
+class GANFirstWeightsOptions(TypedDict, total=False):
+    """Evidence of f-AnoGAN; with `squared` 1 and `feature` kappa their sum is equation 6."""
+
+    residual: float
+    squared: float
+    contrast: float
+    magnitude: float
+    feature: float
+
+
+class GANomalyLossOptions(TypedDict, total=False):
+    """Weights of the generator's losses (equation 4), and when the discriminator learns."""
+
+    adversarial: float
+    contextual: float
+    encoder: float
+    discriminator_floor: float
+
+
+class GANomalyNetworkOptions(TypedDict, total=False):
+    """Sizes of the networks."""
+
+    features: int
+    latent_dim: int
+    bottleneck: Literal["vector", "map"]
+    spectral_norm: bool
+
+
+class GANomalyWeightsOptions(TypedDict, total=False):
+    """Evidence of GANomaly."""
+
+    residual: float
+    squared: float
+    contrast: float
+    magnitude: float
+    latent: float
+
+
+class ImageOptions(TypedDict, total=False):
+    """How a photograph becomes the image that the networks see."""
+
+    channels: Literal["auto", "grey", "rgb"]
+    max_side: int
+    lighting: Literal["keep", "flatten"]
+    lighting_radius: float
+
+
+class NearestWeightsOptions(TypedDict, total=False):
+    """Evidence of the nearest neighbours."""
+
+    residual: float
+    squared: float
+    contrast: float
+    magnitude: float
+    distance: float
+
+
+class RestorationLossOptions(TypedDict, total=False):
+    """Weights of the losses of the generator."""
+
+    adversarial: float
+    restoration: float
+
+
+class RestorationNetworkOptions(TypedDict, total=False):
+    """Sizes of the networks."""
+
+    features: int
+
+
+class RestorationWeightsOptions(TypedDict, total=False):
+    """Evidence of the restoration detector."""
+
+    residual: float
+    squared: float
+    contrast: float
+    magnitude: float
+    fake: float
+
+
+class ScoreOptions(TypedDict, total=False):
+    """How the maps of a detector become one score and one heatmap."""
+
+    standardise: bool
+    smooth: float
+    top_share: float | list[float]
+    precision: Literal["float32", "bfloat16"]
+
+
+class SearchOptions(TypedDict, total=False):
+    """Budget and loss of the search."""
+
+    steps: int
+    restarts: int
+    learning_rate: float
+    space: Literal["w", "w+"]
+    discrimination: float
+    prior: float
+    layer: int
+    patience: int
+    tolerance: float
+    chunk: int
+
+
+class TrainingOptions(TypedDict, total=False):
+    """How long and how fast to train; what the shared loop needs."""
+
+    steps: int
+    minutes: float | None
+    batch_size: int
+    learning_rate: float | None
+    beta1: float | None
+    beta2: float | None
+    decay_from: float
+    accumulate: int
+    hard_share: float
+    precision: Literal["auto", "float32", "bfloat16"]
+    ema: float
+    checkpoint_minutes: float
+
+
+class ViewOptions(TypedDict, total=False):
+    """Which part of an image a network sees at once."""
+
+    kind: Literal["whole", "patch"]
+    size: int
+    scales: int
+    flip: bool
+    flip_vertical: bool
+
+
+class WeightsOptions(TypedDict, total=False):
+    """How much each evidence counts; a detector's subclass adds the evidence of its own."""
+
+    residual: float
+    squared: float
+    contrast: float
+    magnitude: float

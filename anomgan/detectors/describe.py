@@ -1,0 +1,63 @@
+"""The arguments of a detector's constructor in words, for `help(GANomaly)`."""
+
+from collections.abc import Iterable
+from textwrap import fill
+from typing import Any
+
+from anomgan.config import Settings, build_settings
+
+WIDTH = 96
+OWN = {
+    "image": "how photographs become network input",
+    "view": "which part of an image a network sees at once",
+    "backbone": "the pretrained network of feature space",
+    "training": "how long and how fast to train",
+    "calibration": "how many normal images are held out, and the false-alarm rate",
+    "score": "how maps become one score and one heatmap",
+    "weights": "how much each evidence counts in the score",
+    "heatmap_weights": "likewise, in the heatmap",
+}
+
+
+def describe_arguments(kind: type[Settings], names: Iterable[str]) -> str:
+    """A section "Args:" that names each argument and each key of it, with unit and default."""
+    usual = {space: build_settings(kind, {"space": space}) for space in _spaces(kind)}
+    lines = ["Args:", _entry(1, "device", '"auto", "cpu", "cuda" or "mps". Default "auto".')]
+    for name in names:
+        field = kind.model_fields[name]
+        values = {space: getattr(settings, name) for space, settings in usual.items()}
+        sections = [getattr(type(value), "model_fields", {}) for value in values.values()]
+        inner = {key: one for section in sections for key, one in section.items()}
+        if name == "space":
+            lines.append(_entry(1, name, f"{field.description}. Default {field.default!r}."))
+        elif not inner:
+            lines.append(_entry(1, name, f"{field.description}. {_default(values)}"))
+        else:
+            about = OWN.get(name) or field.description or str(field.annotation.__doc__)
+            lines.append(_entry(1, name, f"dict; {_first(about)}, with the keys"))
+            for key, one in inner.items():
+                having = {space: value for space, value in values.items() if hasattr(value, key)}
+                found = {space: getattr(value, key) for space, value in having.items()}
+                lines.append(_entry(2, key, f"{one.description}. {_default(found)}"))
+    return "\n".join(lines)
+
+
+def _spaces(kind: type[Settings]) -> list[str]:
+    usual = str(kind.model_fields["space"].default)
+    return [usual] if kind.in_features is None else ["pixels", "features"]
+
+
+def _default(values: dict[str, Any]) -> str:
+    first, *others = values.items()
+    differing = [f"in {space} {value!r}" for space, value in others if value != first[1]]
+    return ", ".join([f"Default {first[1]!r}", *differing]) + "."
+
+
+def _first(text: str) -> str:
+    line = text.splitlines()[0].rstrip(".")
+    return line[0].lower() + line[1:]
+
+
+def _entry(depth: int, name: str, text: str) -> str:
+    indent = "    " * depth
+    return fill(f"{name}: {text}", WIDTH, initial_indent=indent, subsequent_indent=indent + "    ")

@@ -1,0 +1,148 @@
+"""A detector's parameters, kept as scikit-learn keeps an estimator's."""
+
+import inspect
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+from anomgan.config import Section, Settings, build_settings
+from anomgan.detectors.describe import describe_arguments
+from anomgan.detectors.fitted import Fitted
+from anomgan.detectors.method import Method
+from anomgan.errors import ModelError, SettingsError
+from anomgan.machine.device import choose_device
+
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
+
+
+class Estimator(Method):
+    """A method with parameters; what is given is kept as it is, `settings` is what it means.
+
+    Args:
+        device: "auto", "cpu", "cuda" or "mps".
+        **values: settings, nested as in a settings file: `training={"steps": 500}`; None for the
+            default.
+
+    Raises:
+        SettingsError: names every setting that is unknown, out of range, or without effect.
+    """
+
+    fitted: Fitted | None = None
+    """What a fit learnt beside the networks."""
+
+    def __init__(self, *, device: str = "auto", **values: Any) -> None:
+        self._give({"device": device, **values})
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "settings_type" in cls.__dict__ and cls.__doc__:
+            text = describe_arguments(cls.settings_type, _names(cls))
+            cls.__doc__ = f"{inspect.cleandoc(cls.__doc__)}\n\n{text}"
+
+    @classmethod
+    def from_settings(cls, values: Mapping[str, Any], device: str = "auto") -> Self:
+        """A detector with settings as they come from a file: nested, by any name.
+
+        Raises:
+            SettingsError: names every setting that is unknown, out of range, or without effect.
+        """
+        build_settings(cls.settings_type, values)  # a call would not say which names are known
+        given = {name: value for name, value in values.items() if name != "detector"}
+        return cls(device=device, **given)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The arguments of the constructor, as they were given; None is the default.
+
+        Args:
+            deep: add the value of every setting in a section, as "training__steps".
+        """
+        given = dict(self._given)
+        if deep:
+            for section in self._given:
+                inner = getattr(self.settings, section, None)
+                names = getattr(type(inner), "model_fields", ())
+                given |= {f"{section}__{name}": getattr(inner, name) for name in names}
+        return given
+
+    def set_params(self, **parameters: Any) -> Self:
+        """Change arguments: a whole section, or one key of it: `set_params(training__steps=500)`.
+
+        What was learnt is dropped, as it was learnt with other settings.
+
+        Raises:
+            SettingsError: a name or a value is wrong; nothing is changed then.
+        """
+        given = dict(self._given)
+        for parameter, value in parameters.items():
+            name, nested, key = parameter.partition("__")
+            if name not in given:
+                raise SettingsError(f"unknown parameter {parameter} (known: {', '.join(given)})")
+            given[name] = {**(given[name] or {}), key: value} if nested else value
+        if parameters:
+            self._give(given)
+        return self
+
+    def __repr__(self) -> str:
+        shown = [f"{name}={value!r}" for name, value in self._changes().items()]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def __sklearn_tags__(self) -> "Tags":
+        """What scikit-learn asks: an outlier detector, of images instead of a table."""
+        from sklearn.utils import InputTags, Tags, TargetTags  # late: 80 MB
+
+        inputs = InputTags(two_d_array=False, three_d_array=True)
+        targets = TargetTags(required=False)
+        return Tags(estimator_type="outlier_detector", target_tags=targets, input_tags=inputs)
+
+    def _give(self, given: dict[str, Any]) -> None:
+        settings = self._settings_of(given)
+        self.device = choose_device(given["device"])
+        self.settings, self._given = settings, given
+        self.fitted = None
+
+    def _settings_of(self, given: Mapping[str, Any]) -> Settings:
+        chosen = {name: value for name, value in given.items() if value is not None}
+        chosen.pop("device", None)
+        return build_settings(self.settings_type, chosen)
+
+    def _changes(self) -> dict[str, Any]:
+        """Of the arguments what differs from the defaults; of a section its keys that do."""
+        settings = self.settings
+        space = type(settings).model_fields["space"].default
+        usual = build_settings(self.settings_type, {"space": settings.space})
+        changes: dict[str, Any] = {}
+        if self._given["device"] != "auto":
+            changes["device"] = self._given["device"]
+        for name in self._given.keys() & type(settings).model_fields.keys():
+            one = space if name == "space" else getattr(usual, name)
+            difference = _difference(getattr(settings, name), one)
+            if difference is not None:
+                changes[name] = difference
+        return {name: changes[name] for name in self._given if name in changes}
+
+
+def not_fitted(message: str) -> ModelError:
+    """The error of a detector that is not fitted; scikit-learn's too."""
+    from sklearn.exceptions import NotFittedError  # late: 80 MB
+
+    class NotFitted(ModelError, NotFittedError):
+        """Nothing has been learnt yet."""
+
+    return NotFitted(message)
+
+
+def _difference(value: Any, usual: Any) -> Any:
+    """What differs from the usual value; None for nothing."""
+    if value == usual:
+        return None
+    if not isinstance(value, Section):
+        return value
+    plain = usual.model_dump()
+    return {key: one for key, one in value.model_dump().items() if one != plain[key]}
+
+
+def _names(kind: type[Estimator]) -> list[str]:
+    """Names of the settings that the constructor takes."""
+    parameters = inspect.signature(kind.__init__).parameters
+    named = [name for name in parameters if name in kind.settings_type.model_fields]
+    return named or [name for name in kind.settings_type.model_fields if name != "detector"]

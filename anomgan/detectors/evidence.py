@@ -1,0 +1,190 @@
+"""From images, or maps of features, through the networks of a method to evidence."""
+
+from collections.abc import Callable, Iterable, Iterator, Set
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import TypeVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from anomgan.data.views import (
+    HALF_RANGE,
+    LARGEST_TILE,
+    Maps,
+    from_square,
+    overlap,
+    scan,
+    shrink,
+    squeezed,
+    to_network,
+    to_pixels,
+    to_square,
+)
+from anomgan.detectors.feature_space import Grid
+from anomgan.detectors.heatmaps import Evidence, blur, soften
+from anomgan.detectors.method import Method
+
+Item = TypeVar("Item")
+VIEWS_AT_ONCE = 64
+"""Views in one batch when scoring."""
+SURROUNDINGS = 15.0
+"""Pixels: Gaussian over the surroundings that a residual is compared with."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the networks make of one prepared image.
+
+    Attributes:
+        prepared: uint8 [h, w] or [h, w, 3], the image as the networks see it.
+        reconstruction: uint8, likewise; None in feature space.
+        evidence: maps by name: of "residual", "squared", "contrast" and the method's own, those
+            that have a weight; [h, w], or a value for each cell of the features.
+    """
+
+    prepared: np.ndarray
+    reconstruction: np.ndarray | None
+    evidence: Evidence
+
+
+def look(method: Method, images: Iterable[np.ndarray]) -> Iterator[Look]:
+    """Pass prepared images [h, w, C] of any size through the networks, view by view."""
+    if method.grid is not None:
+        grid = method.grid
+        return (_look_at_features(method, grid, image) for image in images)
+    if method.settings.view.kind == "whole":
+        return _look_at_wholes(method, images)
+    return (_look(method, image, _scan(method, image)) for image in images)
+
+
+def evidence_of(method: Method, features: Tensor) -> Evidence:
+    """The evidence of a map [D, h, w] in feature space, cell by cell."""
+    return _softened(method, _compute(method, method.see_features, features[None].float()))
+
+
+def batches(images: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Images in lists of `size`; the last one may be shorter."""
+    remaining = iter(images)
+    while some := list(islice(remaining, size)):
+        yield some
+
+
+def _look_at_wholes(method: Method, images: Iterable[np.ndarray]) -> Iterator[Look]:
+    size = method.settings.view.size
+    for some in batches(images, VIEWS_AT_ONCE):
+        squares = np.stack([to_square(image, size) for image in some])
+        found = _see(method, to_network(squares))
+        for index, image in enumerate(some):
+            maps = {
+                name: from_square(m[index : index + 1], *image.shape[:2])
+                for name, m in found.items()
+            }
+            yield _look(method, image, maps)
+
+
+def _look_at_features(method: Method, grid: Grid, image: np.ndarray) -> Look:
+    padded = grid.surround(image)
+    maps = _compute(method, method.see, to_network(padded[None]))
+    cut = partial(grid.crop, padded=padded.shape, shape=image.shape)
+    evidence = _softened(method, {name: cut(m) for name, m in maps.items()})
+    return Look(squeezed(image), None, evidence)
+
+
+def _softened(method: Method, maps: Maps) -> Evidence:
+    """Of maps [1, 1, h, w] those that have a weight, smoothed."""
+    names, smooth = method.counted, method.settings.score.smooth
+    return {n: soften(m[0, 0].numpy(), smooth) for n, m in maps.items() if n in names}
+
+
+def _scan(method: Method, prepared: np.ndarray) -> Maps:
+    """Maps of a whole image; of the scales that it is seen at, the hottest."""
+    maps = _scan_once(method, prepared)
+    height, width = prepared.shape[:2]
+    for number in range(1, method.settings.view.scales):
+        small = shrink(prepared, round(height / 2**number), round(width / 2**number))
+        if min(small.shape[:2]) < method.settings.view.size // 2:
+            break
+        for name, found in _scan_once(method, small).items():
+            if name != "reconstruction":
+                found = F.interpolate(found, (height, width), mode="bilinear")
+                maps[name] = torch.maximum(maps[name], found)
+    return maps
+
+
+def _scan_once(method: Method, prepared: np.ndarray) -> Maps:
+    size = method.settings.view.size
+    if method.stride is None:
+        tile, stride, batch = size, size, VIEWS_AT_ONCE
+    else:
+        tile, stride, batch = LARGEST_TILE, method.stride, 1
+    see = partial(_see, method)
+    return scan(prepared, see, tile=tile, stride=stride, margin=overlap(size), batch_size=batch)
+
+
+def _look(method: Method, prepared: np.ndarray, maps: Maps) -> Look:
+    reconstruction = maps.pop("reconstruction")
+    rebuilt = reconstruction[0].permute(1, 2, 0).numpy()
+    names = method.counted
+    evidence = {name: values[0, 0].numpy() for name, values in maps.items() if name in names}
+    evidence |= compare(prepared, rebuilt, method.settings.score.smooth, names)
+    return Look(squeezed(prepared), squeezed(to_pixels(reconstruction)[0]), evidence)
+
+
+def _see(method: Method, x: Tensor) -> Maps:
+    """Maps of views x [N, C, h, w] in pixel space, each as large as a view."""
+    maps = _compute(method, method.see, x)
+    return {name: m.expand(-1, -1, *x.shape[-2:]) for name, m in maps.items()}
+
+
+def _compute(method: Method, see: Callable[[Tensor], Maps], x: Tensor) -> Maps:
+    mixed = method.settings.score.precision == "bfloat16"
+    with torch.no_grad(), torch.autocast(method.device.type, torch.bfloat16, enabled=mixed):
+        return {name: m.float().cpu() for name, m in see(x.to(method.device)).items()}
+
+
+def compare(prepared: np.ndarray, rebuilt: np.ndarray, sigma: float, names: Set[str]) -> Evidence:
+    """What is in the difference of an image and its reconstruction, of the evidence in `names`.
+
+    Args:
+        prepared: uint8 [h, w, C].
+        rebuilt: float32 likewise, in [-1, 1].
+        sigma: pixels; Gaussian that smooths residuals.
+        names: all else is left out, for the blurs of a large image take their time.
+    """
+    evidence: Evidence = {}
+    if not names & {"residual", "squared", "contrast"}:
+        return evidence
+    difference = prepared.astype(np.float32) / HALF_RANGE - 1 - rebuilt
+    if "squared" in names:
+        evidence["squared"] = np.square(difference).mean(axis=2)
+    if names & {"residual", "contrast"}:
+        evidence["residual"] = residual_map(difference, sigma)
+    if "contrast" in names:
+        evidence["contrast"] = contrast_map(evidence["residual"])
+    return evidence
+
+
+def residual_map(difference: np.ndarray, sigma: float) -> np.ndarray:
+    """Absolute difference of image and reconstruction, [h, w, C] to [h, w].
+
+    The signed difference is smoothed (Gaussian of 0.7 `sigma` pixels) before its magnitude is
+    taken: the grain of a surface cancels out, a defect does not. The magnitude is smoothed by
+    `sigma`, so that both flanks of a scratch make one line. 0 smooths nothing.
+    """
+    if not sigma:
+        return np.abs(difference).mean(axis=2)
+    smoothed = blur(difference, 0.7 * sigma).reshape(difference.shape)
+    return blur(np.abs(smoothed).mean(axis=2), sigma)
+
+
+def contrast_map(residual: np.ndarray) -> np.ndarray:
+    """How far a residual [h, w] stands out from that of its surroundings, at least 0.
+
+    Rough places are rebuilt less well than smooth ones, which is no defect.
+    """
+    around = blur(residual, SURROUNDINGS) + 0.5 * residual.mean() + 1e-3
+    return residual / around

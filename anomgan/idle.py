@@ -1,0 +1,37 @@
+"""Settings without effect: a key that would be ignored is an error instead."""
+
+from collections.abc import Iterable, Mapping, Set
+from typing import Any
+
+from pydantic import BaseModel
+
+
+def drop_idle(values: Mapping[str, Any], idle: Set[str]) -> dict[str, Any]:
+    """Nested values without the sections, and the keys of sections ("view.size"), in `idle`."""
+    kept: dict[str, Any] = {}
+    for section, inner in values.items():
+        if section in idle:
+            continue
+        if isinstance(inner, Mapping):
+            inner = {name: one for name, one in inner.items() if f"{section}.{name}" not in idle}
+        kept[section] = inner
+    return kept
+
+
+def complain_of_idle(kind: type[BaseModel], values: Mapping[str, Any], idle: Set[str]) -> list[str]:
+    """A line for each key of the nested values that is in `idle`, with the keys that are used."""
+    lines = []
+    for section, inner in values.items():
+        names = [f"{section}.{name}" for name in inner] if isinstance(inner, Mapping) else []
+        wrong, known = [name for name in names if name in idle], _keys(kind, section)
+        if section in idle:
+            wrong, known = names or [section], kind.model_fields
+        used = ", ".join(name for name in known if name not in idle)
+        lines += [f"{key} has no effect (used: {used})" for key in wrong]
+    return lines
+
+
+def _keys(kind: type[BaseModel], section: str) -> Iterable[str]:
+    field = kind.model_fields.get(section)
+    inner = getattr(field and field.annotation, "model_fields", ())
+    return [f"{section}.{name}" for name in inner]

@@ -1,0 +1,116 @@
+import inspect
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+import pytest
+import typed_arguments
+from conftest import ROOT
+
+from anomgan import GANomaly
+from anomgan.config import IDLE, build_settings
+from anomgan.detectors import DETECTORS, METHODS, arguments
+from anomgan.errors import SettingsError
+from anomgan.generators import LatentSettings
+from anomgan.generators.arguments import LatentGANOptions
+
+
+def test_typed_sections_are_those_of_the_settings():
+    written = typed_arguments.FILE.read_text()
+    assert written == typed_arguments.render(), "run: python tests/typed_arguments.py"
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_a_constructor_takes_all_settings_that_have_an_effect(name):
+    kind = METHODS[name]
+    parameters = inspect.signature(kind).parameters
+    fields = kind.settings_type.model_fields
+    hints = get_type_hints(kind.__init__)
+    spaces = get_args(fields["space"].annotation)
+    known = spaces if len(spaces) == 1 or kind.settings_type.in_features else ("pixels",)
+    assert get_args(hints["space"]) == known
+    own = kind.settings_type.idle
+    idle = [IDLE[space] | own.get(space, frozenset()) for space in known]
+    used = {field for field in fields if not all(field in keys for keys in idle)}
+    assert set(parameters) == {"device", *used} - {"detector"}
+    assert all(one.kind is inspect.Parameter.KEYWORD_ONLY for one in parameters.values())
+    for field in used - {"detector", "space"}:
+        inner = fields[field].annotation
+        if inner is LatentSettings:
+            inner = LatentGANOptions
+        elif hasattr(inner, "model_fields"):
+            inner = getattr(arguments, typed_arguments.typed_name(inner))
+        assert hints[field] in (inner, inner | None), field
+    assert parameters["seed"].default == fields["seed"].default
+    assert parameters["space"].default == fields["space"].default
+
+
+@pytest.mark.parametrize("name", sorted(DETECTORS))
+def test_help_names_every_argument_and_key(name):
+    text = inspect.getdoc(METHODS[name])
+    settings = build_settings(METHODS[name].settings_type, {})
+    for argument in inspect.signature(METHODS[name]).parameters:
+        assert f"    {argument}: " in text
+        section = getattr(settings, argument, None)
+        for key in getattr(type(section), "model_fields", ()):
+            assert f"        {key}: " in text
+    assert "pixels; side of the square" in text
+
+
+def test_a_repr_shows_what_differs_from_the_defaults():
+    made = GANomaly(space="features", device="cpu", training={"steps": 3000, "ema": 0.995})
+    assert repr(made) == "GANomaly(device='cpu', space='features', training={'steps': 3000})"
+    assert repr(GANomaly()) == "GANomaly()"
+
+
+def test_a_misspelt_name_is_refused_by_a_call_and_explained_by_settings():
+    with pytest.raises(TypeError, match="trainning"):
+        GANomaly(trainning={})
+    with pytest.raises(SettingsError, match=r"unknown key trainning \(known here: seed, image"):
+        GANomaly.from_settings({"trainning": {}})
+
+
+RIGHT = """
+from anomgan import GANomaly, Restoration, load
+made = GANomaly(space="features", training={"steps": 3000}, backbone={"stages": [1, 2]})
+score: float = made.fit("ok/").score("part.png").score
+restored = Restoration(view={"size": 64}, score={"top_share": [0.1, 0.2]})
+verdicts = load("model").predict(["part.png"])
+"""
+WRONG = {
+    "GANomaly(trainning={})": 'Unexpected keyword argument "trainning"',
+    'GANomaly(training={"step": 3})': 'Argument "training"',
+    'GANomaly(training={"steps": "3"})': 'Argument "training"',
+    'GANomaly(space="pixel")': '"space"',
+    "Restoration(backbone={})": 'Unexpected keyword argument "backbone"',
+    "GANomaly(device=0)": '"device"',
+}
+
+
+def test_mypy_knows_the_constructors(tmp_path):
+    if find_spec("mypy") is None:
+        pytest.skip("mypy is not installed; pip install anomgan[dev]")
+    lines = [*RIGHT.splitlines(), *WRONG]
+    (tmp_path / "snippet.py").write_text("\n".join(lines))
+    config = tmp_path / "mypy.ini"
+    config.write_text("[mypy]\nignore_missing_imports = true\nfollow_imports = silent\n")
+    command = [sys.executable, "-m", "mypy", "--config-file", config, tmp_path / "snippet.py"]
+    done = subprocess.run(
+        [*map(str, command)], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    said = done.stdout.splitlines()
+    first = len(RIGHT.splitlines()) + 1
+    for number, (line, message) in enumerate(WRONG.items(), start=first):
+        about = [one for one in said if f"snippet.py:{number}: error" in one]
+        assert any(message in one for one in about), f"{line}: {about or done.stdout + done.stderr}"
+    errors = [one for one in said if "snippet.py" in one and ": error:" in one]
+    assert len(errors) >= len(WRONG)
+    assert all(int(one.split("snippet.py:")[1].split(":")[0]) >= first for one in errors), errors
+
+
+def test_editors_are_told_that_the_package_is_typed():
+    import anomgan
+
+    assert (Path(anomgan.__file__).parent / "py.typed").is_file()
