@@ -31,6 +31,18 @@ class TimeLimitError(AnomganError):
     """A frame was not inspected within its time limit; the next one can be."""
 
 
+class AnomganWarning(UserWarning):
+    """Base of all warnings that anomgan gives to Python users; the command line prints its own."""
+
+
+class ImageWarning(AnomganWarning):
+    """Scored images differ in kind from those learnt: in depth, size or colour."""
+
+
+class PromiseWarning(AnomganWarning):
+    """The false-alarm rate that is promised is higher than the one asked for."""
+
+
 class Interrupted(AnomganError):
     """The user stopped a training run; a checkpoint is saved."""
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from importlib.metadata import version
 from io import TextIOWrapper
 from typing import Annotated
@@ -56,6 +57,7 @@ def main() -> None:
     # Threads of OpenMP that spin while they wait take the cores from whoever else computes: beside
     # another command both are 4 to 9 times slower. The verbs import torch, which reads this.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    warnings.simplefilter("ignore")  # of libraries; the verbs print their own
     if isinstance(sys.stdout, TextIOWrapper):  # and not caught in memory
         sys.stdout.reconfigure(errors="backslashreplace")  # files may have names that are no text
     try:

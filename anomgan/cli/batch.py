@@ -1,7 +1,7 @@
 """What verbs that work through many images share: counts, lines of text, exit codes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import typer
@@ -17,12 +17,20 @@ class Outcome:
     total: int
     anomalous: int = 0
     failed: int = 0
+    warned: set[str] = field(default_factory=set)
 
     def count(self, row: Row) -> None:
         """Count the verdict of a row, or that there is none."""
         verdict = row.get("verdict")
         self.failed += not verdict
         self.anomalous += verdict == "anomalous"
+
+    def warn(self, row: Row) -> None:
+        """Print each warning of the batch once, on standard error."""
+        for text in row.get("warnings", []):
+            if text not in self.warned:
+                self.warned.add(text)
+                typer.echo(f"warning    {text}; first {row['image']}", err=True)
 
 
 def exit_if_failed(outcome: Outcome) -> None:
@@ -35,8 +43,14 @@ def describe_row(row: Row) -> str:
     """A row of results in one line."""
     if "error" in row:
         return f"error      {row['error']}"
+    from anomgan.detectors.result import tell_apart
+
     regions = len(row["regions"])
-    text = f"{row['verdict']:<10} {row['image']}  score {row['score']:.4g}  p {row['p_value']:.3g}"
+    score, threshold = tell_apart(row["score"], row["threshold"])
+    text = f"{row['verdict']:<10} {row['image']}  score {score} (threshold {threshold})"
+    text += f"  p {row['p_value']:.3g}"
+    if row["reason"]:
+        text += f"  {row['reason']}"
     if regions:
         first = row["regions"][0]
         text += f"  {regions} region{'s' * (regions > 1)}, hottest at x {first['x']} y {first['y']}"

@@ -130,6 +130,7 @@ def _score(
             if rows:
                 rows.append(row)
             outcome.count(row)
+            outcome.warn(row)
             if as_json:
                 typer.echo(dumps(row))
             elif not table or "error" in row:

@@ -55,6 +55,7 @@ def watch(
     def say_row(row: Row) -> None:
         outcome.total += 1
         outcome.count(row)
+        outcome.warn(row)
         typer.echo(describe_row(row))
 
     with stop_signal() as stop:

@@ -51,19 +51,13 @@ def describe_recalibration(facts: Mapping[str, Any]) -> list[str]:
 def describe_promise(calibration: "Calibration") -> list[str]:
     """Say the threshold, and what it promises about good images."""
     rate, groups = calibration.false_alarm_rate, calibration.groups
-    grouped = groups < len(calibration.scores)
-    what = "groups of held-out images" if grouped else "held-out images"
+    what = "groups of held-out images" if calibration.grouped else "held-out images"
     low, high = calibration.rate_interval()
     lines = [
         f"Threshold {calibration.threshold:.4g}: at most {rate:.2%} of good images are called "
         f"anomalous, on average over calibrations; with these {groups} {what} the long-run rate "
         f"lies between {low:.2%} and {high:.2%} (95% confidence).",
     ]
-    if rate > calibration.requested_rate:
-        lines.append(
-            f"WARNING: a false-alarm rate of {calibration.requested_rate:.2%} takes at least "
-            f"{calibration.groups_needed} {what}; {groups} can promise no less than {rate:.2%}. "
-            f"Add good {'parts' if grouped else 'images'}, hold more of them out "
-            f"(calibration.share), or ask for a higher --false-alarm-rate."
-        )
+    if calibration.shortfall:
+        lines.append(f"WARNING: {calibration.shortfall}.")
     return lines

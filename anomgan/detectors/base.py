@@ -1,7 +1,9 @@
 """What all detectors share: fit, score, save. A method adds its networks and its inference."""
 
+import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self, overload
@@ -12,6 +14,7 @@ from PIL import Image
 from torch import nn
 
 from anomgan.config import without_idle
+from anomgan.data.decode import to_uint8
 from anomgan.data.normals import Source, read_source
 from anomgan.detectors.estimator import Estimator, not_fitted
 from anomgan.detectors.evidence import VIEWS_AT_ONCE, Look, batches, look
@@ -22,7 +25,7 @@ from anomgan.detectors.heatmaps import Statistics, judge
 from anomgan.detectors.inputs import Images, One, as_source, as_sources
 from anomgan.detectors.model_folder import StoredModel, write_model
 from anomgan.detectors.result import Result
-from anomgan.errors import ModelError
+from anomgan.errors import ImageWarning, ModelError, PromiseWarning
 
 
 @dataclass(frozen=True)
@@ -33,17 +36,23 @@ class Prepared:
         source: where it came from.
         shape: of the image itself.
         pixels: uint8 [h, w, C], as the networks see it.
+        reason: in what it is unlike all good images, or None; see `Result`.
+        warnings: what is different in kind from the good images.
         milliseconds: what that took.
     """
 
     source: Source
     shape: tuple[int, ...]
     pixels: np.ndarray
+    reason: str | None
+    warnings: list[str]
     milliseconds: float
 
 
 class Detector(Estimator):
     """Base of all detectors: fit to normal images, score others, save; see `Estimator` too."""
+
+    _said: Set[str] = frozenset()
 
     def fit(
         self,
@@ -79,6 +88,7 @@ class Detector(Estimator):
             skip_unreadable,
         )
         self.fitted = fit_method(self, _folder_or_sources(normals), options)
+        self._warn_of_promise()
         return self
 
     def recalibrate(
@@ -114,6 +124,7 @@ class Detector(Estimator):
             self, fitted, _folder_or_sources(normals), settings.calibration, options
         )
         self.settings, self._given = settings, given
+        self._warn_of_promise()
         return self
 
     @overload  # a str, which is one path, is a sequence of str as well
@@ -159,9 +170,12 @@ class Detector(Estimator):
     def predict(self, images: Images) -> np.ndarray:
         """1 for each normal image and -1 for each anomalous one, int64 [n], as in scikit-learn.
 
-        Takes and raises what `score_samples` does.
+        An image that is not like the images learnt (see `Result.reason`) is anomalous whatever its
+        `decision_function`. Takes and raises what `score_samples` does.
         """
-        return np.where(self.decision_function(images) < 0, -1, 1)
+        self._require_fitted()
+        results = self.score_each(as_sources(images))
+        return np.array([-1 if result.is_anomalous else 1 for result in results], dtype=np.int64)
 
     @property
     def offset_(self) -> float:
@@ -175,20 +189,23 @@ class Detector(Estimator):
 
     def prepare(self, source: Source) -> Prepared:
         """Read an image and prepare it; any thread may do that. Raises as `score` does."""
-        preparation, began = self._require_fitted().preparation, time.perf_counter()
+        fitted, began = self._require_fitted(), time.perf_counter()
         name = "image" if isinstance(source, np.ndarray) else str(source)
         image = read_source(source, name)
-        pixels = preparation(image, name)
-        return Prepared(source, image.shape, pixels, (time.perf_counter() - began) * 1000)
+        pixels = fitted.preparation(image, name)
+        reason, differences = None, list[str]()
+        if fitted.usual is not None:
+            reason = fitted.usual.unlike(to_uint8(image, fitted.preparation.bits))
+            differences = fitted.usual.differences(image)
+        milliseconds = (time.perf_counter() - began) * 1000
+        return Prepared(source, image.shape, pixels, reason, differences, milliseconds)
 
     def score_prepared(self, images: Sequence[Prepared]) -> list[Result]:
-        """Score images, as many as `images_at_once` together."""
+        """Score images, as many as `images_at_once` together; warns of what `Result` warns of."""
         began = time.perf_counter()
+        self._warn(text for image in images for text in image.warnings)
         looks = look(self, (image.pixels for image in images))
-        results = [
-            self._result(image.source, image.shape, seen)
-            for image, seen in zip(images, looks, strict=True)
-        ]
+        results = [self._result(image, seen) for image, seen in zip(images, looks, strict=True)]
         share = (time.perf_counter() - began) * 1000 / max(1, len(images))
         return [
             replace(result, milliseconds=image.milliseconds + share)
@@ -244,24 +261,39 @@ class Detector(Estimator):
         """Significant bits of 16-bit images, as found in the normal images."""
         return self._require_fitted().preparation.bits
 
-    def _result(self, source: Source, shape: tuple[int, ...], seen: Look) -> Result:
-        fitted = self._require_fitted()
+    def _result(self, image: Prepared, seen: Look) -> Result:
+        fitted, source = self._require_fitted(), image.source
         score, heat = judge(self.settings, seen.evidence, fitted.statistics)
         calibration = fitted.calibration
         return Result(
             image=None if isinstance(source, np.ndarray) else str(source),
             score=score,
-            p_value=calibration.p_value(score),
+            p_value=calibration.p_value(math.inf if image.reason else score),
             threshold=calibration.threshold,
             false_alarm_rate=calibration.false_alarm_rate,
-            size=(shape[0], shape[1]),
+            size=(image.shape[0], image.shape[1]),
             heat=heat,
             cell=self.grid.stride if self.grid else 1,
             heat_threshold=calibration.heat_threshold,
             prepared=seen.prepared,
             reconstruction=seen.reconstruction,
             milliseconds=0.0,
+            reason=image.reason and f"not like the images learnt: {image.reason}",
+            warnings=image.warnings,
         )
+
+    def _warn_of_promise(self) -> None:
+        """Warn when there are too few held-out images for the false-alarm rate asked for."""
+        calibration = self._require_fitted().calibration
+        if calibration.shortfall:
+            warnings.warn(calibration.shortfall, PromiseWarning, stacklevel=3)
+
+    def _warn(self, texts: Iterable[str]) -> None:
+        """Say each text once in the life of this detector."""
+        for text in texts:
+            if text not in self._said:
+                self._said = {*self._said, text}
+                warnings.warn(text, ImageWarning, stacklevel=2)
 
     def _require_fitted(self) -> Fitted:
         if self.fitted is None:

@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 from scipy.special import betaincinv
 
+TIE = 1e-5
+"""Scores that differ by less than this share of the largest are the same."""
+
 
 def hold_out(
     groups: Sequence[str], share: float, minimum: int, seed: int
@@ -118,19 +121,28 @@ class Calibration:
         """Number of groups; of images where there are no groups."""
         return round(float(self.score_weights.sum()))
 
+    @property
+    def levels(self) -> np.ndarray:
+        """What a new score must exceed to be above each of `scores`, ascending [n].
+
+        Batches of another size and graphs of another library round differently, so that scores
+        this close are the same.
+        """
+        return self.scores + TIE * np.abs(self.scores).max()
+
     def p_value(self, score: float) -> float:
         """(1 + weight of the held-out scores >= score) / (1 + groups), in (0, 1].
 
         Lee, Barber and Willett, "Distribution-free inference with hierarchical data" (2023);
         without groups, (1 + #{held-out score >= score}) / (1 + n).
         """
-        first = int(np.searchsorted(self.scores, score, side="left"))
+        first = int(np.searchsorted(self.levels, score, side="left"))
         return float((1 + self.score_weights[first:].sum()) / (1 + self.groups))
 
     @property
     def threshold(self) -> float:
         """An image is anomalous when its score is above this, that is p-value <= rate."""
-        return self._cut(self.scores, self.score_weights)
+        return self._cut(self.levels, self.score_weights)
 
     @property
     def heat_threshold(self) -> float:
@@ -142,6 +154,27 @@ class Calibration:
         """Held-out groups (images, without groups) that the requested rate takes."""
         return math.ceil(1 / self.requested_rate - 1 - 1e-9)
 
+    @property
+    def shortfall(self) -> str:
+        """What to do where the requested rate cannot be promised; "" where it is."""
+        rate, groups = self.false_alarm_rate, self.groups
+        if rate <= self.requested_rate:
+            return ""
+        what, more = ("groups of held-out images", "parts")
+        if not self.grouped:
+            what, more = "held-out images", "images"
+        return (
+            f"a false-alarm rate of {self.requested_rate:.2%} takes at least "
+            f"{self.groups_needed} {what}; {groups} can promise no less than {rate:.2%}. Add good "
+            f"{more}, hold more of them out (calibration.share), or ask for a higher rate "
+            f"(calibration.false_alarm_rate)"
+        )
+
+    @property
+    def grouped(self) -> bool:
+        """Whether some images share a group."""
+        return self.groups < len(self.scores)
+
     def rate_interval(self, confidence: float = 0.95) -> tuple[float, float]:
         """Where the long-run false-alarm rate of this very threshold lies.
 
@@ -150,7 +183,7 @@ class Calibration:
         is an approximation, n and k counting groups.
         """
         n = self.groups
-        above = self.score_weights[self.scores > self.threshold].sum()
+        above = self.score_weights[self.levels > self.threshold].sum()
         tail = (1 - confidence) / 2
         low, high = betaincinv(above + 1, n - above, [tail, 1 - tail])
         return float(low), float(high)

@@ -31,7 +31,7 @@ from anomgan.detectors.feature_space import Grid
 from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.model_folder import StoredModel
 from anomgan.errors import ModelError, SettingsError
-from anomgan.machine.device import choose_device
+from anomgan.machine.device import choose_device, read_device
 from anomgan.model_files import CHECKSUM, LARGEST_WEIGHTS, parse_card, read_file
 from anomgan.training.checkpoint import prefixed
 
@@ -201,7 +201,7 @@ def _read_onnx(data: bytes, path: Path, device: str) -> tuple[str, Graph]:
 
 def _providers(available: list[str], device: str) -> list[str]:
     """What onnxruntime computes with: "auto" takes CUDA where it is there, then the CPU."""
-    kind = device.partition(":")[0]
+    kind = device if device == "auto" else read_device(device).type
     cuda = "CUDAExecutionProvider"
     if kind not in ("auto", "cpu", "cuda") or (kind == "cuda" and cuda not in available):
         raise SettingsError(

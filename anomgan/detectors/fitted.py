@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from anomgan.data.prepare import Preparation
+from anomgan.data.usual import Usual
 from anomgan.detectors.calibration import Calibration
 from anomgan.detectors.heatmaps import Statistics
 
@@ -22,6 +23,7 @@ class Fitted:
         preparation: how photographs become network input.
         statistics: of each evidence on training images.
         calibration: of scores on held-out images.
+        usual: the plainest statistics of good images; None in models that did not keep them.
         facts: training facts for people: counts, steps, seconds, fingerprint; "recalibration".
         history: rows of mean losses.
         samples: of a few held-out images; none in a loaded model.
@@ -30,6 +32,7 @@ class Fitted:
     preparation: Preparation
     statistics: Statistics
     calibration: Calibration
+    usual: Usual | None
     facts: dict[str, Any]
     history: list[dict[str, float]] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)

@@ -14,6 +14,7 @@ from anomgan.data.folders import list_images, read_groups
 from anomgan.data.normals import NormalImages, Source, read_normals
 from anomgan.data.prepare import Preparation
 from anomgan.data.store import ImageStore
+from anomgan.data.usual import Usual
 from anomgan.data.views import to_network, to_square
 from anomgan.detectors.calibration import Calibration, hold_out
 from anomgan.detectors.evidence import evidence_of, look
@@ -89,6 +90,7 @@ def fit_method(
             shapes=shapes,
             long_side=method.feature_space.long_side if method.feature_space else None,
         )
+        usual = Usual.measure((read[index] for index in range(len(read))), read.bits)
         with read.prepared(preparation, folder) as store:
             names = [(groups or read.names)[index] for index in training]
             parts = Parts(store, preparation, training, names, read.fingerprint)
@@ -98,7 +100,7 @@ def fit_method(
             held_groups = [groups[index] for index in held] if groups else None
             rate = settings.calibration.false_alarm_rate
             calibration, samples = _calibrate(method, store, held, held_groups, statistics, rate)
-    fitted = Fitted(preparation, statistics, calibration, {}, samples=samples)
+    fitted = Fitted(preparation, statistics, calibration, usual, {}, samples=samples)
     fitted.history = [row for summary in summaries for row in summary.history]
     fitted.facts = {
         "images": len(read),
@@ -134,6 +136,8 @@ def recalibrate_method(
                 "calibrate on; give new ones"
             )
         groups = _read_groups(read, options.groups)
+        images = (read[index] for index in range(len(read)))
+        usual = Usual.measure(images, fitted.preparation.bits)
         with read.prepared(fitted.preparation, Path(scratch)) as store:
             # The statistics belong to what scores an image, as the weights do, and stay.
             rate, every = settings.false_alarm_rate, range(len(store))
@@ -146,7 +150,8 @@ def recalibrate_method(
         "data_fingerprint": read.fingerprint,
     }
     facts = fitted.facts | {"recalibration": recalibration}
-    return replace(fitted, calibration=calibration, facts=facts, samples=samples)
+    usual = usual if fitted.usual is None else usual.joined(fitted.usual)
+    return replace(fitted, calibration=calibration, usual=usual, facts=facts, samples=samples)
 
 
 def _try_networks(method: Method) -> None:

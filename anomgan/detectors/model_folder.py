@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from anomgan.config import Settings
 from anomgan.data.prepare import Preparation
+from anomgan.data.usual import Usual
 from anomgan.detectors.calibration import Calibration
 from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.heatmaps import Statistics
@@ -34,6 +35,7 @@ class StoredModel:
         settings: all settings of the detector.
         preparation: how photographs become network input.
         calibration: of scores on held-out images.
+        usual: the plainest statistics of good images; None in models that did not keep them.
         facts: training facts.
         tensors: "networks/...", "statistics/..." and, in feature space, "space/..."; of an
             exported file the statistics alone.
@@ -46,6 +48,7 @@ class StoredModel:
     settings: dict[str, Any]
     preparation: Preparation
     calibration: Calibration
+    usual: Usual | None
     facts: dict[str, Any]
     tensors: dict[str, Tensor]
 
@@ -58,6 +61,7 @@ class StoredModel:
         Raises:
             ModelError: something is missing in the card, or no such thing is known.
         """
+        usual = card.get("usual")
         try:
             return cls(
                 folder=folder,
@@ -67,6 +71,7 @@ class StoredModel:
                 settings=without_union(card["settings"]),
                 preparation=Preparation.from_dict(card["preparation"]),
                 calibration=Calibration.from_dict(card["calibration"]),
+                usual=None if usual is None else Usual.from_dict(usual),
                 facts=_read_facts(card["training"]),
                 tensors=dict(tensors),
             )
@@ -78,7 +83,7 @@ class StoredModel:
         """Everything that turns trained networks into verdicts."""
         statistics = Statistics(unprefixed("statistics", self.tensors))
         facts = {"created": self.created} | self.facts
-        return Fitted(self.preparation, statistics, self.calibration, facts)
+        return Fitted(self.preparation, statistics, self.calibration, self.usual, facts)
 
     def module(self, name: str, build: Callable[[], Module]) -> Module:
         """What `build` makes of the settings, with the weights that are stored under `name`.
@@ -110,6 +115,7 @@ def write_model(folder: Path, settings: Settings, fitted: Fitted, modules: nn.Mo
         "settings": settings.model_dump(mode="json"),
         "preparation": fitted.preparation.as_dict(),
         "calibration": fitted.calibration.as_dict(),
+        "usual": fitted.usual and fitted.usual.as_dict(),
         "training": fitted.facts,
     }
     tensors = {

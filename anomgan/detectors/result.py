@@ -1,6 +1,6 @@
 """What a detector says about one image."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -8,6 +8,15 @@ import cv2
 import numpy as np
 
 from anomgan.detectors.heatmaps import Region, find_regions
+
+
+def tell_apart(score: float, threshold: float) -> tuple[str, str]:
+    """Score and threshold in as few digits, at least three, as it takes to tell them apart."""
+    for digits in range(3, 17):
+        texts = f"{score:.{digits}g}", f"{threshold:.{digits}g}"
+        if texts[0] != texts[1]:
+            break
+    return texts
 
 
 @dataclass(frozen=True)
@@ -29,6 +38,9 @@ class Result:
         prepared: uint8 [h, w] or [h, w, 3], the image as the networks saw it.
         reconstruction: uint8 like `prepared`, what the generator made of it; None in feature
             space, where it makes features.
+        reason: why an image is anomalous whatever its score: it is not like the images learnt in
+            brightness, contrast, sharpness, colour or size; None for most.
+        warnings: what is different in kind from the images learnt, such as depth or size.
         milliseconds: time from decoded image to result, without `heatmap` and `regions`.
     """
 
@@ -44,11 +56,13 @@ class Result:
     reconstruction: np.ndarray | None
     milliseconds: float
     cell: int = 1
+    reason: str | None = None
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def is_anomalous(self) -> bool:
-        """Whether the score is above the threshold, that is the p-value within the rate."""
-        return self.score > self.threshold
+        """Whether the score is above the threshold, or there is another `reason`."""
+        return self.reason is not None or self.score > self.threshold
 
     @property
     def verdict(self) -> str:
@@ -80,9 +94,11 @@ class Result:
             "score": self.score,
             "p_value": self.p_value,
             "verdict": self.verdict,
+            "reason": self.reason,
             "threshold": self.threshold,
             "false_alarm_rate": self.false_alarm_rate,
             "regions": [asdict(region) for region in self.regions],
             "heatmap": None,
+            "warnings": self.warnings,
             "milliseconds": round(self.milliseconds, 3),
         }

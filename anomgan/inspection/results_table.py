@@ -21,10 +21,12 @@ COLUMNS = (
     "score",
     "p_value",
     "verdict",
+    "reason",
     "threshold",
     "false_alarm_rate",
     "regions",
     "heatmap",
+    "warnings",
     "milliseconds",
     "model",
     "model_id",
@@ -173,7 +175,7 @@ class ResultsTable:
     def _line(self, row: Row) -> bytes:
         if not self._is_csv:
             return (json.dumps(row) + "\n").encode()
-        flat = row | {"regions": json.dumps(row.get("regions", []))}
+        flat = row | {name: json.dumps(row.get(name, [])) for name in ("regions", "warnings")}
         return self._csv_line([flat.get(name) for name in self._columns])
 
     @property

@@ -13,7 +13,7 @@ import torch
 from anomgan.data.decode import read_image, to_uint8
 from anomgan.detectors import load
 from anomgan.detectors.base import Prepared
-from anomgan.detectors.result import Result
+from anomgan.detectors.result import Result, tell_apart
 from anomgan.errors import InputError
 from anomgan.inspection.results_table import Row
 from anomgan.machine.cluster import spread
@@ -187,12 +187,13 @@ def check_outside(target: Path, folder: Path) -> None:
 
 def write_overlay(target: Path, result: Result, path: Path, bits: int) -> None:
     """Save the photograph at `path` beside its heatmap; `bits` as the model reads 16-bit files."""
+    score, threshold = tell_apart(result.score, result.threshold)
     save_overlay(
         target,
         to_uint8(read_image(path), bits),
         result.heatmap,
         threshold=result.heat_threshold,
         regions=[(r.x, r.y, r.width, r.height) for r in result.regions],
-        title=f"{path.name}: {result.verdict}, score {result.score:.3g} "
-        f"(threshold {result.threshold:.3g}), p = {result.p_value:.3g}",
+        title=f"{path.name}: {result.verdict}, score {score} (threshold {threshold}), "
+        f"p = {result.p_value:.3g}",
     )

@@ -19,25 +19,41 @@ def choose_device(name: str) -> torch.device:
         SettingsError: the device is unknown or not available on this machine, or there are fewer
             GPUs than processes.
     """
-    if not isinstance(name, str):
-        raise SettingsError(f"unknown device {name!r}; choose auto, cpu, cuda or mps")
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    usable = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
-        name = next((kind for kind, usable in available.items() if usable), "cpu")
-    kind = name.partition(":")[0]
-    if kind not in ("cpu", *available):
-        raise SettingsError(f"unknown device {name}; choose auto, cpu, cuda or mps")
-    if not available.get(kind, True):
+        name = next((kind for kind, found in usable.items() if found), "cpu")
+    device = read_device(name)
+    if not usable.get(device.type, True):
         raise SettingsError(f"device {name} is not available here; use --device auto or cpu")
+    count = torch.cuda.device_count() if device.type == "cuda" else 1
+    if (device.index or 0) >= count:
+        there = "is only one" if count == 1 else f"are {count}, from {device.type}:0"
+        raise SettingsError(f"device {name} is not available here; there {there}")
     place = int(os.environ.get("LOCAL_RANK", 0))
-    if name == "cuda" and place:
-        if place >= torch.cuda.device_count():
-            raise SettingsError(
-                f"each process needs a GPU, and there are only {torch.cuda.device_count()} here; "
-                f"start fewer with --nproc-per-node, or use --device cpu"
-            )
-        name = f"cuda:{place}"
-    return torch.device(name)
+    if name != "cuda" or not place:
+        return device
+    if place >= count:
+        raise SettingsError(
+            f"each process needs a GPU, and there are only {count} here; start fewer with "
+            f"--nproc-per-node, or use --device cpu"
+        )
+    return torch.device("cuda", place)
+
+
+def read_device(name: object) -> torch.device:
+    """The device that a name stands for, whether it is there or not.
+
+    Raises:
+        SettingsError: no such device is known.
+    """
+    known = f"unknown device {name}; choose auto, cpu, cuda or mps, or one of several as in cuda:1"
+    try:
+        device = torch.device(name) if isinstance(name, str) else None
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda", "mps"):
+        raise SettingsError(known)
+    return device
 
 
 def has_bfloat16(device: torch.device) -> bool:

@@ -6,6 +6,8 @@ import sys
 import time
 from contextlib import suppress
 
+import cv2
+import numpy as np
 import pytest
 import typer
 
@@ -64,6 +66,25 @@ def test_images_that_are_scored_together_get_the_rows_they_get_alone(
             assert one == other
         else:
             assert one["score"] == pytest.approx(other["score"], rel=1e-4)
+
+
+def test_a_black_frame_is_anomalous_and_says_why(say, whole_model, tmp_path):
+    cv2.imwrite(str(tmp_path / "cap.png"), np.zeros((96, 96), np.uint8))
+    (line,) = say(whole_model, [tmp_path / "cap.png"])
+    assert line.startswith("anomalous ") and "no contrast" in line
+    (row,) = say(whole_model, [tmp_path / "cap.png"], json=True)
+    assert "no contrast" in json.loads(row)["reason"]
+
+
+def test_a_warning_is_printed_once_for_all_images(whole_model, line, tmp_path, capsys):
+    for number, path in enumerate(list_images(line / "test" / "good")):
+        image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)[:90]
+        cv2.imwrite(str(tmp_path / f"{number}.png"), image)
+    score(dir=tmp_path, model=whole_model, device="cpu", out=tmp_path.parent / "warned.csv")
+    (warned,) = capsys.readouterr().err.splitlines()
+    assert warned.startswith("warning    images of another size") and "0.png" in warned
+    rows = read(tmp_path.parent / "warned.csv")
+    assert [len(json.loads(row["warnings"])) for row in rows] == [1] * len(rows)
 
 
 def test_an_image_that_is_named_twice_is_scored_once(say, whole_model, parts, tmp_path):

@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,9 @@ from anomgan import EGBAD, AnoGAN, FAnoGAN, GANomaly, Restoration
 from anomgan.data.decode import read_image
 from anomgan.data.flange import DEFECTS, write_line
 from anomgan.data.folders import list_images
-from anomgan.errors import InputError, ModelError, SettingsError
+from anomgan.detectors import load
+from anomgan.detectors.result import tell_apart
+from anomgan.errors import ImageWarning, InputError, ModelError, PromiseWarning, SettingsError
 from anomgan.metrics.detection import auroc
 
 
@@ -66,6 +70,58 @@ def test_images_of_other_sizes_are_scored(fitted, rng):
     for shape in [(32, 32), (101, 57), (40, 300, 3)]:
         result = fitted.score(rng.integers(0, 256, shape, dtype=np.uint8))
         assert result.heatmap.shape == shape[:2]
+
+
+@pytest.mark.parametrize("grey", [0, 90, 255])
+def test_a_frame_that_shows_nothing_is_never_ok(fitted, tmp_path, grey):
+    fitted.save(tmp_path / "model")
+    frame = np.full((128, 128), grey, np.uint8)
+    for detector in (fitted, load(tmp_path / "model", "cpu")):
+        result = detector.score(frame)
+        assert result.verdict == "anomalous"
+        assert "not like the images learnt: " in result.reason and "no contrast" in result.reason
+        assert result.p_value == pytest.approx(1 / (fitted.fitted.calibration.groups + 1))
+        assert detector.predict([frame]).tolist() == [-1]
+
+
+def test_good_parts_are_called_anomalous_for_no_other_reason_and_have_no_regions(fitted, parts):
+    results = fitted.score(list_images(parts / "test" / "good"))
+    assert [result.reason for result in results] == [None] * len(results)
+    assert all(not result.regions for result in results if not result.is_anomalous)
+
+
+def test_images_of_another_kind_are_warned_of_once(parts):
+    made = GANomaly(device="cpu", **TINY).fit(parts / "train" / "good")
+    image = read_image(list_images(parts / "test" / "good")[0])
+    deep_colour = np.dstack([image, image, image // 2]).astype(np.uint16) * 257
+    with pytest.warns(ImageWarning) as caught:
+        result = made.score(deep_colour[:100])
+    assert [str(one.message) for one in caught] == result.warnings
+    assert [text.split()[0] for text in result.warnings] == ["colour", "images", "images"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        again = made.score(deep_colour[:100])
+    assert again.warnings == result.warnings
+
+
+def test_a_promise_weaker_than_asked_for_is_warned_of(line):
+    settings = TINY | {"calibration": {"minimum": 6, "false_alarm_rate": 0.01}}
+    with pytest.warns(PromiseWarning, match="takes at least 99 held-out images"):
+        GANomaly(device="cpu", **settings).fit(line / "train" / "good")
+
+
+@pytest.mark.parametrize(
+    ("score", "threshold", "texts"),
+    [
+        (1.0, 20.0, ("1", "20")),
+        (10.61, 10.58, ("10.61", "10.58")),
+        (1.00002, 1.00001, ("1.00002", "1.00001")),
+    ],
+)
+def test_scores_are_written_with_the_digits_that_tell_them_from_the_threshold(
+    score, threshold, texts
+):
+    assert tell_apart(score, threshold) == texts
 
 
 @pytest.mark.parametrize(

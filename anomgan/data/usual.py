@@ -1,0 +1,164 @@
+"""The plainest statistics of good images, which tell a frame that shows no part at all.
+
+A detector compares small places with what it has learnt. In a black frame, under a lens cap or out
+of focus there is nothing that it has not seen in the background of good images, so that the whole
+frame is compared, too.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import cv2
+import numpy as np
+from pydantic import ConfigDict, ValidationError
+from pydantic.dataclasses import dataclass
+
+from anomgan.data.decode import is_grey, to_uint8, with_channels
+
+SIDE = 512
+"""Pixels; the longer side that images are scaled down to: sharpness is that of this scale."""
+LEAST_MARGIN = {"brightness": 25.0, "red": 15.0, "blue": 15.0}
+"""Of 255. Good images may be this far outside of what was seen, or as far as that spans."""
+FACTOR = 2.0
+"""All other statistics may be this many times less, or more, than in any good image seen."""
+NO_CONTRAST = 2.0
+"""Grey levels of 255, standard deviation."""
+WORDS = {
+    "brightness": ("darker", "brighter"),
+    "contrast": ("less contrast", "more contrast"),
+    "sharpness": ("less sharp", "more noise or detail"),
+    "red": ("other colours", "other colours"),
+    "blue": ("other colours", "other colours"),
+    "height": ("smaller", "larger"),
+    "width": ("smaller", "larger"),
+}
+
+
+def plain_statistics(image: np.ndarray) -> dict[str, float]:
+    """Brightness, contrast, sharpness, colour and size of an image uint8 [H, W] or [H, W, 3].
+
+    Contrast is the standard deviation of the grey values, sharpness that of what is left of them
+    when the mean of 3x3 pixels is taken away; "red" and "blue" are those channels less the green.
+    """
+    height, width = image.shape[:2]
+    scale = SIDE / max(height, width)
+    if scale < 1:
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    grey = with_channels(image, 1)[:, :, 0].astype(np.float32)
+    red, green, blue = with_channels(image, 3).mean((0, 1))
+    return {
+        "brightness": float(grey.mean()),
+        "contrast": float(grey.std()),
+        "sharpness": float((grey - cv2.blur(grey, (3, 3))).std()),
+        "red": float(red - green),
+        "blue": float(blue - green),
+        "height": float(height),
+        "width": float(width),
+    }
+
+
+@dataclass(frozen=True, config=ConfigDict(strict=True))
+class Usual:
+    """Between which values the plainest statistics of good images lie.
+
+    Attributes:
+        low: least value of each statistic.
+        high: largest value of each.
+        depths: bits per channel of the files, 8 or 16.
+        grey: whether no image has colour.
+    """
+
+    low: dict[str, float]
+    high: dict[str, float]
+    depths: list[int]
+    grey: bool
+
+    @classmethod
+    def measure(cls, images: Iterable[np.ndarray], bits: int) -> "Usual":
+        """Look at good images, uint8 or uint16 [H, W] or [H, W, 3], of which there is one at least.
+
+        Args:
+            images: as they were decoded.
+            bits: significant bits of the 16-bit ones.
+        """
+        found, depths, grey = [], set(), True
+        for image in images:
+            found.append(plain_statistics(to_uint8(image, bits)))
+            depths.add(8 * image.itemsize)
+            grey = grey and is_grey(image)
+        low = {name: min(one[name] for one in found) for name in WORDS}
+        high = {name: max(one[name] for one in found) for name in WORDS}
+        return cls(low, high, sorted(depths), grey)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Usual":
+        """Read the values of `as_dict` back.
+
+        Raises:
+            ValueError: they cannot be those of good images.
+        """
+        try:
+            usual = cls(**values)
+        except ValidationError as error:
+            raise ValueError(f"usual: {error.errors()[0]['msg']}") from error
+        if not set(WORDS) == set(usual.low) == set(usual.high):
+            raise ValueError("usual: low and high must name all statistics")
+        return usual
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for model.json."""
+        return asdict(self)
+
+    def joined(self, other: "Usual") -> "Usual":
+        """What is usual in either."""
+        low = {name: min(self.low[name], other.low[name]) for name in WORDS}
+        high = {name: max(self.high[name], other.high[name]) for name in WORDS}
+        depths = sorted({*self.depths, *other.depths})
+        return Usual(low, high, depths, self.grey and other.grey)
+
+    def unlike(self, image: np.ndarray) -> str | None:
+        """In what an image uint8 differs from all good ones by far, in words; None if in nothing.
+
+        The limits are wide, so that this hardly adds to the false alarms of a calibrated score.
+        """
+        words = []
+        for name, value in plain_statistics(image).items():
+            low, high = self._limits(name)
+            if name == "contrast" and value < min(low, NO_CONTRAST):
+                words.append("no contrast")
+            elif not low <= value <= high:
+                words.append(WORDS[name][value > high])
+        return ", ".join(dict.fromkeys(words)) or None
+
+    def differences(self, image: np.ndarray) -> list[str]:
+        """What is different in kind from the good images: colour, depth, size; one text for each.
+
+        The texts do not depend on the image, so that each needs to be said only once.
+        """
+        found = []
+        if self.grey and not is_grey(image):
+            found.append("colour images, but all images learnt were grey: colour is not looked at")
+        depth = 8 * image.itemsize
+        if depth not in self.depths:
+            learnt = " and ".join(map(str, self.depths))
+            found.append(f"images of {depth} bits, but those learnt had {learnt}")
+        size = dict(zip(("height", "width"), image.shape))
+        if any(not self.low[name] <= side <= self.high[name] for name, side in size.items()):
+            found.append(f"images of another size than those learnt ({self._sizes()} px)")
+        return found
+
+    def _limits(self, name: str) -> tuple[float, float]:
+        low, high = self.low[name], self.high[name]
+        if name in LEAST_MARGIN:
+            margin = max(LEAST_MARGIN[name], high - low)
+            return low - margin, high + margin
+        return low / FACTOR, high * FACTOR
+
+    def _sizes(self) -> str:
+        spans = [
+            f"{low:g}" if low == high else f"{low:g} to {high:g}"
+            for low, high in ((self.low[name], self.high[name]) for name in ("width", "height"))
+        ]
+        return " x ".join(spans)
