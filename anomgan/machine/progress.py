@@ -1,7 +1,9 @@
-"""A progress bar on a terminal, silence elsewhere."""
+"""A progress bar on a terminal, and a plain line now and then elsewhere."""
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Protocol
 
 from rich.console import Console
@@ -10,11 +12,15 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 
 from anomgan.machine.distributed import rank
+
+SECONDS_BETWEEN_LINES = 10.0
+WIDTH_FOR_FIGURES = 60
+"""Columns of a terminal that has room for figures beside a bar."""
 
 
 class Report(Protocol):
@@ -25,25 +31,65 @@ class Report(Protocol):
 
 @contextmanager
 def progress_bar(title: str, total: int) -> Iterator[Report]:
-    """Show a bar on standard error while the body runs; nothing when that is not a terminal.
+    """Show on standard error how far the body has come.
 
-    Of several processes that train together, the first one shows it.
+    On a terminal that is a bar, which shares its line with as many figures as there is room for;
+    elsewhere a line of text every ten seconds. Of several processes that train together, the first
+    one shows it.
     """
     console = Console(stderr=True)
-    shown = console.is_terminal and rank() == 0
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[figures]}", style="dim"),
+    if rank():
+        yield lambda done, figures={}: None
+    elif console.is_terminal:
+        with _bar(console) as bar:
+            task = bar.add_task(title, total=total, figures="")
+
+            def show(done: int, figures: Mapping[str, float] = {}) -> None:
+                bar.update(task, completed=done, figures=_spell(figures))
+
+            yield show
+    else:
+        yield _Lines(console, title, total)
+
+
+def _bar(console: Console) -> Progress:
+    figures = TextColumn(
+        "{task.fields[figures]}",
+        style="dim",
+        table_column=Column(ratio=2, no_wrap=True, overflow="ellipsis"),
     )
-    with Progress(*columns, console=console, disable=not shown, transient=True) as bar:
-        task = bar.add_task(title, total=total, figures="")
+    title = Column(no_wrap=True, overflow="ellipsis", max_width=max(8, console.width // 4))
+    return Progress(
+        TextColumn("{task.description}", table_column=title),
+        BarColumn(None, table_column=Column(ratio=1, min_width=6)),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True)),
+        *([figures] if console.width >= WIDTH_FOR_FIGURES else []),
+        console=console,
+        expand=True,
+        transient=True,
+    )
 
-        def report(done: int, figures: Mapping[str, float] = {}) -> None:
-            text = "  ".join(f"{name} {value:.3g}" for name, value in figures.items())
-            bar.update(task, completed=done, figures=text)
 
-        yield report
+class _Lines:
+    """Reports in lines of text, for log files and pipes."""
+
+    def __init__(self, console: Console, title: str, total: int) -> None:
+        self.console, self.title, self.total = console, title, total
+        self.began = self.latest = time.monotonic()
+
+    def __call__(self, done: int, figures: Mapping[str, float] = {}) -> None:
+        now = time.monotonic()
+        if now - self.latest < SECONDS_BETWEEN_LINES:
+            return
+        self.latest = now
+        text = f"{self.title}: {done} of {self.total}"
+        if 0 < done < self.total:
+            left = (now - self.began) / done * (self.total - done)
+            text += f", {timedelta(seconds=round(left))} left"
+        text = "  ".join(filter(None, (text, _spell(figures))))
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _spell(figures: Mapping[str, float]) -> str:
+    return "  ".join(f"{name} {value:.3g}" for name, value in figures.items())

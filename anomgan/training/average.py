@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from anomgan.machine.progress import progress_bar
 from anomgan.training.recipe import Recipe
 
 SETTLE_STEPS = 50
@@ -72,6 +73,9 @@ class WeightAverage:
         for layer in normalised:
             layer.reset_running_stats()
             layer.momentum = None
-        with torch.no_grad():
-            for step in range(SETTLE_STEPS if normalised else 0):
+        if not normalised:
+            return
+        with torch.no_grad(), progress_bar("averaging weights", SETTLE_STEPS) as report:
+            for step in range(SETTLE_STEPS):
                 run(step)
+                report(step + 1)
