@@ -71,6 +71,26 @@ def test_version_and_help_need_no_torch():
     assert done.stdout == f"anomgan {__version__}\n"
 
 
+def test_names_that_no_font_can_draw_make_no_noise(model, line, tmp_path):
+    part = tmp_path / "部品 🔩.png"
+    shutil.copy(list_images(line / "test" / "good")[0], part)
+    command = ["score", "--image", part, "--model", model, "--device", "cpu", "--heatmap"]
+    done = subprocess.run(
+        [sys.executable, "-m", "anomgan", *map(str, command), "--heatmap-dir", tmp_path / "heat"],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "heat" / f"{part.name}.heatmap.png").exists()
+
+
+@pytest.mark.parametrize("device", ["cpu:x", "gpu", "cuda:99"])
+def test_a_device_that_cannot_be_is_one_line(run, model, line, device):
+    image = list_images(line / "test" / "good")[0]
+    code, _, error = run("score", "--image", image, "--model", model, "--device", device)
+    assert code == 2 and error.startswith("anomgan: ") and error.count("\n") == 1
+
+
 def test_every_verb_explains_itself(run):
     for verb, word in [
         ("fit", "--normal-dir"),
@@ -105,10 +125,12 @@ def test_score_prints_a_verdict_and_leaves_a_heatmap(run, model, line, tmp_path)
         "score",
         "p_value",
         "verdict",
+        "reason",
         "threshold",
         "false_alarm_rate",
         "regions",
         "heatmap",
+        "warnings",
         "milliseconds",
         "model",
         "model_id",
