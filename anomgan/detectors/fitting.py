@@ -1,7 +1,7 @@
 """How any detector is fitted: read, set aside, train, measure, calibrate; and calibrated again."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -253,13 +253,15 @@ def _measure(method: Method, parts: Parts, learnt: LearntSpace | None) -> Statis
     store = parts.store
     if learnt is not None:
         maps = learnt.maps[:: max(1, len(learnt.maps) // STATISTICS_IMAGES)]
-        seen, aligned = map(partial(evidence_of, method), maps), learnt.place is not None
+        seen = _counted(map(partial(evidence_of, method), maps), len(maps))
+        aligned = learnt.place is not None
         return Statistics.measure(seen, aligned, play=CELLS_OF_PLAY, floor=FLOOR_OF_CELLS)
     one_size = len({store.shape(index) for index in range(len(store))}) == 1
     # Statistics come from training images, so that held-out and new images meet the very same
     # detector: this keeps the conformal guarantee.
     some = parts.training[:: max(1, len(parts.training) // STATISTICS_IMAGES)]
-    return Statistics.measure(_evidence(method, store, some), one_size, method.logits)
+    seen = (one.evidence for one in look(method, (store[index] for index in some)))
+    return Statistics.measure(_counted(seen, len(some)), one_size, method.logits)
 
 
 def _calibrate(
@@ -285,9 +287,8 @@ def _calibrate(
     return Calibration.from_scores(scores, heat, rate, groups), samples
 
 
-def _evidence(method: Method, store: ImageStore, some: Sequence[int]) -> Iterator[Evidence]:
-    looks = look(method, (store[index] for index in some))
-    with progress_bar("measuring normal residuals", len(some)) as report:
-        for done, seen in enumerate(looks, start=1):
-            yield seen.evidence
+def _counted(evidence: Iterable[Evidence], total: int) -> Iterator[Evidence]:
+    with progress_bar("measuring normal residuals", total) as report:
+        for done, one in enumerate(evidence, start=1):
+            yield one
             report(done)
