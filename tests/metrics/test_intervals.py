@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
 
 from anomgan.errors import InputError
+from anomgan.metrics import intervals
 from anomgan.metrics.detection import auroc
 from anomgan.metrics.intervals import auroc_interval, compare_auroc
 
@@ -9,6 +13,15 @@ from anomgan.metrics.intervals import auroc_interval, compare_auroc
 def scored(rng, n, gap):
     labels = np.arange(n) % 2
     return labels, rng.normal(size=n) + gap * labels
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 5), st.integers(0, 3)), min_size=2))
+def test_the_area_of_a_sample_is_that_of_scikit_learn(images):
+    y, scores, weights = np.array(images).T
+    if not 0 < weights[y == 1].sum() < weights.sum():
+        return
+    expected = roc_auc_score(y, scores, sample_weight=weights)
+    assert intervals._weighted(y, scores, weights) == pytest.approx(expected)
 
 
 def test_the_interval_covers_the_truth_about_as_often_as_it_says():
