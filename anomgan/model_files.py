@@ -21,6 +21,8 @@ from anomgan.errors import InputError, ModelError
 from anomgan.machine.files import atomic_folder, restore_interrupted
 
 FORMAT_VERSION = 1
+RESTORE = "restore the folder from a copy, or make the model again"
+"""What to do about a damaged model."""
 CARD = "model.json"
 WEIGHTS = "weights.safetensors"
 HISTORY = "history.csv"
@@ -113,14 +115,16 @@ def read_folder(folder: Path, made_by: str) -> tuple[dict[str, Any], dict[str, T
     path = folder / WEIGHTS
     weights = read_file(path, LARGEST_WEIGHTS)
     if hashlib.sha256(weights).hexdigest() != card.get("weights_sha256"):
-        raise ModelError(f"{path} is damaged: its checksum is not the one in {CARD}")
+        raise ModelError(f"{path} is damaged: its checksum is not that in {CARD}; {RESTORE}")
     try:
         tensors = load_tensors(weights)
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        raise ModelError(f"{path} is damaged: {error}") from error
+        raise ModelError(f"{path} is damaged: {error}; {RESTORE}") from error
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor.float()).all():
-            raise ModelError(f"{path} is damaged: {name} holds values that are not finite")
+            raise ModelError(
+                f"{path} is damaged: {name} holds values that are not finite; {RESTORE}"
+            )
     return card, tensors
 
 
@@ -178,7 +182,7 @@ def check_weights(
     if wanted != {name: tensor.shape for name, tensor in tensors.items()}:
         raise ModelError(
             f"{folder / WEIGHTS} does not fit the settings in {CARD}; "
-            f"the model is damaged: fit again, or restore the folder from a copy"
+            f"the model is damaged; {RESTORE}"
         )
 
 
@@ -194,7 +198,7 @@ def parse_card(text: bytes | str, path: Path) -> dict[str, Any]:
         checksum = card_checksum(card)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(
-            f"{path} is damaged: it is not the description of a model ({error})"
+            f"{path} is damaged: it is not the description of a model ({error}); {RESTORE}"
         ) from error
     if found != FORMAT_VERSION:
         raise ModelError(
@@ -205,7 +209,7 @@ def parse_card(text: bytes | str, path: Path) -> dict[str, Any]:
     if card.get(CHECKSUM, checksum) != checksum:
         raise ModelError(
             f"{path} was changed after it was written, or is damaged: its checksum is not its own; "
-            f"restore the folder from a copy, or fit again"
+            f"{RESTORE}"
         )
     return card
 
@@ -219,12 +223,14 @@ def read_file(path: Path, limit: int) -> bytes:
     try:
         about = path.stat()
         if not stat.S_ISREG(about.st_mode):  # a pipe or a device may have no end
-            raise ModelError(f"{path} is no file; {path.parent} is not a whole model")
+            raise ModelError(
+                f"{path} is no file, so that {path.parent} is no whole model; {RESTORE}"
+            )
         if about.st_size > limit:
             raise ModelError(f"{path} has {about.st_size:,} bytes, more than the {limit:,} allowed")
         return path.read_bytes()
     except FileNotFoundError:
-        raise ModelError(f"{path} is missing; {path.parent} is not a whole model") from None
+        raise ModelError(f"{path} is missing from the model; {RESTORE}") from None
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error
 

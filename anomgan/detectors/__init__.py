@@ -18,6 +18,7 @@ from anomgan.detectors.restoration import Restoration
 from anomgan.detectors.steadiness import steadiness as steadiness
 from anomgan.errors import ModelError, SettingsError
 from anomgan.machine.device import choose_device
+from anomgan.model_files import RESTORE
 
 DETECTORS: dict[str, type[Detector]] = {
     "anogan": AnoGAN,
@@ -52,7 +53,7 @@ def load(model: Path | str, device: str = "auto") -> Detector:
         values = without_idle(method.settings_type, stored.settings)
         return Exported(build_settings(method.settings_type, values), stored, **graph)
     except (SettingsError, KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"the card of {path} is damaged: {error}") from error
+        raise ModelError(f"the card of {path} is damaged: {error}; {RESTORE}") from error
 
 
 def _method(model: StoredModel) -> type[Detector]:

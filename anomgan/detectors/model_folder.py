@@ -16,7 +16,14 @@ from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.heatmaps import Statistics
 from anomgan.errors import ModelError
 from anomgan.generators.loading import without_union
-from anomgan.model_files import CALIBRATION, SAMPLES, check_weights, read_folder, write_folder
+from anomgan.model_files import (
+    CALIBRATION,
+    RESTORE,
+    SAMPLES,
+    check_weights,
+    read_folder,
+    write_folder,
+)
 from anomgan.pictures import save_grid, save_histogram
 from anomgan.training.checkpoint import prefixed, unprefixed
 
@@ -76,7 +83,7 @@ class StoredModel:
                 tensors=dict(tensors),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"the card of {folder} is damaged: {error}") from error
+            raise ModelError(f"the card of {folder} is damaged: {error}; {RESTORE}") from error
 
     @property
     def fitted(self) -> Fitted:

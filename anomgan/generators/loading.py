@@ -15,7 +15,7 @@ from anomgan.generators.trained_gan import TrainedGAN
 from anomgan.generators.trained_translator import TrainedTranslator
 from anomgan.generators.translator import Translator
 from anomgan.machine.device import choose_device
-from anomgan.model_files import CARD, check_weights, read_folder
+from anomgan.model_files import CARD, RESTORE, check_weights, read_folder
 
 UNION = frozenset(
     ("spectral_norm", "saturating", "critic_steps", "clip")
@@ -44,7 +44,7 @@ def load_generator(folder: Path | str, device: str = "auto") -> TrainedGenerator
             lambda: recipe_of(settings, preparation, sets).networks, tensors, Path(folder)
         )
     except (KeyError, TypeError, ValueError, SettingsError) as error:
-        raise ModelError(f"{Path(folder) / CARD} is damaged: {error}") from error
+        raise ModelError(f"{Path(folder) / CARD} is damaged: {error}; {RESTORE}") from error
     model = build_model(settings, preparation, sets, choose_device(device))
     model.method.networks.load_state_dict(tensors)
     model.facts = facts
