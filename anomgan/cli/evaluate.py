@@ -46,6 +46,11 @@ def evaluate(
         raise InputError("give --data ROOT, or --good-dir and --bad-dir")
     detector = load(model, device)
     evaluation = measure(detector, images, groups)
+    if evaluation.learnt:
+        typer.echo(
+            f"WARNING: the model learnt from {evaluation.learnt} of the good images, so that these "
+            f"figures are better than those on new parts would be; evaluate on others."
+        )
     write_report(detector, evaluation, out, str(title))
     for name, value in evaluation.figures().items():
         if name in EXPLAINED and value is not None:

@@ -15,7 +15,18 @@ def describe_training(detector: str, facts: Mapping[str, Any]) -> list[str]:
         f"{detector} learnt from {facts['training_images']} good images and was calibrated on "
         f"{facts['calibration_images']} others ({facts['images']}{groups})"
         + (f"; {skipped} unreadable files were left out." if skipped else "."),
+        *_describe_copies(facts),
         f"{facts['steps']} steps in {facts['seconds'] / 60:.1f} minutes on {facts['device']}.",
+    ]
+
+
+def _describe_copies(facts: Mapping[str, Any]) -> list[str]:
+    copies = facts.get("copies")
+    if not copies:
+        return []
+    return [
+        f"WARNING: {copies} images are copies of others, or nearly, and count as one with them. If "
+        f"they show different parts, say so in a table: --groups."
     ]
 
 
@@ -44,7 +55,8 @@ def describe_recalibration(facts: Mapping[str, Any]) -> list[str]:
     skipped = about["skipped_images"]
     return [
         f"Recalibrated {about['created']} on {about['images']} other good images{groups}"
-        + (f"; {skipped} unreadable files were left out." if skipped else ".")
+        + (f"; {skipped} unreadable files were left out." if skipped else "."),
+        *_describe_copies(about),
     ]
 
 

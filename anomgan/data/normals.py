@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from anomgan.data.copies import digest
 from anomgan.data.decode import bits_used, check_array, is_grey, read_image
 from anomgan.data.store import ImageStore
 from anomgan.errors import InputError
@@ -33,6 +34,7 @@ class NormalImages:
         bits: significant bits, common to all 16-bit images; 16 when there are none.
         all_grey: no image has colour.
         fingerprint: SHA-256 over names and pixels.
+        digests: of the pixels of each image, uint8 [8]; see `copies.digest`.
         skipped: messages of the images that could not be read.
     """
 
@@ -42,6 +44,7 @@ class NormalImages:
     bits: int
     all_grey: bool
     fingerprint: str
+    digests: list[np.ndarray]
     skipped: list[str]
 
     def __len__(self) -> int:
@@ -86,8 +89,8 @@ def read_normals(
     Raises:
         InputError: lists every image that cannot be read.
     """
-    normals = NormalImages([], ImageStore(folder=folder), set(), 0, True, "", [])
-    digest = hashlib.sha256()
+    normals = NormalImages([], ImageStore(folder=folder), set(), 0, True, "", [], [])
+    fingerprint = hashlib.sha256()
     for number, source in enumerate(sources):
         name = f"image {number}" if isinstance(source, np.ndarray) else str(source)
         try:
@@ -95,8 +98,9 @@ def read_normals(
         except InputError as error:
             normals.skipped.append(str(error))
             continue
-        digest.update(f"{Path(name).name} {image.shape} {image.dtype}\n".encode())
-        digest.update(image)
+        fingerprint.update(f"{Path(name).name} {image.shape} {image.dtype}\n".encode())
+        fingerprint.update(image)
+        normals.digests.append(digest(image))
         _add(normals, image, name)
         report(number + 1)
     if normals.skipped and not skip_unreadable:
@@ -109,7 +113,7 @@ def read_normals(
             "(skip_unreadable=True)"
         )
     normals.bits = normals.bits or 16
-    normals.fingerprint = digest.hexdigest()
+    normals.fingerprint = fingerprint.hexdigest()
     return normals
 
 

@@ -283,10 +283,13 @@ class Detector(Estimator):
         )
 
     def _warn_of_promise(self) -> None:
-        """Warn when there are too few held-out images for the false-alarm rate asked for."""
-        calibration = self._require_fitted().calibration
-        if calibration.shortfall:
-            warnings.warn(calibration.shortfall, PromiseWarning, stacklevel=3)
+        """Warn of copies, and of too few held-out images for the false-alarm rate asked for."""
+        fitted = self._require_fitted()
+        copies = fitted.facts.get("recalibration", fitted.facts).get("copies")
+        if copies:
+            warnings.warn(f"{copies} images are copies of others", ImageWarning, stacklevel=3)
+        if fitted.calibration.shortfall:
+            warnings.warn(fitted.calibration.shortfall, PromiseWarning, stacklevel=3)
 
     def _warn(self, texts: Iterable[str]) -> None:
         """Say each text once in the life of this detector."""

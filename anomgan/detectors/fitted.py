@@ -24,6 +24,8 @@ class Fitted:
         statistics: of each evidence on training images.
         calibration: of scores on held-out images.
         usual: the plainest statistics of good images; None in models that did not keep them.
+        learnt: digests of the images learnt from, uint8 [n, 8]; see `copies.digest`. None in
+            models that did not keep them.
         facts: training facts for people: counts, steps, seconds, fingerprint; "recalibration".
         history: rows of mean losses.
         samples: of a few held-out images; none in a loaded model.
@@ -33,6 +35,7 @@ class Fitted:
     statistics: Statistics
     calibration: Calibration
     usual: Usual | None
+    learnt: np.ndarray | None
     facts: dict[str, Any]
     history: list[dict[str, float]] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)

@@ -7,9 +7,12 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from anomgan.config import CalibrationSettings, Settings
+from anomgan.data.copies import count_known, near_copies, thumbnail
+from anomgan.data.decode import to_uint8
 from anomgan.data.folders import list_images, read_groups
 from anomgan.data.normals import NormalImages, Source, read_normals
 from anomgan.data.prepare import Preparation
@@ -79,8 +82,8 @@ def fit_method(
             f"{minimum} to calibrate on (calibration.minimum) and {FEWEST_TRAINING_IMAGES} to "
             f"learn from",
         )
-        groups = _read_groups(read, options.groups)
-        training, held = _divide(groups or read.names, settings)
+        groups, copies = _read_groups(read, options.groups)
+        training, held = _divide(groups or read.names, settings, copies)
         shapes = read.shapes()
         preparation = Preparation.decide(
             settings.image,
@@ -100,13 +103,15 @@ def fit_method(
             held_groups = [groups[index] for index in held] if groups else None
             rate = settings.calibration.false_alarm_rate
             calibration, samples = _calibrate(method, store, held, held_groups, statistics, rate)
-    fitted = Fitted(preparation, statistics, calibration, usual, {}, samples=samples)
+    learnt_from = np.stack([read.digests[index] for index in training])
+    fitted = Fitted(preparation, statistics, calibration, usual, learnt_from, {}, samples=samples)
     fitted.history = [row for summary in summaries for row in summary.history]
     fitted.facts = {
         "images": len(read),
         "training_images": len(training),
         "calibration_images": len(held),
         "groups": len(set(groups)) if groups else None,
+        "copies": copies,
         "skipped_images": len(read.skipped),
         "steps": sum(summary.steps for summary in summaries),
         "seconds": round(sum(summary.seconds for summary in summaries), 1),
@@ -130,12 +135,8 @@ def recalibrate_method(
     with tempfile.TemporaryDirectory(prefix="anomgan-") as scratch:
         read = _read(normals, Path(scratch), options.skip_unreadable)
         _require(read, normals, settings.minimum, "to calibrate on (calibration.minimum)")
-        if read.fingerprint == fitted.facts["data_fingerprint"]:
-            raise InputError(
-                "these are the images that the model learnt from, whose scores are too low to "
-                "calibrate on; give new ones"
-            )
-        groups = _read_groups(read, options.groups)
+        _refuse_learnt(read, fitted)
+        groups, copies = _read_groups(read, options.groups)
         images = (read[index] for index in range(len(read)))
         usual = Usual.measure(images, fitted.preparation.bits)
         with read.prepared(fitted.preparation, Path(scratch)) as store:
@@ -146,6 +147,7 @@ def recalibrate_method(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "images": len(read),
         "groups": len(set(groups)) if groups else None,
+        "copies": copies,
         "skipped_images": len(read.skipped),
         "data_fingerprint": read.fingerprint,
     }
@@ -180,13 +182,36 @@ def _require(
         )
 
 
-def _read_groups(read: NormalImages, table: Path | None) -> list[str] | None:
-    return read_groups(table, [Path(name) for name in read.names]) if table else None
+def _refuse_learnt(read: NormalImages, fitted: Fitted) -> None:
+    known = fitted.learnt
+    same = len(read) if read.fingerprint == fitted.facts["data_fingerprint"] else 0
+    if known is not None:
+        same = count_known(np.stack(read.digests), known)
+    if same:
+        raise InputError(
+            f"{same} of {len(read)} images are images that the model learnt from, whatever their "
+            f"names are now; their scores are too low to calibrate on: give new ones"
+        )
 
 
-def _divide(groups: Sequence[str], settings: Settings) -> tuple[list[int], list[int]]:
+def _read_groups(read: NormalImages, table: Path | None) -> tuple[list[str] | None, int]:
+    """The group of each image, and how many are copies; without a table, copies make a group."""
+    if table:
+        return read_groups(table, [Path(name) for name in read.names]), 0
+    images = (to_uint8(read[index], read.bits) for index in range(len(read)))
+    firsts = near_copies([thumbnail(image) for image in images])
+    copies = len(read) - len(set(firsts))
+    return [read.names[first] for first in firsts] if copies else None, copies
+
+
+def _divide(groups: Sequence[str], settings: Settings, copies: int) -> tuple[list[int], list[int]]:
     calibration = settings.calibration
     training, held = hold_out(groups, calibration.share, calibration.minimum, settings.seed)
+    if len(training) < FEWEST_TRAINING_IMAGES and copies:
+        raise InputError(
+            f"{copies} of {len(groups)} images are copies of others, so that there are only "
+            f"{len(groups) - copies} different photographs: take more, of other parts"
+        )
     if len(training) < FEWEST_TRAINING_IMAGES:
         raise InputError(
             f"only {len(training)} images are left to learn from after whole groups were held "

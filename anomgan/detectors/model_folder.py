@@ -27,6 +27,8 @@ from anomgan.model_files import (
 from anomgan.pictures import save_grid, save_histogram
 from anomgan.training.checkpoint import prefixed, unprefixed
 
+LEARNT = "learnt"
+"""Name of the digests of the images learnt from, among the tensors."""
 Module = TypeVar("Module", bound=nn.Module)
 
 
@@ -90,7 +92,15 @@ class StoredModel:
         """Everything that turns trained networks into verdicts."""
         statistics = Statistics(unprefixed("statistics", self.tensors))
         facts = {"created": self.created} | self.facts
-        return Fitted(self.preparation, statistics, self.calibration, self.usual, facts)
+        learnt = self.tensors.get(LEARNT)
+        return Fitted(
+            self.preparation,
+            statistics,
+            self.calibration,
+            self.usual,
+            None if learnt is None else learnt.numpy(),
+            facts,
+        )
 
     def module(self, name: str, build: Callable[[], Module]) -> Module:
         """What `build` makes of the settings, with the weights that are stored under `name`.
@@ -131,6 +141,8 @@ def write_model(folder: Path, settings: Settings, fitted: Fitted, modules: nn.Mo
         for name, tensor in prefixed(module, _halved(part.state_dict())).items()
     }
     tensors |= prefixed("statistics", fitted.statistics.tensors)
+    if fitted.learnt is not None:
+        tensors[LEARNT] = torch.from_numpy(fitted.learnt)
     write_folder(folder, card, tensors, fitted.history, lambda place: _draw(place, fitted))
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from anomgan.data.copies import count_known, digest
 from anomgan.data.folders import read_groups
+from anomgan.data.normals import read_source
 from anomgan.data.public_sets import GOOD, LabelledImage, read_mask
 from anomgan.detectors.base import Detector
 from anomgan.machine.progress import progress_bar
@@ -35,6 +37,7 @@ class Evaluation:
         pixel_auroc: of all pixels; None without masks.
         pixel_aupro: up to `AUPRO_LIMIT`; likewise.
         milliseconds: per image, reading included.
+        learnt: how many of the good images are images that the detector learnt from.
     """
 
     images: Sequence[LabelledImage]
@@ -47,6 +50,7 @@ class Evaluation:
     pixel_auroc: float | None
     pixel_aupro: float | None
     milliseconds: float
+    learnt: int
 
     @property
     def labels(self) -> np.ndarray:
@@ -131,4 +135,13 @@ def evaluate(
         pixel_auroc=pixels.auroc() if pixels else None,
         pixel_aupro=pixels.aupro(AUPRO_LIMIT) if pixels else None,
         milliseconds=1000 * seconds / len(images),
+        learnt=_count_learnt(detector, images),
     )
+
+
+def _count_learnt(detector: Detector, images: Sequence[LabelledImage]) -> int:
+    known = detector.fitted.learnt if detector.fitted else None
+    good = [image.source for image in images if not image.is_anomalous]
+    if known is None or not good:
+        return 0
+    return count_known(np.stack([digest(read_source(source)) for source in good]), known)

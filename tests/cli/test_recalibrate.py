@@ -98,3 +98,23 @@ def test_from_python_arrays_will_do(model, rng):
     detector.recalibrate(frames, false_alarm_rate=0.2)
     assert detector.fitted.calibration.groups == 7
     assert detector.score(frames[0]).p_value >= 1 / 8
+
+
+def test_images_learnt_from_are_found_under_any_name(model, line, new_ok, tmp_path):
+    mixed = tmp_path / "mixed"
+    mixed.mkdir()
+    for number, path in enumerate([*list_images(line / "train")[1:], *list_images(new_ok)]):
+        (mixed / f"part_{number}.png").write_bytes(path.read_bytes())
+    with pytest.raises(InputError, match=r"1[78] of 35 images are images that the model learnt"):
+        recalibrate(mixed, model, device="cpu")
+
+
+def test_copies_count_once_when_a_model_is_calibrated_anew(model, new_ok, tmp_path, capsys):
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    for number in range(4):
+        for path in list_images(new_ok)[:6]:
+            (copies / f"{number}_{path.name}").write_bytes(path.read_bytes())
+    recalibrate(copies, model, device="cpu")
+    assert "WARNING: 18 images are copies of others" in capsys.readouterr().out
+    assert load(model, "cpu").fitted.calibration.groups == 6

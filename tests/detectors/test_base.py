@@ -157,6 +157,21 @@ def test_a_folder_with_few_images_is_refused(tmp_path, line):
         GANomaly(device="cpu", **TINY).fit(images[:15])
 
 
+def test_many_copies_of_a_few_photographs_are_few_photographs(line, rng):
+    images = [read_image(path) for path in list_images(line / "train" / "good")]
+    copies = [
+        np.clip(image + rng.integers(-1, 2, image.shape), 0, 255).astype(np.uint8)
+        for image in images[:3]
+        for _ in range(14)
+    ]
+    with pytest.raises(InputError, match="39 of 42 images are copies.*only 3 different"):
+        GANomaly(device="cpu", **TINY).fit(copies)
+    with pytest.warns(ImageWarning, match="5 images are copies"):
+        made = GANomaly(device="cpu", **TINY).fit([*images, *images[:5]])
+    assert made.fitted.facts["groups"] == 24
+    assert made.fitted.facts["copies"] == 5
+
+
 def test_groups_that_are_too_large_are_refused(tmp_path, line):
     rows = [
         f"{path.name},{'a' if i < 20 else 'b'}"

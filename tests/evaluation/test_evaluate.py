@@ -9,7 +9,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from anomgan import GANomaly
 from anomgan.data.decode import read_image
-from anomgan.data.public_sets import read_folder, read_test
+from anomgan.data.folders import list_images
+from anomgan.data.public_sets import GOOD, LabelledImage, read_folder, read_test
 from anomgan.errors import InputError
 from anomgan.evaluation.evaluate import evaluate
 from anomgan.evaluation.report import write_report
@@ -42,6 +43,13 @@ def test_figures_are_those_of_an_independent_computation(detector, line):
     alarms = [r.is_anomalous for r, bad in zip(results, labels, strict=True) if not bad]
     assert figures["false_alarm_rate_observed"] == pytest.approx(np.mean(alarms))
     assert set(figures["per_defect"]) == {"scratch", "dent", "stain", "chip"}
+
+
+def test_good_images_that_were_learnt_from_are_counted(detector, line):
+    learnt = [LabelledImage(read_image(path), GOOD) for path in list_images(line / "train")]
+    bad = [image for image in read_folder(line).test if image.is_anomalous]
+    assert evaluate(detector, [*learnt, *bad]).learnt == 18
+    assert evaluate(detector, read_folder(line).test).learnt == 0
 
 
 def test_intervals_draw_whole_parts(detector, line, tmp_path):
