@@ -154,29 +154,6 @@ class NearestWeightsOptions(TypedDict, total=False):
     distance: float
 
 
-class RestorationLossOptions(TypedDict, total=False):
-    """Weights of the losses of the generator."""
-
-    adversarial: float
-    restoration: float
-
-
-class RestorationNetworkOptions(TypedDict, total=False):
-    """Sizes of the networks."""
-
-    features: int
-
-
-class RestorationWeightsOptions(TypedDict, total=False):
-    """Evidence of the restoration detector."""
-
-    residual: float
-    squared: float
-    contrast: float
-    magnitude: float
-    fake: float
-
-
 class ScoreOptions(TypedDict, total=False):
     """How the maps of a detector become one score and one heatmap."""
 

@@ -254,7 +254,7 @@ def _measure(method: Method, parts: Parts, learnt: LearntSpace | None) -> Statis
     # Statistics come from training images, so that held-out and new images meet the very same
     # detector: this keeps the conformal guarantee.
     some = parts.training[:: max(1, len(parts.training) // STATISTICS_IMAGES)]
-    return Statistics.measure(_evidence(method, store, some), one_size, method.logits)
+    return Statistics.measure(_evidence(method, store, some), one_size)
 
 
 def _calibrate(

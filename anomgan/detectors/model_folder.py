@@ -20,6 +20,8 @@ from anomgan.pictures import save_grid, save_histogram
 from anomgan.training.checkpoint import prefixed, unprefixed
 
 Module = TypeVar("Module", bound=nn.Module)
+REMOVED = ("restoration",)
+"""Detectors of earlier versions."""
 
 
 @dataclass
@@ -58,6 +60,11 @@ class StoredModel:
         Raises:
             ModelError: something is missing in the card, or no such thing is known.
         """
+        if card.get("detector") in REMOVED:
+            raise ModelError(
+                f"{folder} needs the detector {card['detector']}, which has been removed; "
+                f"fit again with the default: anomgan fit --normal-dir FOLDER"
+            )
         try:
             return cls(
                 folder=folder,

@@ -33,23 +33,6 @@ def test_statistics_per_pixel_know_where_normal_images_are_restless(rng):
     assert statistics.image_shape == (60, 60)
 
 
-def test_logits_count_less_where_good_parts_raise_alarms(rng):
-    def logits():
-        values = np.full((64, 96), -4, np.float32)
-        values[:16, :24] = 0  # a corner that is half believed, in relative positions
-        return values
-
-    statistics = Statistics.measure([{"fake": logits()}] * 5, True, logits={"fake"})
-    lowered = logits() - statistics.standardise("fake", logits())
-    odds = (1 / (1 + np.exp(0))) / (1 / (1 + np.exp(4)))
-    assert lowered[4, 4] == pytest.approx(np.log(odds), abs=1e-3)
-    assert abs(lowered[32:, 48:]).max() < 1e-3, "elsewhere they count as they are"
-    larger = np.zeros((128, 40), np.float32)
-    assert statistics.standardise("fake", larger)[4, 2] == pytest.approx(-np.log(odds), abs=1e-3)
-    assert statistics.measured("fake") and not statistics.measured("residual")
-    assert statistics.image_shape is None, "the grid of places says nothing of the images"
-
-
 def test_only_what_is_asked_of_the_difference_is_worked_out(rng):
     prepared = rng.integers(0, 256, (20, 30, 1), dtype=np.uint8)
     rebuilt = rng.uniform(-1, 1, (20, 30, 1)).astype(np.float32)

@@ -12,6 +12,7 @@ from conftest import TINY
 from safetensors.torch import load_file, save
 
 from anomgan import GANomaly, load
+from anomgan.cli.info import model_card
 from anomgan.data.folders import list_images
 from anomgan.errors import InputError, ModelError
 from anomgan.model_files import card_checksum
@@ -149,6 +150,15 @@ def test_newer_formats_and_unknown_detectors_are_refused(folder):
     change(folder, format_version=1, detector="oracle")
     with pytest.raises(ModelError, match="oracle model.*ganomaly"):
         load(folder)
+
+
+def test_a_model_of_a_detector_that_is_gone_says_what_to_do(folder):
+    card = read_card(folder)
+    card["settings"] = {"detector": "restoration", "view": {"scales": 2}}
+    seal(folder, card | {"detector": "restoration"})
+    for read in (load, model_card):
+        with pytest.raises(ModelError, match="restoration, which has been removed; fit again"):
+            read(folder)
 
 
 def test_weights_that_do_not_fit_the_settings_are_refused(folder):
