@@ -159,7 +159,7 @@ class ScoreOptions(TypedDict, total=False):
 
     standardise: bool
     smooth: float
-    top_share: float | list[float]
+    top_share: float
     precision: Literal["float32", "bfloat16"]
 
 
@@ -188,7 +188,6 @@ class TrainingOptions(TypedDict, total=False):
     beta1: float | None
     beta2: float | None
     decay_from: float
-    accumulate: int
     hard_share: float
     precision: Literal["auto", "float32", "bfloat16"]
     ema: float
@@ -200,9 +199,7 @@ class ViewOptions(TypedDict, total=False):
 
     kind: Literal["whole", "patch"]
     size: int
-    scales: int
     flip: bool
-    flip_vertical: bool
 
 
 class WeightsOptions(TypedDict, total=False):

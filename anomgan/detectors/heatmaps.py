@@ -141,15 +141,10 @@ def judge(
 
 
 def pool(heatmap: np.ndarray, settings: ScoreSettings) -> float:
-    """Mean of the hottest `top_share` of the pixels, at least one; of several shares, the mean."""
-    share = settings.top_share
-    shares = share if isinstance(share, list) else [share]
-    counts = sorted((max(1, round(one * heatmap.size)) for one in shares), reverse=True)
-    hottest, means = heatmap.ravel(), []
-    for count in counts:
-        hottest = np.partition(hottest, hottest.size - count)[-count:]
-        means.append(hottest.mean(dtype=np.float64))
-    return float(np.mean(means))
+    """Mean of the hottest `top_share` of the pixels, at least one."""
+    count = max(1, round(settings.top_share * heatmap.size))
+    hottest = np.partition(heatmap.ravel(), heatmap.size - count)[-count:]
+    return float(hottest.mean(dtype=np.float64))
 
 
 def find_regions(heatmap: np.ndarray, threshold: float) -> list[Region]:

@@ -11,17 +11,15 @@ from torch import Tensor, nn
 from anomgan.config import Settings
 from anomgan.data.prepare import Preparation
 from anomgan.detectors.calibration import Calibration
+from anomgan.detectors.earlier import current_settings
 from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.heatmaps import Statistics
 from anomgan.errors import ModelError
-from anomgan.generators.loading import without_union
 from anomgan.model_files import CALIBRATION, SAMPLES, check_weights, read_folder, write_folder
 from anomgan.pictures import save_grid, save_histogram
 from anomgan.training.checkpoint import prefixed, unprefixed
 
 Module = TypeVar("Module", bound=nn.Module)
-REMOVED = ("restoration",)
-"""Detectors of earlier versions."""
 
 
 @dataclass
@@ -60,18 +58,13 @@ class StoredModel:
         Raises:
             ModelError: something is missing in the card, or no such thing is known.
         """
-        if card.get("detector") in REMOVED:
-            raise ModelError(
-                f"{folder} needs the detector {card['detector']}, which has been removed; "
-                f"fit again with the default: anomgan fit --normal-dir FOLDER"
-            )
         try:
             return cls(
                 folder=folder,
                 detector=str(card["detector"]),
                 version=str(card["version"]),
                 created=str(card["created"]),
-                settings=without_union(card["settings"]),
+                settings=current_settings(card, folder),
                 preparation=Preparation.from_dict(card["preparation"]),
                 calibration=Calibration.from_dict(card["calibration"]),
                 facts=_read_facts(card["training"]),

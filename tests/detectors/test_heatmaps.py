@@ -62,18 +62,10 @@ def test_pooling_is_the_mean_of_the_hottest_share(share, expected):
     assert pool(heatmap, ScoreSettings(top_share=share)) == pytest.approx(expected)
 
 
-def test_pooling_over_several_shares_is_the_mean_of_the_means(rng):
-    heatmap = rng.permutation(100).reshape(10, 10).astype(np.float32)
-    assert pool(heatmap, ScoreSettings(top_share=[0.1, 0.01, 1.0])) == pytest.approx(
-        (94.5 + 99 + 49.5) / 3
-    )
-
-
-@pytest.mark.parametrize("share", [0.01, [0.01, 0.2]])
-def test_a_score_above_the_threshold_always_has_a_region(rng, share):
+def test_a_score_above_the_threshold_always_has_a_region(rng):
     for _ in range(20):
         heatmap = rng.normal(size=(30, 30)).astype(np.float32)
-        score = pool(heatmap, ScoreSettings(top_share=share))
+        score = pool(heatmap, ScoreSettings(top_share=0.01))
         assert find_regions(heatmap, score - 1e-3)
 
 

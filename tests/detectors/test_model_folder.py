@@ -161,6 +161,18 @@ def test_a_model_of_a_detector_that_is_gone_says_what_to_do(folder):
             read(folder)
 
 
+def test_settings_of_earlier_versions_are_dropped_or_refused(fitted, folder):
+    card = read_card(folder)
+    card["settings"]["training"]["accumulate"] = 4
+    card["settings"]["view"] |= {"scales": 1, "flip_vertical": True}
+    seal(folder, card)
+    assert load(folder, device="cpu").settings == fitted.settings
+    card["settings"]["view"]["scales"] = 3
+    seal(folder, card)
+    with pytest.raises(ModelError, match=r"fitted with view.scales = 3, .*; fit again"):
+        load(folder)
+
+
 def test_weights_that_do_not_fit_the_settings_are_refused(folder):
     card = read_card(folder)
     card["settings"]["network"]["features"] = 16
