@@ -1,7 +1,7 @@
 """Find defects in images with GANs that have only ever seen good parts.
 
->>> from anomgan import Restoration, load
->>> Restoration().fit("ok/").save("anomgan-model")
+>>> from anomgan import GANomaly, load
+>>> GANomaly(space="features").fit("ok/").save("anomgan-model")
 >>> result = load("anomgan-model").score("part.png")
 >>> result.verdict, result.p_value
 ('ok', 0.62)
@@ -17,7 +17,6 @@ if TYPE_CHECKING:  # what mypy and editors see; the imports below are late
     from anomgan.detectors.egbad import EGBAD as EGBAD
     from anomgan.detectors.f_anogan import FAnoGAN as FAnoGAN
     from anomgan.detectors.ganomaly import GANomaly as GANomaly
-    from anomgan.detectors.restoration import Restoration as Restoration
     from anomgan.detectors.result import Result as Result
     from anomgan.errors import AnomganError as AnomganError
     from anomgan.inspection.inspector import Inspector as Inspector
@@ -29,7 +28,6 @@ _HOMES = {
     "EGBAD": "anomgan.detectors.egbad",
     "FAnoGAN": "anomgan.detectors.f_anogan",
     "GANomaly": "anomgan.detectors.ganomaly",
-    "Restoration": "anomgan.detectors.restoration",
     "Result": "anomgan.detectors.result",
     "Inspector": "anomgan.inspection.inspector",
     "load": "anomgan.detectors",

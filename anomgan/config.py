@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -16,7 +16,6 @@ from anomgan.errors import SettingsError
 from anomgan.idle import complain_of_idle, drop_idle
 
 Space = Literal["pixels", "features"]
-Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class Section(BaseModel):
@@ -62,17 +61,7 @@ class ViewSettings(Section):
     size: int = Field(
         64, ge=8, le=1024, description="pixels; side of the square that the networks are trained on"
     )
-    scales: int = Field(
-        1,
-        ge=1,
-        le=4,
-        description="scales at which patches are seen, each half as fine as the one before; the "
-        "score takes the hottest",
-    )
     flip: bool = Field(False, description="mirror half of the training views left to right")
-    flip_vertical: bool = Field(
-        False, description="mirror half of the training views top to bottom"
-    )
 
 
 class BackboneSettings(Section):
@@ -142,9 +131,6 @@ class TrainingSettings(Section):
         le=1,
         description="share of the steps after which the step size falls to 0, linearly",
     )
-    accumulate: int = Field(
-        1, ge=1, le=256, description="batches whose gradients are added up before weights change"
-    )
     hard_share: float = Field(
         0.0,
         ge=0,
@@ -184,10 +170,8 @@ class ScoreSettings(Section):
     smooth: float = Field(
         1.0, ge=0, le=64, description="pixels; Gaussian that smooths residuals (0: not at all)"
     )
-    top_share: Share | Annotated[list[Share], Field(min_length=1)] = Field(
-        0.002,
-        description="share of the hottest pixels whose mean is the score; of several, the mean of "
-        "their means, for small and large defects alike",
+    top_share: float = Field(
+        0.002, gt=0, le=1, description="share of the hottest pixels whose mean is the score"
     )
     precision: Literal["float32", "bfloat16"] = Field(
         "float32",

@@ -1,6 +1,5 @@
 """What the studies of generators share: trained models that are kept, and their records."""
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,15 +61,7 @@ def keep_real(study: str, name: str, figures: Mapping[str, Any]) -> None:
 
 
 def keep(study: str, model: TrainedGenerator, config: str, figures: Mapping[str, Any]) -> None:
-    """Append the record of a model to benchmarks/results/<study>.jsonl.
-
-    The curves of its training are kept in benchmarks/results/generators/.
-    """
-    curves = MODELS / study / config / "losses.png"
-    if curves.exists():
-        kept = RESULTS / "generators" / f"{config}.png"
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(curves, kept)
+    """Append the record of a model to benchmarks/results/<study>.jsonl."""
     settings = model.settings
     record = {
         "study": study,

@@ -13,7 +13,6 @@ if __name__ == "__main__":
         "mvtec",
         (
             DataSet("mvtec", DATA / "mvtec_ad", "as published"),
-            with_settings("parts", ["restoration", *FAST, "anogan"])
-            + contenders(BASELINES, [], [], {}),
+            with_settings("parts", [*FAST, "anogan"]) + contenders(BASELINES, [], [], {}),
         ),
     )

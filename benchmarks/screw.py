@@ -15,7 +15,6 @@ if __name__ == "__main__":
         "screw",
         (
             DataSet("folder", DATA / "screw", "split by folder"),
-            with_settings("parts", ["restoration", *FAST, "anogan"])
-            + contenders(BASELINES, [], [], {}),
+            with_settings("parts", [*FAST, "anogan"]) + contenders(BASELINES, [], [], {}),
         ),
     )

@@ -26,11 +26,6 @@ def with_settings(kind: str, names: Sequence[str]) -> list[Contender]:
     return contenders([], [ROOT / "configs" / file for file in files], [], {})
 
 
-def with_changes(names: Sequence[str], changes: Sequence[str]) -> list[Contender]:
-    """Contenders by name, once for each of the changes: settings with spaces between."""
-    return [one for change in changes for one in contenders(names, [], change.split(), {})]
-
-
 def make(config: str, seed: int, device: str, changes: dict[str, Any] | None = None) -> Detector:
     """The detector of a settings file in configs/, with some settings changed."""
     values = merge(read_toml(ROOT / "configs" / config), changes or {}, {"seed": seed})

@@ -11,7 +11,6 @@ from collections import defaultdict
 from statistics import fmean, pstdev
 
 from features import SETS
-from scipy.stats import spearmanr
 from study import RESULTS, ROOT
 
 from anomgan.evaluation.records import Record, read_records
@@ -20,10 +19,15 @@ from anomgan.evaluation.tables import fill_tables, markdown, study_table
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 NAMES = (
     *("fault", "detector", "photographs", "generator", "config", "space", "restarts", "figure"),
-    *("precision", "seed", "kind"),
+    *("precision", "seed"),
 )
 """What tells the records of one study apart; of several alike the last one counts."""
 COLUMNS = {
+    "detector_memory": {
+        "detector": ("detector", ""),
+        "fit_megabytes": ("fit, MB", ".0f"),
+        "score_megabytes": ("score, MB", ".0f"),
+    },
     "latency": {
         "detector": ("detector", ""),
         "ms_per_image_one_by_one": ("one at a time", ".2f"),
@@ -98,14 +102,6 @@ COLUMNS = {
         "auroc_autoencoder_learnt": ("of autoencoder: real", ".3f"),
         "auroc_autoencoder_made": ("made", ".3f"),
     },
-    "trial_pairs": {
-        "photographs": ("parts", ""),
-        "kind": ("defect", ""),
-        "image_auroc": ("AUROC", ".3f"),
-        "above_own": ("above its own image", ".1%"),
-        "rise": ("rise", ".2f"),
-        "deviation_good": ("deviation of good images", ".2f"),
-    },
     "line_faults": {
         "fault": ("fault", ""),
         "tried": ("times tried", ",d"),
@@ -121,12 +117,6 @@ COLUMNS = {
     },
 }
 """Of each study: figures in their order, with heading and format."""
-RANKED = (
-    ("detectors and baselines", "tiles", "trial", "magnetic_tile"),
-    ("detectors and baselines", "screw", "trial", "screw"),
-    ("changes of the default", "tiles", "ablation", "ablation_test"),
-)
-"""What is ranked, on which parts; its study on trial defects, and the one on real defects."""
 
 
 def main() -> None:
@@ -136,10 +126,6 @@ def main() -> None:
 
 def table(study: str, figure: str | None) -> str:
     """The table of a study; studies of other things than detection have columns of their own."""
-    if study == "choice":
-        return _choice()
-    if study == "ranks":
-        return _ranks()
     if study == "features":
         return _features(figure or "image_auroc")
     if study == "features_variants":
@@ -156,27 +142,6 @@ def table(study: str, figure: str | None) -> str:
         if sum(line.get(name) is not None for name in columns) > 1
     ]
     return markdown([head for head, _ in columns.values()], rows)
-
-
-def _choice() -> str:
-    """What the default is chosen by: each detector on both trials, and what it costs on tiles."""
-    tiles, memory = (
-        read_records(RESULTS / f"{study}.jsonl") for study in ("magnetic_tile", "detector_memory")
-    )
-    trials = [_areas("trial", parts) for parts in ("tiles", "screw")]
-    rows = []
-    for peaks in memory:
-        name = peaks["detector"]
-        config = f"{name.replace('-', '_')}_parts.toml"
-        cost = next(r for r in tiles if r["config"] == config)
-        areas = [trial[name, "default"] for trial in trials]
-        mean = fmean(areas)
-        figures = [f"{value:.3f}" for value in (*areas, mean)]
-        figures += [f"{cost['fit_seconds'] / 60:.1f}", f"{cost['score_ms_per_image']:.0f}"]
-        figures += [f"{peaks[f'{job}_megabytes']:.0f}" for job in ("fit", "score")]
-        rows.append((mean, [name, *figures]))
-    heads = ["detector", "tiles", "screws", "mean", "fit, min", "score, ms", "fit, MB", "score, MB"]
-    return markdown(heads, [row for _, row in sorted(rows, reverse=True)])
 
 
 def _features(figure: str, variants: bool = False) -> str:
@@ -216,28 +181,6 @@ def _spread(values: list[float]) -> str:
         return ""
     deviation = f" ± {pstdev(values):.3f}" if len(values) > 1 else ""
     return f"{fmean(values):.3f}{deviation}"
-
-
-def _ranks() -> str:
-    """Whether trial defects rank as real ones do."""
-    rows = []
-    for what, parts, trial, test in RANKED:
-        tried, tested = _areas(trial, parts), _areas(test)
-        both = [name for name in tried if name in tested]
-        rank = spearmanr([tried[name] for name in both], [tested[name] for name in both])
-        rows.append([what, parts, str(len(both)), f"{rank.statistic:.2f}"])
-    return markdown(["ranked", "parts", "how many", "Spearman's rank correlation"], rows)
-
-
-def _areas(study: str, category: str | None = None) -> dict[tuple[str, str], float]:
-    """Image AUROC of each detector and its settings, the mean over seeds."""
-    found = defaultdict(list)
-    for record in read_records(RESULTS / f"{study}.jsonl"):
-        if category in (None, record["category"]):
-            detector, config = record["detector"], record["config"]
-            config = "default" if config.endswith("_parts.toml") else config
-            found[detector, config].append(record["image_auroc"])
-    return {name: fmean(areas) for name, areas in found.items()}
 
 
 def _cell(value: str | float | None, form: str) -> str:

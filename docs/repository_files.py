@@ -15,14 +15,13 @@ LINK = re.compile(r"(?<=\]\()\.\./([^)#\s]+)")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add what the pages link to; with a report, the pictures beside it."""
+    """Add what the pages link to."""
     root = Path(config.docs_dir).parent
     wanted = set()
     for page in files.documentation_pages():
         for link in LINK.findall(page.content_string):
-            target = root / link
-            beside = target.parent.glob("*.png") if target.name == "report.md" else ()
-            wanted |= {path for path in (target, *beside) if path.is_file()}
+            if (root / link).is_file():
+                wanted.add(root / link)
     for path in sorted(wanted):
         name = path.relative_to(root).as_posix()
         files.append(File.generated(config, name, abs_src_path=str(path)))

@@ -28,7 +28,6 @@ SETTINGS = {
     "egbad": SHORT,
     "f-anogan": SHORT | ENCODER,
     "ganomaly": SHORT,
-    "restoration": SHORT,
     "autoencoder": SHORT,
     **dict.fromkeys(("eigenmaps", "gaussian", "place-gaussian"), SMALL),
     "coreset": SMALL | {"keep": 500},

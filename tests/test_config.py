@@ -146,8 +146,8 @@ def test_the_features_file_of_a_detector_has_its_defaults_there(name):
 def test_evidence_of_the_other_space_is_refused():
     with pytest.raises(SettingsError, match=r"weights\.magnitude is no evidence where space"):
         build_settings(GANomalySettings, {"weights": {"magnitude": 1.0}})
-    with pytest.raises(SettingsError, match="restoration knows pixels alone"):
-        build_settings(DETECTORS["restoration"].settings_type, {"space": "features"})
+    with pytest.raises(SettingsError, match="pca knows pixels alone"):
+        build_settings(METHODS["pca"].settings_type, {"space": "features"})
 
 
 @pytest.mark.parametrize(

@@ -106,11 +106,10 @@ def outcome(make):
 
 def main(folder):
     found = {}
-    for accumulate in (1, 2):
-        run = trainer(Duel(), folder / f"duel{accumulate}", accumulate=accumulate)
-        found[f"duel{accumulate}"] = run.run().history
-        if rank() == 0:
-            save_file(run.recipe.networks.state_dict(), folder / f"duel{accumulate}.safetensors")
+    run = trainer(Duel(), folder / "duel")
+    found["duel"] = run.run().history
+    if rank() == 0:
+        save_file(run.recipe.networks.state_dict(), folder / "duel.safetensors")
     drawing = Line()
     trainer(drawing).run()
     found["weights"] = gathered(drawing.networks["line"].weight.tolist())

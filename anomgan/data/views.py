@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Sequence
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -65,9 +64,7 @@ class ViewSampler:
         size: side of a view.
         batch_size: views per batch.
         whole: take whole images (centred on a square) instead of random crops.
-        scales: crops are 1 to 2^(scales - 1) times as large as a view, and shrunk to it.
         flip: mirror half of the views left to right.
-        flip_vertical: mirror half of the views top to bottom.
         labelled: labels of all images of the store; a batch then goes round the strata.
         batches: batches that are joined into one; their labels are the same, in the same order.
         seed: base of the randomness.
@@ -81,9 +78,7 @@ class ViewSampler:
         size: int,
         batch_size: int,
         whole: bool,
-        scales: int = 1,
         flip: bool = False,
-        flip_vertical: bool = False,
         labelled: LabelledImages | None = None,
         batches: int = 1,
         seed: int = 0,
@@ -93,9 +88,7 @@ class ViewSampler:
         self.size = size
         self.batch_size = batch_size
         self.whole = whole
-        self.scales = scales
         self.flip = flip
-        self.flip_vertical = flip_vertical
         self.labelled = labelled
         self.batches = batches
         self.seed = seed
@@ -114,9 +107,6 @@ class ViewSampler:
         if self.flip:
             mirrored = rng.random(len(views)) < 0.5
             views[mirrored] = views[mirrored][:, :, ::-1]
-        if self.flip_vertical:
-            mirrored = rng.random(len(views)) < 0.5
-            views[mirrored] = views[mirrored][:, ::-1]
         batch = [torch.from_numpy(views).permute(0, 3, 1, 2)]
         if self.labelled is not None:
             batch.append(torch.from_numpy(self.labelled.labels[chosen]))
@@ -131,24 +121,11 @@ class ViewSampler:
     def _view(self, index: int, rng: np.random.Generator) -> np.ndarray:
         if self.whole:
             return to_square(self.store[index], self.size)
-        height, width, _ = self.store.shape(index)
-        zoom = 2 ** rng.uniform(0, self.scales - 1)
-        # Half of a crop may lie past a narrow image, as when that is scanned at a coarser scale
-        # (3 pixels less, for the overlap of a crop is rounded down).
-        largest = max(self.size, 2 * min(height, width) - 3)
-        side = round(min(zoom * self.size, largest))
+        (height, width, _), side = self.store.shape(index), self.size
         top, above, below = _span(height, side, rng)
         left, before, after = _span(width, side, rng)
         crop = self.store.crop(index, top, left, side - above - below, side - before - after)
-        return shrink(_pad(crop, above, below, before, after), self.size, self.size)
-
-
-def shrink(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """An image [H, W, C] scaled down to [height, width, C]."""
-    if image.shape[:2] == (height, width):
-        return image
-    small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    return small.reshape(height, width, -1)
+        return _pad(crop, above, below, before, after)
 
 
 def _span(length: int, side: int, rng: np.random.Generator) -> tuple[int, int, int]:

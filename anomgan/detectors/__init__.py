@@ -14,7 +14,6 @@ from anomgan.detectors.exported import Exported, is_exported, read_exported
 from anomgan.detectors.f_anogan import FAnoGAN
 from anomgan.detectors.ganomaly import GANomaly
 from anomgan.detectors.model_folder import StoredModel, read_model
-from anomgan.detectors.restoration import Restoration
 from anomgan.detectors.steadiness import steadiness as steadiness
 from anomgan.errors import ModelError, SettingsError
 from anomgan.machine.device import choose_device
@@ -25,7 +24,6 @@ DETECTORS: dict[str, type[Detector]] = {
     "egbad": EGBAD,
     "f-anogan": FAnoGAN,
     "ganomaly": GANomaly,
-    "restoration": Restoration,
 }
 METHODS = DETECTORS | BASELINES
 

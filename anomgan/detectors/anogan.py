@@ -139,10 +139,10 @@ class AnoGAN(GANFirst):
     def uses_encoder(self) -> bool:
         return self.settings.start == "encoder"
 
-    def search(self, x: Tensor, record: bool = False) -> Found:
-        """Codes of views x [N, C, H, W] in [-1, 1]; recorded, with their whole path."""
+    def search(self, x: Tensor) -> Found:
+        """Codes of views x [N, C, H, W] in [-1, 1]."""
         start = encode(self.networks["encoder"], x) if self.uses_encoder else None
-        return search(self.gan, x, self.settings.search, start=start, record=record)
+        return search(self.gan, x, self.settings.search, start=start)
 
     def infer(self, x: Tensor) -> Maps:
         """The best reconstruction found, its feature error, and the loss of equation 6."""

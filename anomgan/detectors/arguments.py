@@ -154,35 +154,12 @@ class NearestWeightsOptions(TypedDict, total=False):
     distance: float
 
 
-class RestorationLossOptions(TypedDict, total=False):
-    """Weights of the losses of the generator."""
-
-    adversarial: float
-    restoration: float
-
-
-class RestorationNetworkOptions(TypedDict, total=False):
-    """Sizes of the networks."""
-
-    features: int
-
-
-class RestorationWeightsOptions(TypedDict, total=False):
-    """Evidence of the restoration detector."""
-
-    residual: float
-    squared: float
-    contrast: float
-    magnitude: float
-    fake: float
-
-
 class ScoreOptions(TypedDict, total=False):
     """How the maps of a detector become one score and one heatmap."""
 
     standardise: bool
     smooth: float
-    top_share: float | list[float]
+    top_share: float
     precision: Literal["float32", "bfloat16"]
 
 
@@ -211,7 +188,6 @@ class TrainingOptions(TypedDict, total=False):
     beta1: float | None
     beta2: float | None
     decay_from: float
-    accumulate: int
     hard_share: float
     precision: Literal["auto", "float32", "bfloat16"]
     ema: float
@@ -223,9 +199,7 @@ class ViewOptions(TypedDict, total=False):
 
     kind: Literal["whole", "patch"]
     size: int
-    scales: int
     flip: bool
-    flip_vertical: bool
 
 
 class WeightsOptions(TypedDict, total=False):

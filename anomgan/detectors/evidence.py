@@ -8,7 +8,6 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from anomgan.data.views import (
@@ -18,7 +17,6 @@ from anomgan.data.views import (
     from_square,
     overlap,
     scan,
-    shrink,
     squeezed,
     to_network,
     to_pixels,
@@ -101,21 +99,7 @@ def _softened(method: Method, maps: Maps) -> Evidence:
 
 
 def _scan(method: Method, prepared: np.ndarray) -> Maps:
-    """Maps of a whole image; of the scales that it is seen at, the hottest."""
-    maps = _scan_once(method, prepared)
-    height, width = prepared.shape[:2]
-    for number in range(1, method.settings.view.scales):
-        small = shrink(prepared, round(height / 2**number), round(width / 2**number))
-        if min(small.shape[:2]) < method.settings.view.size // 2:
-            break
-        for name, found in _scan_once(method, small).items():
-            if name != "reconstruction":
-                found = F.interpolate(found, (height, width), mode="bilinear")
-                maps[name] = torch.maximum(maps[name], found)
-    return maps
-
-
-def _scan_once(method: Method, prepared: np.ndarray) -> Maps:
+    """Maps of a whole image, from overlapping tiles."""
     size = method.settings.view.size
     if method.stride is None:
         tile, stride, batch = size, size, VIEWS_AT_ONCE

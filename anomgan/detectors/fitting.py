@@ -286,7 +286,7 @@ def _measure(method: Method, parts: Parts, learnt: LearntSpace | None) -> Statis
     # detector: this keeps the conformal guarantee.
     some = parts.training[:: max(1, len(parts.training) // STATISTICS_IMAGES)]
     seen = (one.evidence for one in look(method, (store[index] for index in some)))
-    return Statistics.measure(_counted(seen, len(some)), one_size, method.logits)
+    return Statistics.measure(_counted(seen, len(some)), one_size)
 
 
 def _calibrate(

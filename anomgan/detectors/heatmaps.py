@@ -1,12 +1,11 @@
 """From a detector's evidence to one heatmap, one score and the regions that stand out."""
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import torch
-from scipy.special import expit
 from torch import Tensor
 
 from anomgan.config import ScoreSettings, Settings
@@ -16,9 +15,6 @@ Evidence = dict[str, np.ndarray]
 
 PLAY = 3.0
 """Pixels by which the place of a part varies: Gaussian that smooths statistics per pixel."""
-
-CELLS = 16
-"""Rows, and columns, of the grid over an image on which the false alarms of a logit are counted."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +29,11 @@ class Region:
 
 
 class Statistics:
-    """Mean and deviation of each evidence on normal images; of logits, where they raise alarms.
+    """Mean and deviation of each evidence on normal images.
 
-    Mean and deviation are taken position by position where all normal images have one size
-    (`per_pixel`), so that an edge that is never quite rebuilt does not count as a defect; they are
-    one number for the whole map otherwise. Alarms are counted in relative positions.
+    Both are taken position by position where all normal images have one size (`per_pixel`), so that
+    an edge that is never quite rebuilt does not count as a defect; they are one number for the
+    whole map otherwise.
     """
 
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
@@ -48,7 +44,6 @@ class Statistics:
         cls,
         images: Iterable[Evidence],
         per_pixel: bool,
-        logits: Set[str] = frozenset(),
         play: float = PLAY,
         floor: float = 0.5,
     ) -> "Statistics":
@@ -57,26 +52,21 @@ class Statistics:
         Args:
             images: the evidence of each.
             per_pixel: position by position; all must have one size.
-            logits: names of the evidence that is a logit.
             play: pixels, or cells of a feature map, by which the place of a part varies.
             floor: the least deviation of a position, as a share of what is usual in the image.
         """
-        alarms: dict[str, np.ndarray] = {}
         count: dict[str, float] = {}
         first: dict[str, np.ndarray] = {}
         second: dict[str, np.ndarray] = {}
         for evidence in images:
             for name, values in evidence.items():
-                if name in logits:
-                    alarms[name] = alarms.get(name, 0) + _on_grid(expit(values))
-                    continue
                 exact = values.astype(np.float64)
                 once = exact if per_pixel else np.asarray(exact.mean())
                 twice = np.square(exact) if per_pixel else np.asarray(np.square(exact).mean())
                 count[name] = count.get(name, 0) + 1
                 first[name] = first.get(name, 0) + once
                 second[name] = second.get(name, 0) + twice
-        tensors = {f"{name}.doubt": _doubt(shares) for name, shares in alarms.items()}
+        tensors: dict[str, Tensor] = {}
         for name, n in count.items():
             mean = first[name] / n
             if per_pixel:
@@ -101,38 +91,18 @@ class Statistics:
 
     def measured(self, name: str) -> bool:
         """Whether there is all that `standardise` needs of an evidence."""
-        if f"{name}.doubt" in self.tensors:
-            doubt = self.tensors[f"{name}.doubt"]
-            return doubt.shape == (CELLS, CELLS) and bool(torch.isfinite(doubt).all())
         mean, deviation = (self.tensors.get(f"{name}.{what}") for what in ("mean", "deviation"))
         if mean is None or deviation is None or mean.shape != deviation.shape:
             return False
         return mean.ndim in (0, 2) and mean.numel() > 0 and bool((deviation > 0).all())
 
     def standardise(self, name: str, values: np.ndarray) -> np.ndarray:
-        """(values - mean) / deviation, for a map [h, w] of any size; logits - doubt."""
-        if f"{name}.doubt" in self.tensors:
-            doubt = self.tensors[f"{name}.doubt"].numpy()
-            return values - cv2.resize(doubt, values.shape[::-1])
+        """(values - mean) / deviation, for a map [h, w] of any size."""
         mean = self.tensors[f"{name}.mean"].numpy()
         deviation = self.tensors[f"{name}.deviation"].numpy()
         if mean.ndim and mean.shape != values.shape:
             mean, deviation = (cv2.resize(m, values.shape[::-1]) for m in (mean, deviation))
         return (values - mean) / deviation
-
-
-def _on_grid(values: np.ndarray) -> np.ndarray:
-    return cv2.resize(values, (CELLS, CELLS), interpolation=cv2.INTER_AREA).astype(np.float64)
-
-
-def _doubt(alarms: np.ndarray) -> Tensor:
-    """The logarithm of how much more frequent false alarms are in a cell than in most cells.
-
-    By Bayes' rule a logit is to be lowered by that much there, for defects that are as likely
-    everywhere. Where alarms are rarer, it counts as it is.
-    """
-    odds = alarms / max(float(np.median(alarms)), 1e-12)
-    return torch.as_tensor(np.log(np.maximum(odds, 1)), dtype=torch.float32)
 
 
 def blur(values: np.ndarray, sigma: float) -> np.ndarray:
@@ -171,15 +141,10 @@ def judge(
 
 
 def pool(heatmap: np.ndarray, settings: ScoreSettings) -> float:
-    """Mean of the hottest `top_share` of the pixels, at least one; of several shares, the mean."""
-    share = settings.top_share
-    shares = share if isinstance(share, list) else [share]
-    counts = sorted((max(1, round(one * heatmap.size)) for one in shares), reverse=True)
-    hottest, means = heatmap.ravel(), []
-    for count in counts:
-        hottest = np.partition(hottest, hottest.size - count)[-count:]
-        means.append(hottest.mean(dtype=np.float64))
-    return float(np.mean(means))
+    """Mean of the hottest `top_share` of the pixels, at least one."""
+    count = max(1, round(settings.top_share * heatmap.size))
+    hottest = np.partition(heatmap.ravel(), heatmap.size - count)[-count:]
+    return float(hottest.mean(dtype=np.float64))
 
 
 def find_regions(heatmap: np.ndarray, threshold: float) -> list[Region]:

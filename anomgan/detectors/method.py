@@ -43,8 +43,6 @@ class Method(ABC):
     profile: ClassVar[Profile]
     searches: ClassVar[bool] = False
     """Whether it searches with gradients for each image, which no exported graph can."""
-    logits: ClassVar[frozenset[str]] = frozenset()
-    """Evidence that is a logit, which is standardised as such."""
     settings: Settings
     device: torch.device
     networks: nn.ModuleDict

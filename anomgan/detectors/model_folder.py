@@ -12,10 +12,10 @@ from anomgan.config import Settings
 from anomgan.data.prepare import Preparation
 from anomgan.data.usual import Usual
 from anomgan.detectors.calibration import Calibration
+from anomgan.detectors.earlier import current_settings
 from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.heatmaps import Statistics
 from anomgan.errors import ModelError
-from anomgan.generators.loading import without_union
 from anomgan.model_files import (
     CALIBRATION,
     RESTORE,
@@ -77,7 +77,7 @@ class StoredModel:
                 detector=str(card["detector"]),
                 version=str(card["version"]),
                 created=str(card["created"]),
-                settings=without_union(card["settings"]),
+                settings=current_settings(card, folder),
                 preparation=Preparation.from_dict(card["preparation"]),
                 calibration=Calibration.from_dict(card["calibration"]),
                 usual=None if usual is None else Usual.from_dict(usual),

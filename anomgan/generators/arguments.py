@@ -23,9 +23,7 @@ class ViewOptions(TypedDict, total=False):
 
     kind: Literal["whole", "patch"]
     size: int
-    scales: int
     flip: bool
-    flip_vertical: bool
 
 
 class TrainingOptions(TypedDict, total=False):
@@ -38,7 +36,6 @@ class TrainingOptions(TypedDict, total=False):
     beta1: float | None
     beta2: float | None
     decay_from: float
-    accumulate: int
     precision: Literal["auto", "float32", "bfloat16"]
     ema: float
     checkpoint_minutes: float
@@ -49,7 +46,6 @@ class LatentOptions(TypedDict, total=False):
 
     latent_dim: int
     features: int
-    augment: bool
 
 
 class GANOptions(LatentOptions, total=False):

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from anomgan.config import Section, TrainingSettings
 from anomgan.errors import SettingsError
-from anomgan.networks.augment import augment
 from anomgan.networks.pointwise import PointwiseDiscriminator, PointwiseNetwork
 from anomgan.training.recipe import Recipe
 
@@ -23,11 +22,6 @@ class LatentSettings(Section):
         ge=1,
         le=1024,
         description="feature maps after the first layer; in feature space, units of hidden layers",
-    )
-    augment: bool = Field(
-        False,
-        description="augment all images that the discriminator sees (colour, translation, "
-        "cutout); for training on few images",
     )
 
 
@@ -102,13 +96,9 @@ class LatentGAN(Recipe):
         """Feature maps of a hidden layer of the discriminator; -1 is the last, 0 the first."""
         return self.networks["discriminator"](x, layer)[1]
 
-    def shown(self, x: Tensor) -> Tensor:
-        """Images as the discriminator sees them, real or generated: augmented if that is set."""
-        return augment(x) if self.settings.augment else x
-
     def judge(self, x: Tensor) -> Tensor:
-        """Output of the discriminator for images [N, C, H, W], augmented if that is set."""
-        return self.networks["discriminator"](self.shown(x))[0]
+        """Output of the discriminator for images [N, C, H, W]."""
+        return self.networks["discriminator"](x)[0]
 
     def draw(self, count: int, like: Tensor) -> Tensor:
         """Latent vectors [count, latent_dim] from N(0, 1), on the device of `like`."""

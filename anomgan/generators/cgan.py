@@ -18,7 +18,6 @@ from anomgan.data.labels import LabelSet
 from anomgan.errors import SettingsError
 from anomgan.generators.base import LatentSettings
 from anomgan.losses import discriminator_matching, generator_non_saturating
-from anomgan.networks.augment import augment
 from anomgan.networks.conditional import ConditionalDiscriminator, ConditionalGenerator, Told
 from anomgan.training.recipe import Adam, Recipe, Update
 
@@ -102,8 +101,8 @@ class CGAN(Recipe):
         return self.networks["generator"](z, c)
 
     def judge(self, x: Tensor, c: Tensor) -> Tensor:
-        """Logits [N, 1] of images and labels; images are augmented if that is set."""
-        return self.networks["discriminator"](augment(x) if self.settings.augment else x, c)
+        """Logits [N, 1] of images and labels."""
+        return self.networks["discriminator"](x, c)
 
     def mislabel(self, c: Tensor) -> Tensor:
         """Wrong labels [N, K]: another class, or one attribute flipped."""

@@ -56,19 +56,6 @@ class SearchSettings(Section):
 
 
 @dataclass
-class Trajectory:
-    """The paths of all candidates; a candidate that has stopped keeps its last values.
-
-    Attributes:
-        loss: [N, restarts, steps], on the CPU.
-        code: [N, restarts, steps, D], on the CPU; `gan.decode` shows what it looks like.
-    """
-
-    loss: Tensor
-    code: Tensor
-
-
-@dataclass
 class Found:
     """What a search found for N images.
 
@@ -76,13 +63,11 @@ class Found:
         code: codes [N, D] of the best candidate of each image.
         loss: their losses [N], equation 5: the anomaly score A(x) of equation 6.
         steps: steps [N] that were spent until the best candidate stopped.
-        trajectory: the path of the search, if it was recorded.
     """
 
     code: Tensor
     loss: Tensor
     steps: Tensor
-    trajectory: Trajectory | None = None
 
 
 def search_loss(
@@ -116,7 +101,6 @@ def search(
     settings: SearchSettings,
     *,
     start: Tensor | None = None,
-    record: bool = False,
 ) -> Found:
     """Find a code for each image, by Adam from several starting points.
 
@@ -128,7 +112,6 @@ def search(
         x: images [N, C, H, W] in [-1, 1].
         settings: budget of the search.
         start: first starting point of each image, a code [N, D], from an encoder.
-        record: keep the trajectory of every candidate in memory.
     """
     images = max(1, settings.chunk // settings.restarts)
     parts = []
@@ -136,22 +119,16 @@ def search(
         some = slice(first, first + images)
         begin = None if start is None else start[some]
         with torch.inference_mode(False), torch.enable_grad():
-            parts.append(_search_chunk(gan, x[some].clone(), settings, begin, record))
-    found = Found(
+            parts.append(_search_chunk(gan, x[some].clone(), settings, begin))
+    return Found(
         torch.cat([part.code for part in parts]),
         torch.cat([part.loss for part in parts]),
         torch.cat([part.steps for part in parts]),
     )
-    if record:
-        ways = [part.trajectory for part in parts if part.trajectory]
-        found.trajectory = Trajectory(
-            torch.cat([way.loss for way in ways]), torch.cat([way.code for way in ways])
-        )
-    return found
 
 
 def _search_chunk(
-    gan: LatentGAN, x: Tensor, settings: SearchSettings, start: Tensor | None, record: bool
+    gan: LatentGAN, x: Tensor, settings: SearchSettings, start: Tensor | None
 ) -> Found:
     count, restarts = len(x), settings.restarts
     code = _starting_points(gan, count, settings, start, x)
@@ -162,7 +139,6 @@ def _search_chunk(
     progress_at, mark = torch.zeros_like(spent), best.clone()
     going = torch.arange(len(code), device=x.device)
     moments = _Moments(code)
-    last_loss, visited = torch.zeros_like(best), []
     for step in range(settings.steps):
         owner = going // restarts
         here = code[going].requires_grad_()
@@ -174,32 +150,13 @@ def _search_chunk(
         progress = loss < mark[going] * (1 - settings.tolerance)
         mark[going[progress]], progress_at[going[progress]] = loss[progress], step
         spent[going] = step + 1
-        if record:
-            last_loss[going] = loss
-            visited.append((last_loss.cpu().clone(), code.cpu().clone()))
         code[going] += moments.move(going, gradient, settings.learning_rate)
         if settings.patience:
             going = going[step - progress_at[going] < settings.patience]
             if not len(going):
                 break
     winner = best.view(count, restarts).argmin(1) + torch.arange(count, device=x.device) * restarts
-    return Found(
-        best_code[winner],
-        best[winner],
-        spent[winner],
-        _trajectory(visited, count, settings) if record else None,
-    )
-
-
-def _trajectory(
-    visited: list[tuple[Tensor, Tensor]], count: int, settings: SearchSettings
-) -> Trajectory:
-    visited = visited + visited[-1:] * (settings.steps - len(visited))
-    loss, code = (torch.stack(values, 1) for values in zip(*visited, strict=True))
-    return Trajectory(
-        loss.view(count, settings.restarts, -1),
-        code.view(count, settings.restarts, settings.steps, -1),
-    )
+    return Found(best_code[winner], best[winner], spent[winner])
 
 
 def _starting_points(

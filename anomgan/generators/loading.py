@@ -14,6 +14,7 @@ from anomgan.generators.trained import GeneratorSettings, TrainedGenerator, reci
 from anomgan.generators.trained_gan import TrainedGAN
 from anomgan.generators.trained_translator import TrainedTranslator
 from anomgan.generators.translator import Translator
+from anomgan.idle import drop_idle
 from anomgan.machine.device import choose_device
 from anomgan.model_files import CARD, RESTORE, check_weights, read_folder
 
@@ -22,6 +23,8 @@ UNION = frozenset(
     + ("gradient_penalty", "mapping_layers", "style_mixing", "r1")
 )
 """Keys that the first models store for each of the five methods, whichever of them uses them."""
+GONE = frozenset(("view.scales", "view.flip_vertical", "training.accumulate", "network.augment"))
+"""Keys of earlier versions that decide nothing after training."""
 
 
 def load_generator(folder: Path | str, device: str = "auto") -> TrainedGenerator:
@@ -34,7 +37,7 @@ def load_generator(folder: Path | str, device: str = "auto") -> TrainedGenerator
     if "generator" not in card:
         raise ModelError(f"{folder} holds a {card.get('detector', 'damaged')} model, no generator")
     try:
-        settings = settings_of(card["generator"]).model_validate(without_union(card["settings"]))
+        settings = settings_of(card["generator"]).model_validate(up_to_date(card["settings"]))
         preparation = Preparation.from_dict(card["preparation"])
         sets = tuple(
             LabelSet(tuple(one["names"]), bool(one["exclusive"])) for one in card["labels"]
@@ -51,12 +54,12 @@ def load_generator(folder: Path | str, device: str = "auto") -> TrainedGenerator
     return model
 
 
-def without_union(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Stored settings of a generator, or of a detector with one, without `UNION`'s foreign keys.
+def up_to_date(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Stored settings of a model without the keys in `GONE`, and without `UNION`'s foreign ones.
 
     For models alone: in a settings file a key that the method does not use is an error.
     """
-    values = dict(settings)
+    values = drop_idle(dict(settings), GONE)
     name, network = values.get("generator"), values.get("network")
     if name in list(GENERATORS) and isinstance(network, Mapping):
         foreign = UNION - set(GENERATORS[name].settings_type.model_fields)

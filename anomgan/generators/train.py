@@ -70,14 +70,14 @@ def train_generator(
             pixels, to which images are scaled down (256); `lighting` "keep" or "flatten" ("keep");
             `lighting_radius` as a share of the image height (0.075).
         view: what the networks see of an image. `kind` "whole" or "patch" ("whole"); `size` in
-            pixels, the side of the images that are generated (64); `scales`, the number of scales
-            of patches (1); `flip` and `flip_vertical`, mirror half of the views (both False).
+            pixels, the side of the images that are generated (64); `flip`, mirror half of the views
+            (False).
         training: `steps`; `batch_size` in views; `decay_from`, the share of the steps after which
             the learning rate decays to 0; `ema`, the decay of the averaged weights. These four
             depend on the method: see `settings_of(generator)().training`. For all methods:
             `minutes`, a limit on the time (None); `learning_rate`, `beta1` and `beta2` of the
-            optimiser (None: those of the paper); `accumulate` in batches per step (1); `precision`
-            "auto", "float32" or "bfloat16" ("float32"); `checkpoint_minutes` (2).
+            optimiser (None: those of the paper); `precision` "auto", "float32" or "bfloat16"
+            ("float32"); `checkpoint_minutes` (2).
         network: sizes and losses of the method, with the keys and defaults of its settings, such
             as `WGANGPSettings`: `latent_dim`, `features` and the method's own.
         device: "auto", "cpu", "cuda" or "mps". Default "auto".

@@ -51,11 +51,9 @@ class WGANGP(LatentGAN):
         """Yield one update of the critic per batch of real views, then the generator's."""
         for real in x.chunk(self.batches_per_step):
             with torch.no_grad():
-                fake = self.shown(self.generate(self.draw(len(real), real)))
-                real = self.shown(real)
-            # The penalty is measured between images as the critic sees them.
-            estimate = critic_wasserstein(self._values(real), self._values(fake))
-            penalty = gradient_penalty(self._values, real, fake)
+                fake = self.generate(self.draw(len(real), real))
+            estimate = critic_wasserstein(self.judge(real), self.judge(fake))
+            penalty = gradient_penalty(self.judge, real, fake)
             yield Update(
                 "discriminator",
                 estimate + self.settings.gradient_penalty * penalty,
@@ -63,6 +61,3 @@ class WGANGP(LatentGAN):
             )
         loss = generator_wasserstein(self.judge(self.generate(self.draw(len(real), real))))
         yield Update("generator", loss, {"generator": loss})
-
-    def _values(self, x: Tensor) -> Tensor:
-        return self.networks["discriminator"](x)[0]

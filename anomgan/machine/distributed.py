@@ -1,8 +1,8 @@
 """Several processes that train one model together, each on its share of every batch.
 
 Gradients are averaged after each `backward`, not by DistributedDataParallel: players take turns,
-a network serves several of them, penalties differentiate gradients, and batches are accumulated.
-An average of what `backward` has left suits all of these, and is seen where it happens.
+a network serves several of them, and penalties differentiate gradients. An average of what
+`backward` has left suits all of these, and is seen where it happens.
 """
 
 import os

@@ -231,29 +231,18 @@ class Trainer:
         return min(1.0, share)
 
     def _updates(self) -> Iterator[tuple[Update, bool]]:
-        """Let the recipe do one step; says of each update if the player learnt from it.
-
-        Where gradients are added up, each batch is a run of its own through the recipe's step;
-        they keep pace with each other, and weights change when the last one has added its own.
-        """
-        count = self.settings.accumulate
+        """Let the recipe do one step; says of each update if the player learnt from it."""
         self._seed_step(self.state.step)
-        batches = (self._batch(self.state.step * count + part) for part in range(count))
-        passes = [self.recipe.step(*batch) for batch in batches]
+        running = self.recipe.step(*self._batch(self.state.step))
         while True:
-            changing: list[optim.Optimizer] = []
-            for running in passes:
-                with self._precision():
-                    update = next(running, None)
-                if update is None:
-                    return
-                if self._learns(update):
-                    changing = self._add_gradients(update)
-            average_(w.grad for w in _weights(changing) if w.grad is not None)
-            for optimizer in changing:
-                optimizer.step()
-                optimizer.zero_grad()  # or they would take memory beside the next activations
-            yield update, bool(changing)
+            with self._precision():
+                update = next(running, None)
+            if update is None:
+                return
+            learns = self._learns(update)
+            if learns:
+                self._learn(update)
+            yield update, learns
 
     def _seed_step(self, step: int) -> None:
         """Seed what the recipe draws in a step: something else in each process."""
@@ -276,11 +265,14 @@ class Trainer:
             )
         )
 
-    def _add_gradients(self, update: Update) -> list[optim.Optimizer]:
+    def _learn(self, update: Update) -> None:
         optimizers = [self.optimizers[name] for name in self.recipe.players[update.player]]
         # Only this player's weights: gradients for its opponent would be computed for nothing.
-        (update.loss / self.settings.accumulate).backward(inputs=_weights(optimizers))
-        return optimizers
+        update.loss.backward(inputs=_weights(optimizers))
+        average_(w.grad for w in _weights(optimizers) if w.grad is not None)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()  # or they would take memory beside the next activations
 
     def _pass(self, step: int) -> None:
         """Run the recipe on the batch of a step; nothing is learnt."""

@@ -176,7 +176,6 @@ ENCODER = ["--set", "encoder.steps=2", "--set", "encoder.features=4"]
 @pytest.mark.parametrize(
     ("detector", "more"),
     [
-        ("restoration", []),
         ("ganomaly", []),
         ("egbad", []),
         ("f-anogan", ENCODER),
@@ -255,7 +254,7 @@ def test_backbones_are_listed_with_their_licence(run):
 def test_detectors_are_listed_with_their_cost(run):
     code, out, _ = run("detectors")
     assert code == 0
-    for word in ("anogan", "egbad", "f-anogan", "ganomaly", "restoration", "costs"):
+    for word in ("anogan", "egbad", "f-anogan", "ganomaly", "costs"):
         assert word in out
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from conftest import TINY
 
-from anomgan import EGBAD, AnoGAN, FAnoGAN, GANomaly, Restoration
+from anomgan import EGBAD, AnoGAN, FAnoGAN, GANomaly
 from anomgan.data.decode import read_image
 from anomgan.data.flange import DEFECTS, write_line
 from anomgan.data.folders import list_images
@@ -206,7 +206,7 @@ def test_devices_are_checked():
         GANomaly(device="gpu")
 
 
-@pytest.mark.parametrize("method", [GANomaly, EGBAD, FAnoGAN, AnoGAN, Restoration])
+@pytest.mark.parametrize("method", [GANomaly, EGBAD, FAnoGAN, AnoGAN])
 @pytest.mark.parametrize("channels", ["auto", "rgb"])
 def test_networks_that_cannot_be_built_are_found_before_images_are_read(
     method, channels, parts, monkeypatch

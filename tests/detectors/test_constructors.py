@@ -73,10 +73,10 @@ def test_a_misspelt_name_is_refused_by_a_call_and_explained_by_settings():
 
 
 RIGHT = """
-from anomgan import GANomaly, Restoration, load
+from anomgan import GANomaly, load
 made = GANomaly(space="features", training={"steps": 3000}, backbone={"stages": [1, 2]})
 score: float = made.fit("ok/").score("part.png").score
-restored = Restoration(view={"size": 64}, score={"top_share": [0.1, 0.2]})
+on_pixels = GANomaly(view={"size": 64}, score={"top_share": 0.1})
 verdicts = load("model").predict(["part.png"])
 """
 WRONG = {
@@ -84,7 +84,7 @@ WRONG = {
     'GANomaly(training={"step": 3})': 'Argument "training"',
     'GANomaly(training={"steps": "3"})': 'Argument "training"',
     'GANomaly(space="pixel")': '"space"',
-    "Restoration(backbone={})": 'Unexpected keyword argument "backbone"',
+    "GANomaly(search={})": 'Unexpected keyword argument "search"',
     "GANomaly(device=0)": '"device"',
 }
 

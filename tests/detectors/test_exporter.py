@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import TINY
 
-from anomgan import AnoGAN, GANomaly, Inspector, Restoration, load
+from anomgan import AnoGAN, GANomaly, Inspector, load
 from anomgan.detectors import METHODS, exporter
 from anomgan.detectors.exporter import Agreement, compare, export_model
 from anomgan.errors import InputError, ModelError
@@ -18,10 +18,9 @@ EXPORTABLE = [name for name, method in METHODS.items() if not method.searches]
 
 @pytest.fixture(scope="module")
 def patches(line, tmp_path_factory):
-    """The folder of a model of the default detector that sees patches of parts, at two scales."""
+    """The folder of a model that sees patches of parts."""
     folder = tmp_path_factory.mktemp("patches") / "model"
-    settings = TINY | SHORT | {"view": {"size": 32, "scales": 2}}
-    Restoration(device="cpu", **settings).fit(line / "train" / "good").save(folder)
+    GANomaly(device="cpu", **TINY | SHORT).fit(line / "train" / "good").save(folder)
     return folder
 
 
@@ -125,7 +124,7 @@ def test_the_file_says_all_that_is_done_outside_the_graph(files, patches):
     folder_card = json.loads((patches / "model.json").read_text())
     folder_card.pop("card_sha256")  # the seal of the file takes its place
     assert card.items() >= folder_card.items()
-    assert card["graph"] == {"maps": ["reconstruction", "fake"], "stride": 32, "grid": None}
+    assert card["graph"] == {"maps": ["reconstruction", "latent"], "stride": 8, "grid": None}
     assert card["threshold"] == load(patches).score(np.zeros((96, 96), np.uint8)).threshold
 
 

@@ -121,7 +121,7 @@ def test_the_network_is_of_the_chosen_generator(kind, critic_steps, space, gener
 def test_settings_of_another_generator_are_refused_with_those_that_are_known():
     with pytest.raises(SettingsError) as caught:
         build_settings(FAnoGANSettings, {"generator": "dcgan", "network": {"clip": 0.1}})
-    known = "known here: latent_dim, features, augment, spectral_norm"
+    known = "known here: latent_dim, features, spectral_norm"
     assert f"network.clip = 0.1: dcgan does not use it ({known})" in str(caught.value)
     with pytest.raises(SettingsError, match="generator = 'gun': input should be 'gan', 'dcgan'"):
         build_settings(FAnoGANSettings, {"generator": "gun", "network": {"clip": 0.1}})

@@ -12,11 +12,12 @@ from safetensors.torch import save_file
 from sklearn.metrics import roc_auc_score
 from torch.nn import functional as F
 
-from anomgan import EGBAD, AnoGAN, FAnoGAN, GANomaly, Restoration, load
+from anomgan import EGBAD, AnoGAN, FAnoGAN, GANomaly, load
 from anomgan.config import BackboneSettings
 from anomgan.data.store import ImageStore
 from anomgan.data.views import to_network
 from anomgan.detectors import feature_space
+from anomgan.detectors.baselines import Principal
 from anomgan.detectors.feature_space import (
     FeatureSpace,
     Grid,
@@ -249,8 +250,8 @@ def test_a_misspelt_backbone_is_answered_by_names_that_are_near(monkeypatch):
 
 
 def test_a_method_that_knows_pixels_alone_says_so():
-    with pytest.raises(SettingsError, match="restoration knows pixels alone"):
-        _detector(Restoration)
+    with pytest.raises(SettingsError, match="pca knows pixels alone"):
+        _detector(Principal)
 
 
 @given(

@@ -33,23 +33,6 @@ def test_statistics_per_pixel_know_where_normal_images_are_restless(rng):
     assert statistics.image_shape == (60, 60)
 
 
-def test_logits_count_less_where_good_parts_raise_alarms(rng):
-    def logits():
-        values = np.full((64, 96), -4, np.float32)
-        values[:16, :24] = 0  # a corner that is half believed, in relative positions
-        return values
-
-    statistics = Statistics.measure([{"fake": logits()}] * 5, True, logits={"fake"})
-    lowered = logits() - statistics.standardise("fake", logits())
-    odds = (1 / (1 + np.exp(0))) / (1 / (1 + np.exp(4)))
-    assert lowered[4, 4] == pytest.approx(np.log(odds), abs=1e-3)
-    assert abs(lowered[32:, 48:]).max() < 1e-3, "elsewhere they count as they are"
-    larger = np.zeros((128, 40), np.float32)
-    assert statistics.standardise("fake", larger)[4, 2] == pytest.approx(-np.log(odds), abs=1e-3)
-    assert statistics.measured("fake") and not statistics.measured("residual")
-    assert statistics.image_shape is None, "the grid of places says nothing of the images"
-
-
 def test_only_what_is_asked_of_the_difference_is_worked_out(rng):
     prepared = rng.integers(0, 256, (20, 30, 1), dtype=np.uint8)
     rebuilt = rng.uniform(-1, 1, (20, 30, 1)).astype(np.float32)
@@ -79,18 +62,10 @@ def test_pooling_is_the_mean_of_the_hottest_share(share, expected):
     assert pool(heatmap, ScoreSettings(top_share=share)) == pytest.approx(expected)
 
 
-def test_pooling_over_several_shares_is_the_mean_of_the_means(rng):
-    heatmap = rng.permutation(100).reshape(10, 10).astype(np.float32)
-    assert pool(heatmap, ScoreSettings(top_share=[0.1, 0.01, 1.0])) == pytest.approx(
-        (94.5 + 99 + 49.5) / 3
-    )
-
-
-@pytest.mark.parametrize("share", [0.01, [0.01, 0.2]])
-def test_a_score_above_the_threshold_always_has_a_region(rng, share):
+def test_a_score_above_the_threshold_always_has_a_region(rng):
     for _ in range(20):
         heatmap = rng.normal(size=(30, 30)).astype(np.float32)
-        score = pool(heatmap, ScoreSettings(top_share=share))
+        score = pool(heatmap, ScoreSettings(top_share=0.01))
         assert find_regions(heatmap, score - 1e-3)
 
 

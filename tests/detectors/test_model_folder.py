@@ -12,6 +12,7 @@ from conftest import TINY
 from safetensors.torch import load_file, save
 
 from anomgan import GANomaly, load
+from anomgan.cli.info import model_card
 from anomgan.data.folders import list_images
 from anomgan.errors import InputError, ModelError
 from anomgan.model_files import card_checksum
@@ -148,6 +149,27 @@ def test_newer_formats_and_unknown_detectors_are_refused(folder):
         load(folder)
     change(folder, format_version=1, detector="oracle")
     with pytest.raises(ModelError, match="oracle model.*ganomaly"):
+        load(folder)
+
+
+def test_a_model_of_a_detector_that_is_gone_says_what_to_do(folder):
+    card = read_card(folder)
+    card["settings"] = {"detector": "restoration", "view": {"scales": 2}}
+    seal(folder, card | {"detector": "restoration"})
+    for read in (load, model_card):
+        with pytest.raises(ModelError, match="restoration, which has been removed; fit again"):
+            read(folder)
+
+
+def test_settings_of_earlier_versions_are_dropped_or_refused(fitted, folder):
+    card = read_card(folder)
+    card["settings"]["training"]["accumulate"] = 4
+    card["settings"]["view"] |= {"scales": 1, "flip_vertical": True}
+    seal(folder, card)
+    assert load(folder, device="cpu").settings == fitted.settings
+    card["settings"]["view"]["scales"] = 3
+    seal(folder, card)
+    with pytest.raises(ModelError, match=r"fitted with view.scales = 3, .*; fit again"):
         load(folder)
 
 

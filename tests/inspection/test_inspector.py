@@ -9,7 +9,7 @@ import pytest
 import torch
 from conftest import TINY
 
-from anomgan import AnomganError, Inspector, Restoration, load
+from anomgan import AnomganError, GANomaly, Inspector, load
 from anomgan.detectors import METHODS
 from anomgan.errors import InputError, ModelError, SettingsError, TimeLimitError
 
@@ -35,13 +35,13 @@ def test_an_inspector_says_what_the_model_says(models, images, name):
 def test_patches_may_have_any_size(line, tmp_path, size):
     short = {"training": {"steps": 2, "batch_size": 8}, "network": {"features": 4}}
     settings = TINY | short | {"view": {"size": size}}
-    Restoration(device="cpu", **settings).fit(line / "train" / "good").save(tmp_path / "model")
+    GANomaly(device="cpu", **settings).fit(line / "train" / "good").save(tmp_path / "model")
     frame = np.zeros((96, 96), np.uint8)
     with Inspector.load(tmp_path / "model", "cpu") as inspector:
         assert inspector.inspect(frame).heatmap.shape == frame.shape
 
 
-@pytest.mark.parametrize("name", ["anogan", "restoration"])
+@pytest.mark.parametrize("name", ["anogan", "ganomaly"])
 def test_threads_get_the_results_of_one_thread(models, images, name):
     with Inspector.load(models(name), "cpu", threads=1) as inspector:
         expected = [inspector.inspect(image).score for image in images[1]]

@@ -4,13 +4,11 @@ from torch import nn
 
 from anomgan.networks.dcgan import Decoder, Discriminator, Encoder
 from anomgan.networks.folding import fold_batch_norms
-from anomgan.networks.unet import UNet
 
 
 @pytest.mark.parametrize(
     ("network", "x"),
     [
-        (UNet(3, 1, 4), torch.randn(2, 3, 64, 32)),
         (Encoder(32, 1, 6, 4, "map"), torch.randn(2, 1, 64, 32)),
         (Decoder(32, 3, 6, 4), torch.randn(2, 6, 1, 1)),
         (Discriminator(32, 1, 4), torch.randn(2, 1, 32, 32)),

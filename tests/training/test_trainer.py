@@ -244,27 +244,6 @@ def test_two_players_of_one_network_share_its_optimiser_and_each_network_has_its
         assert torch.allclose(weight, expected[name], rtol=0, atol=1e-7), name
 
 
-def test_two_accumulated_batches_are_one_of_twice_the_size():
-    def twice(step):
-        return [torch.cat([batches(2 * step)[0], batches(2 * step + 1)[0]])]
-
-    values = {"steps": 20, "ema": 0.0, "learning_rate": 0.01}
-    parts = trainer(toy=Plain(), accumulate=2, **values)
-    whole = Trainer(Plain(), twice, TrainingSettings(**values), device=CPU)
-    start, once = weights(parts), trainer(toy=Plain(), **values)
-    for run in (parts, whole, once):
-        run.run()
-    for name, weight in weights(parts).items():
-        assert torch.allclose(weight, weights(whole)[name], atol=1e-4), name
-        assert not torch.allclose(weight, weights(once)[name], atol=1e-3), name
-        assert not torch.allclose(weight, start[name], atol=1e-2), name
-    # Adam forgives gradients of another length; weight decay would not.
-    for name, optimizer in parts.optimizers.items():
-        moments = (o.state.values() for o in (optimizer, whole.optimizers[name]))
-        for one, other in zip(*moments):
-            assert torch.allclose(one["exp_avg"], other["exp_avg"], rtol=1e-2, atol=1e-4)
-
-
 @pytest.mark.parametrize(
     ("decay_from", "expected"),
     [
@@ -285,12 +264,12 @@ def test_the_step_size_falls_to_0_along_a_line_where_it_is_to(decay_from, expect
 
 @pytest.mark.parametrize("kind", [Toy, Remembering])
 def test_a_resumed_run_has_its_step_size_and_its_memory(tmp_path, kind):
-    settings = {"decay_from": 0.5, "accumulate": 2, "ema": 0.0}
+    settings = {"decay_from": 0.5, "ema": 0.0}
     whole = trainer(toy=kind(), **settings)
     whole.run()
     path = tmp_path / "checkpoint.safetensors"
     with pytest.raises(Interrupted):
-        trainer(path, kind(stop_at=67), **settings).run()
+        trainer(path, kind(stop_at=33), **settings).run()
     resumed = trainer(path, kind(), **settings)
     resumed.run(resume=True)
     assert_same(weights(whole), weights(resumed))
