@@ -173,6 +173,13 @@ class ScoreSettings(Section):
     top_share: float = Field(
         0.002, gt=0, le=1, description="share of the hottest pixels whose mean is the score"
     )
+    background: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="the value below which this share of the map lies is taken off all of it: an "
+        "image that is rebuilt worse all over has no defect. None: nothing is",
+    )
     precision: Literal["float32", "bfloat16"] = Field(
         "float32",
         description="of the networks when they score; bfloat16 (mixed precision) is faster where "

@@ -160,6 +160,7 @@ class ScoreOptions(TypedDict, total=False):
     standardise: bool
     smooth: float
     top_share: float
+    background: float | None
     precision: Literal["float32", "bfloat16"]
 
 

@@ -87,6 +87,7 @@ class GANomalySettings(Settings):
         "training": {"steps": 1000},
         "network": {"features": 512, "latent_dim": 64},
         "loss": {"discriminator_floor": 0.0},
+        "score": {"background": 0.25},
         "weights": {"latent": 0.0},
         "heatmap_weights": {"latent": 0.0},
     }

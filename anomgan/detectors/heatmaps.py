@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from anomgan.config import ScoreSettings, Settings
+from anomgan.config import ScoreSettings, Settings, Weights
 
 Evidence = dict[str, np.ndarray]
 """Named maps [h, w] of one prepared image, higher is more anomalous."""
@@ -131,13 +131,20 @@ def judge(
     settings: Settings, evidence: Evidence, statistics: Statistics
 ) -> tuple[float, np.ndarray]:
     """Image score and heatmap [h, w] from the evidence of one image."""
-    standardise = settings.score.standardise
-    total = combine(evidence, settings.weights.as_dict(), statistics, standardise)
+    total = _total(evidence, settings.weights, statistics, settings.score)
     score = pool(total, settings.score)
     if settings.heatmap_weights == settings.weights:
         return score, total
-    weights = settings.heatmap_weights.as_dict()
-    return score, combine(evidence, weights, statistics, standardise)
+    return score, _total(evidence, settings.heatmap_weights, statistics, settings.score)
+
+
+def _total(
+    evidence: Evidence, weights: Weights, statistics: Statistics, settings: ScoreSettings
+) -> np.ndarray:
+    total = combine(evidence, weights.as_dict(), statistics, settings.standardise)
+    if settings.background is None:
+        return total
+    return total - np.quantile(total, settings.background).astype(np.float32)
 
 
 def pool(heatmap: np.ndarray, settings: ScoreSettings) -> float:

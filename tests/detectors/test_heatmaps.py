@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
 
-from anomgan.config import ScoreSettings
+from anomgan.config import ScoreSettings, build_settings
 from anomgan.detectors.evidence import compare, contrast_map, residual_map
+from anomgan.detectors.ganomaly import GANomalySettings
 from anomgan.detectors.heatmaps import (
     Statistics,
     combine,
     find_regions,
+    judge,
     pool,
 )
 
@@ -96,3 +98,17 @@ def test_contrast_counts_a_residual_against_its_surroundings():
     assert residual[50, 50] < residual[50, 150]
     assert contrast[50, 50] > contrast[50, 150]
     assert contrast[150, 150] < 1.0
+
+
+def test_an_image_that_is_rebuilt_worse_all_over_scores_as_any_other(rng):
+    score = {"standardise": False, "background": 0.25, "top_share": 0.01}
+    weights = {"squared": 1.0, "residual": 0.0, "contrast": 0.0, "latent": 0.0}
+    settings = build_settings(
+        GANomalySettings, {"score": score, "weights": weights, "heatmap_weights": weights}
+    )
+    calm = rng.random((40, 40)).astype(np.float32)
+    defect = calm.copy()
+    defect[:5, :5] += 3
+    found = [judge(settings, {"squared": m}, Statistics({}))[0] for m in (calm, calm + 7, defect)]
+    assert found[0] == pytest.approx(found[1], abs=1e-4)
+    assert found[2] > found[0] + 2
