@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from study import RESULTS, ROOT
 
-from anomgan.config import read_toml
+from anomgan.config_files import read_toml
 from anomgan.evaluation.classifier import Classifier, load_classifier, train_classifier
 from anomgan.evaluation.feature_networks import Images
 from anomgan.evaluation.records import append_record, environment

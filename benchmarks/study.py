@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from anomgan.config import merge, read_toml
+from anomgan.config import merge
+from anomgan.config_files import read_toml
 from anomgan.detectors import METHODS
 from anomgan.detectors.base import Detector
 from anomgan.evaluation.benchmark import Contender, contenders, plan, run_benchmark

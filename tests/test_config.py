@@ -4,14 +4,8 @@ import pytest
 from conftest import ROOT
 
 import anomgan
-from anomgan.config import (
-    build_settings,
-    find_config,
-    merge,
-    parse_assignments,
-    read_toml,
-    without_idle,
-)
+from anomgan.config import build_settings, merge, without_idle
+from anomgan.config_files import find_config, parse_assignments, read_toml
 from anomgan.detectors import DETECTORS, METHODS
 from anomgan.detectors.ganomaly import GANomalySettings
 from anomgan.errors import SettingsError

@@ -11,7 +11,7 @@ import typer
 from conftest import ROOT
 
 from anomgan.cli.app import app
-from anomgan.config import find_config
+from anomgan.config_files import find_config
 from anomgan.evaluation.tables import fill_tables
 
 PAGES = [*tables.PAGES, ROOT / "CONTRIBUTING.md"]

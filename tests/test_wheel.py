@@ -27,7 +27,7 @@ def test_the_wheel_holds_the_settings_files_and_says_that_it_is_typed(wheel):
 
 def test_an_installed_package_finds_its_settings_files_by_name(wheel, tmp_path):
     ZipFile(wheel).extractall(tmp_path)
-    code = "from anomgan.config import find_config; print(find_config('ganomaly_paper'))"
+    code = "from anomgan.config_files import find_config; print(find_config('ganomaly_paper'))"
     ran = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,

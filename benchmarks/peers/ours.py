@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from anomgan import GANomaly, Inspector
-from anomgan.config import read_toml
+from anomgan.config_files import read_toml
 from anomgan.data.decode import read_image
 from anomgan.detectors import load
 from anomgan.detectors.exporter import export_model
