@@ -147,7 +147,9 @@ class Detector(Estimator):
     def score_samples(self, images: Images) -> np.ndarray:
         """Scores by scikit-learn's convention, float64 [n]: higher is more normal.
 
-        They are those of `score` with the sign changed; comparable within one model only.
+        They are those of `score` with the sign changed; comparable within one model only. An image
+        that is anomalous for another reason than its score (see `Result.reason`) gets one beyond
+        the threshold.
 
         Args:
             images: as `fit` takes them.
@@ -158,7 +160,9 @@ class Detector(Estimator):
         """
         self._require_fitted()
         results = self.score_each(as_sources(images))
-        return np.array([-result.score for result in results], dtype=np.float64)
+        beyond = np.nextafter(-self.offset_, np.inf)
+        scores = [max(one.score, beyond) if one.reason else one.score for one in results]
+        return -np.array(scores, dtype=np.float64)
 
     def decision_function(self, images: Images) -> np.ndarray:
         """How far images are from the threshold, float64 [n]: below 0 is anomalous.
@@ -170,12 +174,9 @@ class Detector(Estimator):
     def predict(self, images: Images) -> np.ndarray:
         """1 for each normal image and -1 for each anomalous one, int64 [n], as in scikit-learn.
 
-        An image that is not like the images learnt (see `Result.reason`) is anomalous whatever its
-        `decision_function`. Takes and raises what `score_samples` does.
+        Takes and raises what `score_samples` does.
         """
-        self._require_fitted()
-        results = self.score_each(as_sources(images))
-        return np.array([-1 if result.is_anomalous else 1 for result in results], dtype=np.int64)
+        return np.where(self.decision_function(images) < 0, -1, 1)
 
     @property
     def offset_(self) -> float:
