@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from features import SETS, data_set
-from study import RESULTS, ROOT, make
+from study import MODELS, RESULTS, make
 
 from anomgan.data.public_sets import PartSet, read_mask
 from anomgan.detectors import load
@@ -19,7 +19,6 @@ from anomgan.detectors.base import Detector
 from anomgan.detectors.result import Result
 from anomgan.pictures import save_grid
 
-MODELS = ROOT / "benchmarks" / "models"
 AFTER, BEFORE = "ganomaly_features.toml", "ganomaly_parts.toml"
 HARD_SETS, HARD = ("screw", "magnetic_tile"), 10
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from study import RESULTS, ROOT
+from study import MODELS, RESULTS, ROOT
 
 from anomgan.config_files import read_toml
 from anomgan.evaluation.classifier import Classifier, load_classifier, train_classifier
@@ -15,15 +15,13 @@ from anomgan.generators import load_generator, train_generator
 from anomgan.generators.train import Images as Training
 from anomgan.generators.trained import TrainedGenerator
 from anomgan.machine.device import choose_device
-
-MODELS = ROOT / "benchmarks" / "models"
-"""Trained models, not a part of the repository; what is there is not trained again."""
+from anomgan.model_files import CARD
 
 
 def trained(study: str, config: str, images: Training, device: str) -> TrainedGenerator:
     """The generator of configs/generators/<config>.toml, trained on `images` or found trained."""
     folder = MODELS / study / config
-    if not (folder / "model.json").exists():
+    if not (folder / CARD).exists():
         work = folder.with_name(f"{config}.training")
         values = read_toml(ROOT / "configs" / "generators" / f"{config}.toml")
         model = train_generator(

@@ -12,8 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from generator_study import MODELS
-from study import RESULTS
+from study import MODELS, RESULTS
 from tiles import by_lighting, by_tile
 
 from anomgan.data.decode import read_image

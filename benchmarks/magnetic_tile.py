@@ -5,18 +5,17 @@
 Every detector with its parts settings, and the baselines.
 """
 
-from study import BASELINES, DATA, FAST, contenders, run, with_settings
+from study import BASELINES, FAST, contenders, run, with_settings
+from tiles import TABLE, TILES
 
 from anomgan.evaluation.sets import DataSet
-
-TILES = DATA / "magnetic_tile"
 
 if __name__ == "__main__":
     run(
         __doc__,
         "magnetic_tile",
         (
-            DataSet("folder", TILES, "split by folder", groups=TILES / "tiles.csv"),
+            DataSet("folder", TILES, "split by folder", groups=TABLE),
             with_settings("parts", [*FAST, "anogan"]) + contenders(BASELINES, [], [], {}),
         ),
     )

@@ -16,6 +16,8 @@ from anomgan.evaluation.sets import DataSet
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 DATA = Path(os.environ.get("ANOMGAN_DATA", ROOT.parent / "shared" / "data"))
+MODELS = ROOT / "benchmarks" / "models"
+"""Trained models, not a part of the repository; what is there is not trained again."""
 FAST = ("ganomaly", "egbad", "f_anogan")
 """The GAN detectors that score an image in one pass."""
 BASELINES = ("mean-image", "pca", "nearest", "autoencoder")

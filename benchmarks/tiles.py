@@ -9,6 +9,7 @@ from study import DATA
 from anomgan.errors import InputError
 
 TILES = DATA / "magnetic_tile"
+TABLE = TILES / "tiles.csv"
 LIGHTINGS = ("1", "2", "3", "4", "5", "6")
 
 
@@ -44,8 +45,7 @@ def mask_of(photograph: Path) -> Path:
 
 
 def _rows() -> list[dict[str, str]]:
-    table = TILES / "tiles.csv"
-    if not table.exists():
-        raise InputError(f"there is no table {table}; set ANOMGAN_DATA")
-    with table.open(newline="", encoding="utf-8") as file:
+    if not TABLE.exists():
+        raise InputError(f"there is no table {TABLE}; set ANOMGAN_DATA")
+    with TABLE.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
