@@ -67,6 +67,7 @@ def write_report(detector: Detector, evaluation: Evaluation, out: Path, title: s
             f"<p>{figures['n_test_normal']} good and {figures['n_test_anomalous']} defective "
             f"images, scored by {html.escape(detector.settings.detector)}.</p>",
             _table([(text, figure_text(figures[name])) for name, text in EXPLAINED.items()]),
+            *(f"<p>{html.escape(line)}</p>" for line in mask_lines(evaluation)),
             "<h2>By kind of defect</h2>",
             _table(kind_rows(evaluation), ("kind", "images", "called anomalous", "AUROC")),
         ]
@@ -93,6 +94,22 @@ def kind_rows(evaluation: Evaluation) -> list[tuple[str, ...]]:
         rows.append((kind, str(some.sum()), str(alarms[some].sum()), area))
     area = f"{auroc(labels, evaluation.scores):.3f}"
     return [*rows, ("all defects", str(labels.sum()), str(alarms[~good].sum()), area)]
+
+
+def mask_lines(evaluation: Evaluation) -> list[str]:
+    """How many masks were found for how many images, and what is odd about them."""
+    masks, defective = evaluation.masks, int(evaluation.labels.sum())
+    if not masks.found:
+        return [f"masks: none for {defective} defective images"]
+    lines = [f"masks: {len(masks.found)} for {defective} defective images"]
+    if masks.empty:
+        lines.append(f"masks that show no defect: {len(masks.empty)}, such as {masks.empty[0]}")
+    if masks.scaled:
+        lines.append(
+            f"masks scaled to the size of their image: {len(masks.scaled)}, such as "
+            f"{masks.scaled[0]}"
+        )
+    return lines
 
 
 def _draw(detector: Detector, evaluation: Evaluation, folder: Path) -> dict[str, Path]:

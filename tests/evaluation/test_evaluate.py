@@ -1,7 +1,9 @@
 import csv
 import json
 import re
+from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from conftest import TINY
@@ -12,7 +14,7 @@ from anomgan.data.decode import read_image
 from anomgan.data.public_sets import read_folder, read_test
 from anomgan.errors import InputError
 from anomgan.evaluation.evaluate import evaluate
-from anomgan.evaluation.report import write_report
+from anomgan.evaluation.report import mask_lines, write_report
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +79,35 @@ def test_without_defects_there_is_nothing_to_measure(detector, line):
     good = [image for image in read_test(line) if not image.is_anomalous]
     with pytest.raises(InputError, match="both needed"):
         evaluate(detector, good).figures()
+
+
+def with_mask(images, number, path, pixels):
+    """The images, the mask of one of which is another."""
+    assert cv2.imwrite(str(path), pixels)
+    return [replace(im, mask=path) if n == number else im for n, im in enumerate(images)]
+
+
+def test_empty_and_scaled_masks_are_counted_and_said(detector, line, tmp_path):
+    images = read_test(line)
+    first, second = [n for n, image in enumerate(images) if image.is_anomalous][:2]
+    images = with_mask(images, first, tmp_path / "empty.png", np.zeros((96, 96), np.uint8))
+    images = with_mask(images, second, tmp_path / "small.png", np.full((48, 48), 1, np.uint8))
+    evaluation = evaluate(detector, images)
+    defective = sum(image.is_anomalous for image in images)
+    assert mask_lines(evaluation) == [
+        f"masks: {defective} for {defective} defective images",
+        f"masks that show no defect: 1, such as {tmp_path / 'empty.png'}",
+        f"masks scaled to the size of their image: 1, such as {tmp_path / 'small.png'}",
+    ]
+    assert evaluation.pixel_auroc is not None
+
+
+def test_masks_that_are_all_empty_leave_the_figures_of_images(detector, line, tmp_path):
+    images = [image for image in read_test(line) if not image.is_anomalous or "dent" in image.kind]
+    for number, image in enumerate(images):
+        if image.is_anomalous:
+            path = tmp_path / f"{number}.png"
+            images = with_mask(images, number, path, np.zeros((96, 96), np.uint8))
+    evaluation = evaluate(detector, images)
+    assert evaluation.pixel_auroc is None and evaluation.figures()["image_auroc"] >= 0
+    assert len(evaluation.masks.empty) == len(evaluation.masks.found) > 0
