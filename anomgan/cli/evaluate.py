@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from anomgan.cli.options import DEFAULT_MODEL, Device, Groups, Model
+from anomgan.cli.say import say
 
 
 def evaluate(
@@ -51,8 +52,8 @@ def evaluate(
     evaluation = measure(detector, images, groups)
     write_report(detector, evaluation, out, str(title))
     for line in mask_lines(evaluation):
-        typer.echo(line)
+        say(line)
     for name, value in evaluation.figures().items():
         if name in EXPLAINED and value is not None:
             typer.echo(f"{EXPLAINED[name]}: {figure_text(value)}")
-    typer.echo(f"Pictures and details: {out / 'report.html'}")
+    say(f"Pictures and details: {out / 'report.html'}")

@@ -95,7 +95,8 @@ def read_normals(
         except InputError as error:
             normals.skipped.append(str(error))
             continue
-        digest.update(f"{Path(name).name} {image.shape} {image.dtype}\n".encode())
+        about = f"{Path(name).name} {image.shape} {image.dtype}\n"
+        digest.update(about.encode(errors="surrogateescape"))
         digest.update(image)
         _add(normals, image, name)
         report(number + 1)

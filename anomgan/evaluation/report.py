@@ -16,6 +16,7 @@ from anomgan.data.public_sets import read_mask
 from anomgan.detectors.base import Detector
 from anomgan.evaluation.evaluate import Evaluation
 from anomgan.machine.files import atomic_path
+from anomgan.machine.names import escaped_cell
 from anomgan.metrics.detection import auroc, average_precision, precision_recall_points, roc_points
 from anomgan.pictures import save_grid, save_histogram, save_precision_recall, save_roc
 
@@ -165,14 +166,14 @@ def _small(picture: np.ndarray) -> np.ndarray:
 
 
 def _write_scores(evaluation: Evaluation, path: Path) -> None:
-    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+    with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(("image", "kind", "score", "p_value", "verdict"))
         for number, image in enumerate(evaluation.images):
             name = number if isinstance(image.source, np.ndarray) else image.source
             verdict = "anomalous" if evaluation.alarms[number] else "ok"
             row = (evaluation.scores[number], evaluation.p_values[number], verdict)
-            table.writerow((name, image.kind, *row))
+            table.writerow((escaped_cell(str(name)), escaped_cell(image.kind), *row))
 
 
 def _table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
