@@ -11,7 +11,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from anomgan import GANomaly
 from anomgan.data.decode import read_image
-from anomgan.data.public_sets import read_folder, read_test
+from anomgan.data.folders import list_images
+from anomgan.data.public_sets import LabelledImage, read_folder, read_test
 from anomgan.errors import InputError
 from anomgan.evaluation.evaluate import evaluate
 from anomgan.evaluation.report import mask_lines, write_report
@@ -64,7 +65,9 @@ def test_a_report_is_one_file_with_all_pictures(detector, line, tmp_path):
     evaluation = evaluate(detector, read_test(line))
     write_report(detector, evaluation, out, "rendered <parts>")
     page = (out / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 6
+    bad, alarms = evaluation.labels == 1, evaluation.alarms
+    sheets = [bad & ~alarms, ~bad & alarms, bad & alarms]
+    assert page.count("data:image/png;base64,") == 3 + sum(some.any() for some in sheets)
     # The letters of a picture may spell it by chance.
     text = re.sub(r"base64,[^\"]*", "", page)
     assert "http" not in text and "rendered &lt;parts&gt;" in text
@@ -111,3 +114,25 @@ def test_masks_that_are_all_empty_leave_the_figures_of_images(detector, line, tm
     evaluation = evaluate(detector, images)
     assert evaluation.pixel_auroc is None and evaluation.figures()["image_auroc"] >= 0
     assert len(evaluation.masks.empty) == len(evaluation.masks.found) > 0
+
+
+def test_examples_are_what_their_headings_say_and_are_named(detector, line, tmp_path):
+    odd = tmp_path / "<a>\nb.png"
+    odd.write_bytes(list_images(line / "test" / "good")[0].read_bytes())
+    evaluation = evaluate(detector, [LabelledImage(odd, "good"), *read_test(line)])
+    alarms = np.zeros(len(evaluation.images), bool)
+    for missed in (False, True):
+        alarms[0] = missed  # the odd one, a good image
+        write_report(detector, replace(evaluation, alarms=alarms), tmp_path / "out", "parts")
+        page = (tmp_path / "out" / "report.html").read_text()
+        text = re.sub(r"base64,[^\"]*", "", page)
+        _, misses, false, hits = re.split("Worst misses|Worst false|Best hits", plain(text))
+        assert "There are none" in hits
+        assert misses.count("<li>") == 5 and "(5 of 12)" in misses and "/test/good/" not in misses
+        assert ("There are none" in false) is not missed
+        assert (r"&lt;a&gt;\x0ab.png</li>" in false) is missed and "/good/" not in false
+
+
+def plain(page):
+    """A page without what pictures are called for those who cannot see them."""
+    return re.sub('<img alt="[^"]*"', "<img", page)
