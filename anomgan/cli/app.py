@@ -22,6 +22,7 @@ from anomgan.cli.recalibrate import recalibrate
 from anomgan.cli.score import score
 from anomgan.cli.watch import watch
 from anomgan.errors import AnomganError
+from anomgan.machine.names import escaped
 
 app = typer.Typer(
     help="Find defects in images with GANs that have only ever seen good parts.\n\n"
@@ -65,7 +66,8 @@ def main() -> None:
     except AnomganError as error:
         number = int(os.environ.get("RANK", 0))  # of the processes that torchrun starts
         name = f"anomgan (process {number})" if number else "anomgan"
-        print(f"{name}: {error}", file=sys.stderr)
+        text = "\n".join(map(escaped, str(error).split("\n")))
+        print(f"{name}: {text}", file=sys.stderr)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # Whoever read our output has seen enough, as in `anomgan score ... | head`.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from anomgan.cli.say import say
 from anomgan.errors import InputError
 from anomgan.inspection.results_table import Row
 
@@ -30,7 +31,7 @@ class Outcome:
         for text in row.get("warnings", []):
             if text not in self.warned:
                 self.warned.add(text)
-                typer.echo(f"warning    {text}; first {row['image']}", err=True)
+                say(f"warning    {text}; first {row['image']}", err=True)
 
 
 def exit_if_failed(outcome: Outcome) -> None:

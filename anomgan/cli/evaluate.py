@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from anomgan.cli.options import DEFAULT_MODEL, Device, Groups, Model
+from anomgan.cli.say import say
 
 
 def evaluate(
@@ -21,7 +22,10 @@ def evaluate(
         Path | None, typer.Option(help="And folder of defective ones, in folders by kind or not.")
     ] = None,
     mask_dir: Annotated[
-        Path | None, typer.Option(help="And folder of their masks, named like them.")
+        Path | None,
+        typer.Option(
+            help="And folder of their masks, named like them, with _mask or _gt or without."
+        ),
     ] = None,
     groups: Groups = None,
     model: Model = DEFAULT_MODEL,
@@ -36,7 +40,7 @@ def evaluate(
     from anomgan.detectors import load
     from anomgan.errors import InputError
     from anomgan.evaluation.evaluate import evaluate as measure
-    from anomgan.evaluation.report import EXPLAINED, figure_text, write_report
+    from anomgan.evaluation.report import EXPLAINED, figure_text, mask_lines, write_report
 
     if data and not (good_dir or bad_dir or mask_dir):
         images, title = read_test(data), data
@@ -52,7 +56,9 @@ def evaluate(
             f"figures are better than those on new parts would be; evaluate on others."
         )
     write_report(detector, evaluation, out, str(title))
+    for line in mask_lines(evaluation):
+        say(line)
     for name, value in evaluation.figures().items():
         if name in EXPLAINED and value is not None:
             typer.echo(f"{EXPLAINED[name]}: {figure_text(value)}")
-    typer.echo(f"Pictures and details: {out / 'report.html'}")
+    say(f"Pictures and details: {out / 'report.html'}")

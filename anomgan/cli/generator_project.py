@@ -8,6 +8,7 @@ import typer
 
 from anomgan.cli.batch import Outcome, exit_if_failed, file_counts, targets_of
 from anomgan.cli.options import DEFAULT_GENERATOR, Device, Generator
+from anomgan.cli.say import say
 from anomgan.errors import InputError, ModelError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def project(
             some = dict(list(targets.items())[first : first + TOGETHER])
             outcome.failed += _project(trained, gan, some, settings)
             report(first + len(some))
-    typer.echo(file_counts(outcome, "projected", out))
+    say(file_counts(outcome, "projected", out))
     exit_if_failed(outcome)
 
 
@@ -72,6 +73,7 @@ def _project(
 
     from anomgan.data.views import HALF_RANGE
     from anomgan.generators.projection import project as search
+    from anomgan.machine.names import escaped
 
     views = _views(model, some)
     if views:
@@ -80,8 +82,8 @@ def _project(
         each = zip(views, x, found.rebuilt, found.error, strict=True)
         for target, before, after, error in each:
             said = f"mean difference {HALF_RANGE * error:.1f} of 255"
-            _draw(target, before, after, f"{some[target].name}: {said}")
-            typer.echo(f"{some[target]}  {said}  {target}")
+            _draw(target, before, after, f"{escaped(some[target].name)}: {said}")
+            say(f"{some[target]}  {said}  {target}")
     return len(some) - len(views)
 
 
@@ -96,7 +98,7 @@ def _views(model: "TrainedGAN", some: dict[Path, Path]) -> dict[Path, "Tensor"]:
         try:
             prepared = model.preparation(read_image(path), str(path))
         except InputError as error:
-            typer.echo(f"error      {error}")
+            say(f"error      {error}")
         else:
             views[target] = to_network(middle_view(prepared, model.settings.view.size)[None])
     return views

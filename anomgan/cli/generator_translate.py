@@ -7,6 +7,7 @@ import typer
 
 from anomgan.cli.batch import Outcome, exit_if_failed, file_counts, targets_of
 from anomgan.cli.options import DEFAULT_GENERATOR, Device, Generator
+from anomgan.cli.say import say
 from anomgan.errors import InputError
 
 Out = Annotated[
@@ -65,9 +66,9 @@ def translate(
                 )
             except InputError as error:
                 outcome.failed += 1
-                typer.echo(f"error      {error}")
+                say(f"error      {error}")
             else:
                 write_png(target, translated)
             report(done)
-    typer.echo(file_counts(outcome, f"translated to {to}", out))
+    say(file_counts(outcome, f"translated to {to}", out))
     exit_if_failed(outcome)

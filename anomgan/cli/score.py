@@ -18,6 +18,7 @@ from anomgan.cli.options import (
     Ray,
     ScoringModel,
 )
+from anomgan.cli.say import say
 from anomgan.errors import InputError, Interrupted
 from anomgan.inspection.results_table import Row, check_kind, identity, open_table
 
@@ -123,7 +124,7 @@ def _score(
     with opened as rows, progress_bar("scoring", outcome.total) as report:
         done = outcome.total - len(images)
         if done and not as_json:
-            typer.echo(f"{done} of {outcome.total} images are in {table} already")
+            say(f"{done} of {outcome.total} images are in {table} already")
         paths = list(images.values())
         scored = scorer.spread_rows(ray, paths, name) if ray else scorer.rows(paths, name)
         for number, row in enumerate(scored, start=done + 1):
@@ -134,8 +135,8 @@ def _score(
             if as_json:
                 typer.echo(dumps(row))
             elif not table or "error" in row:
-                typer.echo(describe_row(row))
+                say(describe_row(row))
             report(number)
     if not as_json and outcome.total > 1:
-        typer.echo(verdict_counts(outcome, table))
+        say(verdict_counts(outcome, table))
     return outcome

@@ -8,6 +8,7 @@ import typer
 
 from anomgan.cli.batch import Outcome, describe_row, verdict_counts
 from anomgan.cli.options import DEFAULT_HEATMAPS, DEFAULT_MODEL, Device, Heatmap, ScoringModel
+from anomgan.cli.say import say
 from anomgan.inspection.results_table import Row
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def watch(
         outcome.total += 1
         outcome.count(row)
         outcome.warn(row)
-        typer.echo(describe_row(row))
+        say(describe_row(row))
 
     with stop_signal() as stop:
         before = signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
@@ -73,13 +74,13 @@ def watch(
                 notice=_say_notice,
             )
             watcher.run(stop, interval)
-            typer.echo(verdict_counts(outcome, out))
+            say(verdict_counts(outcome, out))
         finally:
             signal.signal(signal.SIGTERM, before)
 
 
 def _say_notice(kind: "Notice", text: str) -> None:
     if kind == "watching":
-        typer.echo(f"watching {text}; Ctrl-C ends it")
+        say(f"watching {text}; Ctrl-C ends it")
     else:
-        typer.echo(f"{kind:<10} {text}")
+        say(f"{kind:<10} {text}")

@@ -67,16 +67,13 @@ def read_groups(table: Path, images: Sequence[Path]) -> list[str]:
     first of `GROUP_COLUMNS`, or else the other one of two columns.
 
     Raises:
-        InputError: the table cannot be read, has no group column, or leaves out images.
+        InputError: the table cannot be read, has no group column, gives an image two groups, or
+            leaves out images.
     """
     columns, rows = _read_rows(table)
     file_column = "file" if "file" in columns else columns[0]
     group_column = _group_column(table, [name for name in columns if name != file_column])
-    groups = {
-        row[file_column]: row[group_column]
-        for row in rows
-        if row[file_column] and row[group_column]
-    }
+    groups = _by_file(table, rows, file_column, group_column)
     exact = {_absolute(table.parent / name): group for name, group in groups.items()}
     by_parts = defaultdict(list)
     for name in groups:
@@ -105,12 +102,32 @@ def _refuse(error: OSError) -> NoReturn:
     raise InputError(f"cannot read folder {error.filename}: {error.strerror}") from error
 
 
-def _read_rows(table: Path) -> tuple[list[str], list[dict[str, str]]]:
+def _by_file(
+    table: Path, rows: Sequence[tuple[int, dict[str, str]]], file_column: str, group_column: str
+) -> dict[str, str]:
+    """The group of each file that the table names."""
+    groups: dict[str, str] = {}
+    first: dict[str, int] = {}
+    for number, row in rows:
+        if not (row[file_column] and row[group_column]):
+            continue
+        name = os.path.normpath(row[file_column])
+        if groups.setdefault(name, row[group_column]) != row[group_column]:
+            raise InputError(
+                f"{table} gives {name} two groups, {groups[name]} in row {first[name]} and "
+                f"{row[group_column]} in row {number}; delete one of the rows"
+            )
+        first.setdefault(name, number)
+    return groups
+
+
+def _read_rows(table: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """Columns, and rows with their number in the file, the header being the first."""
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, restval="")
             columns = list(reader.fieldnames or ())
-            rows = list(reader)
+            rows = [(reader.line_num, row) for row in reader]
     except OSError as error:
         raise InputError(f"cannot read table {table}: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:

@@ -98,7 +98,8 @@ def read_normals(
         except InputError as error:
             normals.skipped.append(str(error))
             continue
-        fingerprint.update(f"{Path(name).name} {image.shape} {image.dtype}\n".encode())
+        about = f"{Path(name).name} {image.shape} {image.dtype}\n"
+        fingerprint.update(about.encode(errors="surrogateescape"))
         fingerprint.update(image)
         normals.digests.append(digest(image))
         _add(normals, image, name)

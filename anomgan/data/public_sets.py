@@ -2,13 +2,13 @@
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from anomgan.data.decode import SUFFIXES, read_image
 from anomgan.data.folders import list_images
+from anomgan.data.masks import find_masks, open_mask
 from anomgan.data.mnist import read_mnist
 from anomgan.data.normals import Source
 from anomgan.errors import InputError
@@ -47,7 +47,7 @@ class LabelledImage:
     Attributes:
         source: path or pixels of the image.
         kind: "good", or the name of its defect.
-        mask: image of the same size, not 0 on the defect; None if there is none.
+        mask: image that shows where the defect is; None if there is none.
     """
 
     source: Source
@@ -74,31 +74,22 @@ class PartSet:
 
 
 def read_mask(image: LabelledImage, shape: tuple[int, int]) -> np.ndarray | None:
-    """The mask of a test image as bool [H, W]; None where the image is good.
+    """The mask of a test image as bool [H, W]; None where there is none.
 
     Raises:
-        InputError: it cannot be read, or is not of the `shape` of the image.
+        InputError: it cannot be read, or does not fit the `shape` of the image.
     """
-    if image.mask is None:
-        return None
-    mask = read_image(image.mask)
-    mask = (mask if mask.ndim == 2 else mask.max(axis=2)) > 0
-    if mask.shape != shape:
-        raise InputError(
-            f"{image.mask} is {mask.shape[1]} x {mask.shape[0]} pixels, but {image.source} is "
-            f"{shape[1]} x {shape[0]}"
-        )
-    return mask
+    return open_mask(image.mask, image.source, shape).pixels if image.mask else None
 
 
 def read_test(folder: Path) -> list[LabelledImage]:
     """The test images of a folder in the layout of MVTec AD.
 
     `test/good`, `test/<defect>`, and `ground_truth/<defect>/<stem>_mask.png` where there are
-    masks. Masks are all there, or none is.
+    masks; `find_masks` says what else they may be called. Masks are all there, or none is.
 
     Raises:
-        InputError: a folder or some of the masks are missing.
+        InputError: a folder or some of the masks are missing, or a mask is ambiguous.
     """
     _need(folder, "test/good")
     test = [LabelledImage(path, GOOD) for path in list_images(folder / "test" / GOOD)]
@@ -106,9 +97,9 @@ def read_test(folder: Path) -> list[LabelledImage]:
     if not kinds:
         raise InputError(f"{folder / 'test'} has no folder of defects beside good")
     for kind in kinds:
-        images = list_images(kind)
-        masks = _masks(images, folder / "ground_truth" / kind.name, "_mask")
-        test += [LabelledImage(p, kind.name, m) for p, m in zip(images, masks, strict=True)]
+        test += [LabelledImage(path, kind.name) for path in list_images(kind)]
+    if (folder / "ground_truth").is_dir():
+        test = _with_masks(test, folder / "test", folder / "ground_truth")
     _all_or_none(test)
     return test
 
@@ -183,9 +174,8 @@ def read_btad(root: Path, category: str) -> PartSet:
     folder = root / category
     _need(folder, "train/ok", "test/ok", "test/ko", "ground_truth/ko")
     test = [LabelledImage(path, GOOD) for path in list_images(folder / "test" / "ok")]
-    images = list_images(folder / "test" / "ko")
-    masks = _masks(images, folder / "ground_truth" / "ko", "")
-    test += [LabelledImage(p, "ko", mask) for p, mask in zip(images, masks, strict=True)]
+    test += [LabelledImage(path, "ko") for path in list_images(folder / "test" / "ko")]
+    test = _with_masks(test, folder / "test", folder / "ground_truth")
     _all_or_none(test)
     return PartSet(list_images(folder / "train" / "ok"), test)
 
@@ -196,25 +186,22 @@ def read_pair(good: Path, bad: Path, masks: Path | None = None) -> list[Labelled
     Args:
         good: folder of good images.
         bad: folder of defective ones, in folders by kind or all in one.
-        masks: folder with a mask per defective image, under the same relative path, with the same
-            stem or with `_mask` after it.
+        masks: folder with a mask per defective image, under the same relative path; see
+            `find_masks`.
 
     Raises:
-        InputError: a folder or a mask is missing.
+        InputError: a folder or a mask is missing, or a mask is ambiguous.
     """
-    test = [LabelledImage(path, GOOD) for path in list_images(good)]
+    defective = []
     for path in list_images(bad):
         inner = path.relative_to(bad)
-        kind = inner.parts[0] if len(inner.parts) > 1 else "defect"
-        mask = None
-        if masks:
-            place = masks / inner.parent
-            mask = _masks([path], place, "_mask")[0] or _masks([path], place, "")[0]
-        test.append(LabelledImage(path, kind, mask))
-    if masks and not any(image.mask for image in test):
-        raise InputError(f"{masks} holds no mask of an image in {bad}")
-    _all_or_none(test)
-    return test
+        defective.append(LabelledImage(path, inner.parts[0] if len(inner.parts) > 1 else "defect"))
+    if masks:
+        defective = _with_masks(defective, bad, masks)
+        if not any(image.mask for image in defective):
+            raise InputError(f"{masks} holds no mask of an image in {bad}")
+    _all_or_none(defective)
+    return [*(LabelledImage(path, GOOD) for path in list_images(good)), *defective]
 
 
 def read_digit(
@@ -261,18 +248,23 @@ def categories(root: Path, layout: str) -> list[str]:
     return found
 
 
-def _masks(images: Sequence[Path], folder: Path, suffix: str) -> list[Path | None]:
-    """The mask of each image: same stem and `suffix`, any image format."""
-    names = [[folder / f"{p.stem}{suffix}{end}" for end in SUFFIXES] for p in images]
-    return [next((name for name in some if name.is_file()), None) for some in names]
+def _with_masks(images: Sequence[LabelledImage], below: Path, masks: Path) -> list[LabelledImage]:
+    """The same images; defective ones with their masks. What is drawn for good ones is not used."""
+    found = find_masks([Path(str(image.source)) for image in images], below, masks)
+    return [
+        replace(image, mask=mask) if image.is_anomalous else image
+        for image, mask in zip(images, found, strict=True)
+    ]
 
 
 def _all_or_none(test: Sequence[LabelledImage]) -> None:
     bad = [image for image in test if image.is_anomalous]
     missing = [image.source for image in bad if image.mask is None]
     if missing and len(missing) < len(bad):
+        found = next(image.mask for image in bad if image.mask)
         raise InputError(
-            f"{len(missing)} of {len(bad)} defective images have no mask, such as {missing[0]}"
+            f"{len(missing)} of {len(bad)} defective images have no mask, such as {missing[0]}; "
+            f"others have one, such as {found}"
         )
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,9 @@ import numpy as np
 
 from anomgan.data.copies import count_known, digest
 from anomgan.data.folders import read_groups
+from anomgan.data.masks import open_mask
 from anomgan.data.normals import read_source
-from anomgan.data.public_sets import GOOD, LabelledImage, read_mask
+from anomgan.data.public_sets import GOOD, LabelledImage
 from anomgan.detectors.base import Detector
 from anomgan.machine.progress import progress_bar
 from anomgan.metrics.detection import auroc, average_precision, best_f1, fpr_at_95_tpr
@@ -20,6 +21,42 @@ from anomgan.metrics.pixels import PixelScores
 
 AUPRO_LIMIT = 0.3
 """False-positive rate of pixels up to which AUPRO is integrated."""
+
+
+@dataclass
+class Masks:
+    """The masks of an evaluation, in the order in which they were read.
+
+    Attributes:
+        found: all of them.
+        empty: those that show no defect, though their images are defective.
+        scaled: those that were scaled to the size of their image.
+    """
+
+    found: list[Path] = field(default_factory=list)
+    empty: list[Path] = field(default_factory=list)
+    scaled: list[Path] = field(default_factory=list)
+
+    def read(self, image: LabelledImage, shape: tuple[int, int]) -> np.ndarray | None:
+        """The mask of an image as bool [H, W], if it has one.
+
+        Raises:
+            InputError: it cannot be read, or does not fit the `shape` of the image.
+        """
+        if image.mask is None:
+            return None
+        pixels, is_scaled = open_mask(image.mask, image.source, shape)
+        self.found.append(image.mask)
+        if not pixels.any():
+            self.empty.append(image.mask)
+        if is_scaled:
+            self.scaled.append(image.mask)
+        return pixels
+
+    @property
+    def show_defects(self) -> bool:
+        """Whether there is a pixel of a defect to measure with."""
+        return len(self.found) > len(self.empty)
 
 
 @dataclass(frozen=True)
@@ -34,7 +71,8 @@ class Evaluation:
         groups: physical part of each image, or None.
         threshold: of the verdicts.
         false_alarm_rate: what the threshold promises.
-        pixel_auroc: of all pixels; None without masks.
+        masks: what was found of them.
+        pixel_auroc: of all pixels; None without masks that show a defect.
         pixel_aupro: up to `AUPRO_LIMIT`; likewise.
         milliseconds: per image, reading included.
         learnt: how many of the good images are images that the detector learnt from.
@@ -47,6 +85,7 @@ class Evaluation:
     groups: Sequence[str] | None
     threshold: float
     false_alarm_rate: float
+    masks: Masks
     pixel_auroc: float | None
     pixel_aupro: float | None
     milliseconds: float
@@ -109,6 +148,7 @@ def evaluate(
     """
     named = read_groups(groups, [Path(str(i.source)) for i in images]) if groups else None
     pixels = PixelScores() if any(image.mask for image in images) else None
+    masks = Masks()
     scores, p_values, alarms = [], [], []
     threshold = rate = seconds = 0.0
     with progress_bar("scoring", len(images)) as report:
@@ -122,8 +162,9 @@ def evaluate(
             alarms.append(result.is_anomalous)
             threshold, rate = result.threshold, result.false_alarm_rate
             if pixels:
-                pixels.add(result.heatmap, read_mask(image, result.heatmap.shape))
+                pixels.add(result.heatmap, masks.read(image, result.heatmap.shape))
             report(done)
+    pixels = pixels if masks.show_defects else None
     return Evaluation(
         images=images,
         scores=np.array(scores),
@@ -132,6 +173,7 @@ def evaluate(
         groups=named,
         threshold=threshold,
         false_alarm_rate=rate,
+        masks=masks,
         pixel_auroc=pixels.auroc() if pixels else None,
         pixel_aupro=pixels.aupro(AUPRO_LIMIT) if pixels else None,
         milliseconds=1000 * seconds / len(images),

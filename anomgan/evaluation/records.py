@@ -14,6 +14,7 @@ import torch
 
 from anomgan.errors import InputError
 from anomgan.machine.files import atomic_path
+from anomgan.machine.names import LONGEST, shortened
 
 Record = dict[str, Any]
 PACKAGES = ("anomgan", "torch", "torchvision", "numpy", "scikit-learn")
@@ -85,7 +86,8 @@ def environment(device: torch.device) -> Record:
 def scores_path(results: Path, record: Record) -> Path:
     """Where the scores of a cell's images are kept, beside the file of records."""
     names = (record[n] for n in ("dataset", "category", "detector", "settings", "seed"))
-    return results.with_suffix(".scores") / ("_".join(map(str, names)) + ".npz")
+    name = shortened("_".join(map(str, names)), LONGEST - len(".npz"))
+    return results.with_suffix(".scores") / f"{name}.npz"
 
 
 def save_scores(path: Path, labels: np.ndarray, scores: np.ndarray, groups: list[str]) -> None:

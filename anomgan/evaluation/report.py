@@ -7,6 +7,7 @@ import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -16,11 +17,14 @@ from anomgan.data.public_sets import read_mask
 from anomgan.detectors.base import Detector
 from anomgan.evaluation.evaluate import Evaluation
 from anomgan.machine.files import atomic_path
+from anomgan.machine.names import escaped, escaped_cell
 from anomgan.metrics.detection import auroc, average_precision, precision_recall_points, roc_points
 from anomgan.pictures import save_grid, save_histogram, save_precision_recall, save_roc
 
 EXAMPLES = 5
 """Images in each part of the contact sheet."""
+IN_A_ROW = 28
+"""Characters of a file name beside a row of the contact sheet."""
 SIDE = 256
 """Longer side of a picture in the contact sheet, in pixels."""
 EXPLAINED = {
@@ -43,6 +47,14 @@ STYLE = (
 )
 
 
+class _Part(NamedTuple):
+    """A heading of a report, and a picture if there is something to see; which files it shows."""
+
+    heading: str
+    picture: Path | None
+    names: Sequence[str] = ()
+
+
 def write_report(detector: Detector, evaluation: Evaluation, out: Path, title: str) -> None:
     """Write `report.html`, `figures.json` and `scores.csv` to the folder `out`.
 
@@ -61,19 +73,17 @@ def write_report(detector: Detector, evaluation: Evaluation, out: Path, title: s
     with atomic_path(out / "figures.json") as temporary:
         temporary.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     with tempfile.TemporaryDirectory() as scratch:
-        pictures = _draw(detector, evaluation, Path(scratch))
+        parts = _draw(detector, evaluation, Path(scratch))
         body = [
             f"<h1>{html.escape(title)}</h1>",
             f"<p>{figures['n_test_normal']} good and {figures['n_test_anomalous']} defective "
             f"images, scored by {html.escape(detector.settings.detector)}.</p>",
             _table([(text, figure_text(figures[name])) for name, text in EXPLAINED.items()]),
+            *(f"<p>{html.escape(line)}</p>" for line in mask_lines(evaluation)),
             "<h2>By kind of defect</h2>",
             _table(kind_rows(evaluation), ("kind", "images", "called anomalous", "AUROC")),
         ]
-        for heading, path in pictures.items():
-            data = base64.b64encode(path.read_bytes()).decode()
-            alt = html.escape(heading)
-            body.append(f'<h2>{alt}</h2><img alt="{alt}" src="data:image/png;base64,{data}">')
+        body += map(_part_html, parts)
     page = (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
         f"<style>{STYLE}</style>" + "\n".join(body) + "</html>\n"
@@ -95,8 +105,24 @@ def kind_rows(evaluation: Evaluation) -> list[tuple[str, ...]]:
     return [*rows, ("all defects", str(labels.sum()), str(alarms[~good].sum()), area)]
 
 
-def _draw(detector: Detector, evaluation: Evaluation, folder: Path) -> dict[str, Path]:
-    labels, scores = evaluation.labels, evaluation.scores
+def mask_lines(evaluation: Evaluation) -> list[str]:
+    """How many masks were found for how many images, and what is odd about them."""
+    masks, defective = evaluation.masks, int(evaluation.labels.sum())
+    if not masks.found:
+        return [f"masks: none for {defective} defective images"]
+    lines = [f"masks: {len(masks.found)} for {defective} defective images"]
+    if masks.empty:
+        lines.append(f"masks that show no defect: {len(masks.empty)}, such as {masks.empty[0]}")
+    if masks.scaled:
+        lines.append(
+            f"masks scaled to the size of their image: {len(masks.scaled)}, such as "
+            f"{masks.scaled[0]}"
+        )
+    return lines
+
+
+def _draw(detector: Detector, evaluation: Evaluation, folder: Path) -> list[_Part]:
+    labels, scores, alarms = evaluation.labels, evaluation.scores, evaluation.alarms
     name = detector.settings.detector
     roc, precision_recall, histogram = (folder / f"{n}.png" for n in ("roc", "pr", "scores"))
     save_roc(roc, {name: (*roc_points(labels, scores), auroc(labels, scores))}, "ROC")
@@ -104,17 +130,49 @@ def _draw(detector: Detector, evaluation: Evaluation, folder: Path) -> dict[str,
     save_precision_recall(precision_recall, {name: curve}, labels.mean(), "Precision and recall")
     groups = {"good": scores[labels == 0], "defective": scores[labels == 1]}
     save_histogram(histogram, groups, evaluation.threshold, "Scores")
-    pictures = {"ROC": roc, "Precision and recall": precision_recall, "Scores": histogram}
-    order = np.argsort(scores, kind="stable")
-    bad, good = order[labels[order] == 1], order[labels[order] == 0]
-    for heading, some in (
-        ("Worst misses: defective images with the lowest scores", bad[:EXAMPLES]),
-        ("Worst false alarms: good images with the highest scores", good[::-1][:EXAMPLES]),
-        ("Best hits: defective images with the highest scores", bad[::-1][:EXAMPLES]),
+    parts = [
+        _Part("ROC", roc),
+        _Part("Precision and recall", precision_recall),
+        _Part("Scores", histogram),
+    ]
+    rising = np.argsort(scores, kind="stable")
+    falling = rising[::-1]
+    bad = labels == 1
+    for heading, order, shown in (
+        ("Worst misses: defective images called ok", rising, bad & ~alarms),
+        ("Worst false alarms: good images called anomalous", falling, ~bad & alarms),
+        ("Best hits: defective images called anomalous", falling, bad & alarms),
     ):
-        pictures[heading] = folder / f"{len(pictures)}.png"
-        _draw_examples(detector, evaluation, some, pictures[heading])
-    return pictures
+        found = order[shown[order]]
+        some = found[:EXAMPLES]
+        sheet = folder / f"{len(parts)}.png" if len(some) else None
+        if sheet:
+            _draw_examples(detector, evaluation, some, sheet)
+        text = f"{heading} ({len(some)} of {len(found)})" if sheet else heading
+        parts.append(_Part(text, sheet, [escaped(_name(evaluation, index)) for index in some]))
+    return parts
+
+
+def _part_html(part: _Part) -> str:
+    heading = html.escape(part.heading)
+    if part.picture is None:
+        return f"<h2>{heading}</h2><p>There are none.</p>"
+    data = base64.b64encode(part.picture.read_bytes()).decode()
+    picture = f'<h2>{heading}</h2><img alt="{heading}" src="data:image/png;base64,{data}">'
+    names = "".join(f"<li>{html.escape(name)}</li>" for name in part.names)
+    return picture + (f"<ol>{names}</ol>" if names else "")
+
+
+def _name(evaluation: Evaluation, index: int) -> str:
+    """The path of an image, or its number where there are only pixels."""
+    source = evaluation.images[index].source
+    return f"image {index}" if isinstance(source, np.ndarray) else str(source)
+
+
+def _brief(name: str) -> str:
+    """The last part of a path, without its middle where a row of a picture has no room for it."""
+    last = escaped(Path(name).name)
+    return last if len(last) <= IN_A_ROW else f"{last[:12]}…{last[13 - IN_A_ROW :]}"
 
 
 def _draw_examples(
@@ -135,7 +193,8 @@ def _draw_examples(
         shown = {name: _small(one) for name, one in row.items() if one is not None}
         rows.append(list(shown.values()))
         verdict = "anomalous" if evaluation.alarms[index] else "ok"
-        names.append(f"{image.kind}\n{evaluation.scores[index]:.3g}, {verdict}")
+        name = _brief(_name(evaluation, index))
+        names.append(f"{name}\n{escaped(image.kind)}\n{evaluation.scores[index]:.3g}, {verdict}")
     save_grid(path, rows, list(shown), names)
 
 
@@ -148,14 +207,15 @@ def _small(picture: np.ndarray) -> np.ndarray:
 
 
 def _write_scores(evaluation: Evaluation, path: Path) -> None:
-    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+    with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(("image", "kind", "score", "p_value", "verdict"))
         for number, image in enumerate(evaluation.images):
-            name = number if isinstance(image.source, np.ndarray) else image.source
             verdict = "anomalous" if evaluation.alarms[number] else "ok"
             row = (evaluation.scores[number], evaluation.p_values[number], verdict)
-            table.writerow((name, image.kind, *row))
+            table.writerow(
+                (escaped_cell(_name(evaluation, number)), escaped_cell(image.kind), *row)
+            )
 
 
 def _table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:

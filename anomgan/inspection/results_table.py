@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from anomgan.errors import InputError
+from anomgan.machine.names import escaped_cell, unescaped
 
 try:
     import fcntl
@@ -32,13 +33,15 @@ COLUMNS = (
     "model_id",
     "error",
 )
+LISTS = ("regions", "warnings")
+"""Columns that hold JSON in CSV."""
 KINDS = (".csv", ".jsonl")
 Row = dict[str, Any]
 
 
 def identity(image: Path | str) -> str:
-    """What an image is recognised by in a table: its absolute path, in one line as in CSV."""
-    return _one_line(os.path.abspath(image))
+    """What an image is recognised by in a table: its absolute path."""
+    return os.path.abspath(image)
 
 
 def check_kind(path: Path) -> None:
@@ -175,7 +178,8 @@ class ResultsTable:
     def _line(self, row: Row) -> bytes:
         if not self._is_csv:
             return (json.dumps(row) + "\n").encode()
-        flat = row | {name: json.dumps(row.get(name, [])) for name in ("regions", "warnings")}
+        flat = {n: escaped_cell(v) if isinstance(v, str) else v for n, v in row.items()}
+        flat |= {name: json.dumps(row.get(name, [])) for name in LISTS}
         return self._csv_line([flat.get(name) for name in self._columns])
 
     @property
@@ -184,14 +188,15 @@ class ResultsTable:
 
     def _csv_line(self, values: Sequence[Any]) -> bytes:
         text = io.StringIO(newline="")
-        csv.writer(text).writerow([_one_line(v) if isinstance(v, str) else v for v in values])
-        return text.getvalue().encode(errors="surrogateescape")
+        csv.writer(text).writerow(values)
+        return text.getvalue().encode()
 
     def _parsed(self, line: bytes, number: int) -> Row:
         try:
             if self._is_csv:
                 values = next(csv.reader([line.decode(errors="surrogateescape")]))
-                return dict(zip(self._columns, values, strict=True))
+                row = dict(zip(self._columns, values, strict=True))
+                return {n: v if n in LISTS else unescaped(v) for n, v in row.items()}
             row = json.loads(line)
             if set(self._columns) >= set(row) >= {"image", "model_id"}:
                 return row
@@ -218,7 +223,3 @@ def _lock(file: io.FileIO, path: Path) -> None:
         ) from None
     except OSError:
         pass  # a network share without locks
-
-
-def _one_line(text: str) -> str:
-    return text.replace("\r", " ").replace("\n", " ")

@@ -18,12 +18,16 @@ from anomgan.errors import InputError
 from anomgan.inspection.results_table import Row
 from anomgan.machine.cluster import spread
 from anomgan.machine.files import atomic_path
+from anomgan.machine.names import LONGEST, escaped, shortened
 from anomgan.model_files import model_id
 from anomgan.networks.folding import fold_batch_norms
 from anomgan.pictures import save_overlay
 
 SIDE_BY_SIDE = 4
 """Batches that are scored at once at most; each takes memory."""
+
+PICTURE_NAME = LONGEST - len(".heatmap.png")
+"""Bytes of a picture's name before its ending."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +156,8 @@ class Scorer:
         if isinstance(result, InputError):
             return {"image": str(path), "error": str(result)} | self.model
         row = result.as_dict() | self.model
-        below = self._pictures.folder / name
+        # Short enough for the longest ending; both kinds of pictures have the same name.
+        below = self._pictures.folder / name.with_name(shortened(name.name, PICTURE_NAME))
         if self._pictures.overlays:
             row["heatmap"] = f"{below}.heatmap.png"
             write_overlay(Path(row["heatmap"]), result, path, self._detector.bits)
@@ -194,6 +199,6 @@ def write_overlay(target: Path, result: Result, path: Path, bits: int) -> None:
         result.heatmap,
         threshold=result.heat_threshold,
         regions=[(r.x, r.y, r.width, r.height) for r in result.regions],
-        title=f"{path.name}: {result.verdict}, score {score} (threshold {threshold}), "
+        title=f"{escaped(path.name)}: {result.verdict}, score {score} (threshold {threshold}), "
         f"p = {result.p_value:.3g}",
     )

@@ -12,9 +12,12 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from anomgan.errors import InputError
+from anomgan.machine.names import LONGEST, shortened
 
 ABANDONED = 3600.0
 """Seconds after which a half-written folder is that of a process which was killed."""
+MARKS = 32
+"""Bytes that marks of what is half-written add to a name, at most."""
 
 
 @contextmanager
@@ -27,7 +30,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         InputError: the folder of `path` cannot be written to, or the disk is full.
     """
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    stem = shortened(path.stem, LONGEST - MARKS - len(os.fsencode(path.suffix)))
+    temporary = path.with_name(f".{stem}.{os.getpid()}.part{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -56,7 +60,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         restore_interrupted(folder)
         _remove_abandoned(folder)
-        temporary = Path(mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
+        temporary = Path(mkdtemp(dir=folder.parent, prefix=f"{_hidden(folder)}.", suffix=".part"))
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror or error}") from error
     try:
@@ -86,7 +90,7 @@ def restore_interrupted(folder: Path) -> None:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    for half in folder.parent.glob(f".{glob.escape(folder.name)}.*.part"):
+    for half in folder.parent.glob(f"{glob.escape(_hidden(folder))}.*.part"):
         if time.time() - half.stat().st_mtime > ABANDONED:
             shutil.rmtree(half, ignore_errors=True)
 
@@ -108,7 +112,9 @@ def move_into(folder: Path, source: Path) -> Path:
         before = _version(source)
         folder.mkdir(parents=True, exist_ok=True)
         for number in count(1):
-            name = source.name if number == 1 else f"{source.stem}-{number}{source.suffix}"
+            end = f"-{number}{source.suffix}"
+            stem = shortened(source.stem, LONGEST - len(os.fsencode(end)))
+            name = source.name if number == 1 else stem + end
             target = folder / name
             if not os.path.lexists(target):
                 _appear(source, target)
@@ -157,4 +163,8 @@ def _real(folder: Path) -> Path:
 
 
 def _aside(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.previous")
+    return folder.with_name(f"{_hidden(folder)}.previous")
+
+
+def _hidden(folder: Path) -> str:
+    return "." + shortened(folder.name, LONGEST - MARKS)

@@ -131,7 +131,7 @@ def test_a_table_of_another_model_is_not_gone_on_with(
 def test_ctrl_c_says_how_to_go_on(whole_model, parts, tmp_path, monkeypatch):
     table = tmp_path / "r.jsonl"
 
-    def interrupt(text):
+    def interrupt(text, err):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("typer.echo", interrupt)
@@ -160,3 +160,25 @@ def test_kills_lose_and_double_nothing(say, patch_model, parts, tmp_path, name, 
     assert 3 <= cut_off < 46
     assert say(**going_on)[-1].startswith("46 images: ")
     assert [row["image"] for row in read(table)] == [str(path) for path in list_images(parts)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="most of these are no names there")
+@pytest.mark.parametrize("table", ["r.csv", "r.jsonl"])
+def test_names_with_line_ends_and_codes_are_scored_once_each(
+    say, whole_model, line, tmp_path, table
+):
+    names = ["a\nb", "a b", "a\rb", "a\x85b", "a\u2028b", "a\tb", '"a",b', "=1+1", "-1", "\x1b[2J"]
+    names += [r"a\x0ab", os.fsdecode(b"\xff"), "\n", " "]
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for name in names:
+        os.link(list_images(line / "test" / "good")[0], folder / f"{name}.png")
+    out = tmp_path / table
+    said = say(whole_model, dir=folder, out=out)
+    assert said[0].startswith(f"{len(names)} images: ")
+    content = out.read_bytes()
+    said = say(whole_model, dir=folder, out=out, resume=True)
+    assert said[0] == f"{len(names)} of {len(names)} images are in {out} already"
+    assert out.read_bytes() == content
+    printed = say(whole_model, dir=folder)
+    assert len(printed) == len(names) + 1 and not any("\x1b" in text for text in printed)

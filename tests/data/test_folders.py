@@ -71,6 +71,19 @@ def test_an_image_that_two_rows_could_mean_is_refused(tmp_path):
         read_groups(tmp_path / "groups.csv", [Path("/elsewhere/ok/a.png")])
 
 
+@pytest.mark.parametrize("again", ["a.png", "./a.png", "x/../a.png"])
+def test_a_file_in_two_groups_is_refused_and_twice_in_one_is_not(tmp_path, again):
+    images = touch(tmp_path, "a.png", "b.png")
+    table = tmp_path / "groups.csv"
+    table.write_text(f"file,group\na.png,1\nb.png,2\n\n{again},3\n")
+    message = "groups.csv gives a.png two groups, 1 in row 2 and 3 in row 5"
+    with pytest.raises(InputError, match=message):
+        read_groups(table, images)
+    table.write_text(f"file,group\na.png,1\nb.png,2\n{again},1\n{again},\n")
+    assert read_groups(table, images) == ["1", "2"]
+    assert read_groups(table, [Path("/elsewhere/a.png")]) == ["1"]
+
+
 @pytest.mark.parametrize("table", ["", "file\na.png\n", "file,x,y\na.png,1,2\n", "file,group\n"])
 def test_useless_tables_are_explained(tmp_path, table):
     (tmp_path / "groups.csv").write_text(table)

@@ -48,7 +48,9 @@ def test_mvtec_as_downloaded(mvtec):
     assert last.is_anomalous and not parts.test[0].is_anomalous
     assert last.mask == mvtec / "part" / "ground_truth" / "hole" / "001_mask.png"
     assert read_mask(last, (10, 12)).all() and read_mask(parts.test[0], (10, 12)) is None
-    with pytest.raises(InputError, match="001_mask.png is 12 x 10 pixels, but .* is 20 x 10"):
+    with pytest.raises(
+        InputError, match="001_mask.png is 12 x 10 pixels, but its image .* is 20 x 10"
+    ):
         read_mask(last, (10, 20))
 
 
@@ -137,7 +139,7 @@ def test_two_folders_of_one_s_own(tmp_path):
         image.mask for image in read_pair(tmp_path / "ok", tmp_path / "bad", tmp_path / "masks")
     ]
     assert [mask and mask.name for mask in masks] == [None, "b.png", "c_mask.png"]
-    with pytest.raises(InputError, match="holds no mask"):
+    with pytest.raises(InputError, match="but no mask of an image"):
         read_pair(tmp_path / "ok", tmp_path / "bad", tmp_path / "ok")
 
 

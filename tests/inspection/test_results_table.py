@@ -1,3 +1,4 @@
+import csv
 import os
 import subprocess
 import sys
@@ -107,12 +108,35 @@ def test_one_job_at_a_time(tmp_path, name):
     assert images(write(tmp_path / name)) == ["/parts/0.png"]
 
 
-@pytest.mark.parametrize("odd", ["a\nb.png", "a\r\nb.png", 'a"b,c.png', "\udcff.png", "ä.png"])
+NAMES = ["a\nb.png", "a\r\nb.png", 'a"b,c.png', "\udcff.png", "ä.png", "a\x85b", "a\u2028", "\t=1"]
+
+
+@pytest.mark.parametrize(
+    "odd", [*NAMES, "\x1b[2J", "a\\x0ab.png", "C:\\new\\x64\\u00e4.png", "=1+1"]
+)
 def test_images_of_any_name_are_recognised(tmp_path, name, odd):
-    write(tmp_path / name, row(0), row(1, image=f"/parts/{odd}"), row(2))
+    write(tmp_path / name, row(0), row(1, image=odd), row(2))
     found = write(tmp_path / name)
-    assert identity(found[1]["image"]) == identity(f"/parts/{odd}")
-    assert len(found) == 3
+    assert found[1]["image"] == odd and len(found) == 3
+    assert len((tmp_path / name).read_text().splitlines()) == 3 + name.endswith("csv")
+
+
+def test_names_that_differ_in_line_ends_alone_are_two(tmp_path, name):
+    write(tmp_path / name, row(0, image="/a\nb"), row(1, image="/a b"), row(2, image="/a\rb"))
+    assert len({identity(image) for image in images(write(tmp_path / name))}) == 3
+
+
+@pytest.mark.parametrize(
+    "formula", ["=1+1.png", "+1.png", "-1.png", "@a.png", "\t=1", "\r=1", "a;=1"]
+)
+def test_a_name_is_no_formula_in_a_spreadsheet(tmp_path, name, formula):
+    write(tmp_path / name, row(0, image=formula, error=formula))
+    (found,) = write(tmp_path / name)
+    assert found["image"] == formula
+    if name.endswith(".csv"):
+        with (tmp_path / name).open(newline="") as file:
+            cells = [cell for one in csv.reader(file, delimiter=";") for cell in one]
+        assert not [cell for cell in cells if cell.lstrip()[:1] in tuple("=+-@")]
 
 
 FULL = """

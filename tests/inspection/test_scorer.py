@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,18 @@ def test_who_takes_no_more_rows_leaves_the_threads_as_they_were(whole_model, lin
     assert "score" in next(rows)
     rows.close()
     assert torch.get_num_threads() == 3
+
+
+def test_images_with_the_longest_names_have_pictures_of_their_own(whole_model, line, tmp_path):
+    source = list_images(line / "test")[0]
+    names = ["p" * 240 + ".png", "ä" * 125 + "1.png", "ä" * 125 + "2.png"]
+    images = [tmp_path / "parts" / name for name in names]
+    images[0].parent.mkdir()
+    for image in images:
+        shutil.copy(source, image)
+    scorer = Scorer(whole_model, "cpu", Pictures(tmp_path / "out", overlays=True, maps=True))
+    rows = list(scorer.rows(images, lambda path: Path(path.name)))
+    pictures = [Path(row["heatmap"]) for row in rows]
+    assert len(set(pictures)) == 3 and all(path.is_file() for path in pictures)
+    maps = [path.with_suffix(".npy") for path in pictures]
+    assert {*pictures, *maps} == set((tmp_path / "out").iterdir())

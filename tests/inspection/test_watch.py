@@ -246,3 +246,16 @@ def test_kills_lose_and_double_nothing(place, patch_model, rng):
     assert list(place.folder.iterdir()) == []
     assert {(path.name, path.read_bytes()) for path in place.moved()} == contents
     assert len(place.moved()) == len(contents)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such names there")
+@pytest.mark.parametrize("name", ["r.csv", "r.jsonl"])
+def test_a_watch_knows_odd_names_again(place, tmp_path, name):
+    names = ["a\nb.png", "a b.png", "=1\r.png", "p" * 250 + ".png"]
+    for number, image in enumerate(names):
+        place.arrive(image, number)
+    settings = {"table": tmp_path / name, "pictures": Pictures(tmp_path / "out", overlays=True)}
+    rows, _ = place.watch(nothing, **settings)
+    assert len({row["image"] for row in rows}) == len(names)
+    assert len({row["heatmap"] for row in rows}) == len(list((tmp_path / "out").iterdir())) == 4
+    assert place.watch(nothing, **settings) == ([], [])

@@ -119,3 +119,21 @@ def test_a_move_that_cannot_be_leaves_the_file(tmp_path):
     with pytest.raises(InputError, match="cannot move .*part.png to .*file"):
         move_into(tmp_path / "file", source)
     assert source.read_text() == "content"
+
+
+def test_names_of_the_greatest_length_can_be_written_and_moved(tmp_path):
+    longest = tmp_path / ("ä" * 125 + "a.png")
+    for content in ("one", "two"):
+        with atomic_path(longest) as temporary:
+            temporary.write_text(content)
+    folder = tmp_path / ("m" * 255)
+    with atomic_folder(folder) as temporary:
+        (temporary / "file").write_text("whole")
+    with atomic_folder(folder) as temporary:
+        (temporary / "file").write_text("again")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [folder.name, longest.name]
+    (tmp_path / "to").mkdir()
+    (tmp_path / "to" / longest.name).write_text("namesake")
+    moved = move_into(tmp_path / "to", longest)
+    assert moved.read_text() == "two" and moved.name.endswith("-2.png")
+    assert len(list((tmp_path / "to").iterdir())) == 2
