@@ -6,9 +6,12 @@ message alone and exits with `exit_code`.
 
 
 class AnomganError(Exception):
-    """Base of all errors that anomgan raises on purpose."""
+    """Base of all errors that anomgan raises on purpose; each argument is a line of the message."""
 
     exit_code = 2
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.args))
 
 
 class InputError(AnomganError, ValueError):

@@ -66,8 +66,8 @@ def main() -> None:
     except AnomganError as error:
         number = int(os.environ.get("RANK", 0))  # of the processes that torchrun starts
         name = f"anomgan (process {number})" if number else "anomgan"
-        text = "\n".join(map(escaped, str(error).split("\n")))
-        print(f"{name}: {text}", file=sys.stderr)
+        lines = "\n".join(escaped(str(line)) for line in error.args)
+        print(f"{name}: {lines}", file=sys.stderr)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # Whoever read our output has seen enough, as in `anomgan score ... | head`.

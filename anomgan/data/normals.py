@@ -105,13 +105,14 @@ def read_normals(
         _add(normals, image, name)
         report(number + 1)
     if normals.skipped and not skip_unreadable:
-        shown = "\n  ".join(normals.skipped[:LISTED])
+        shown = [f"  {problem}" for problem in normals.skipped[:LISTED]]
         more = len(normals.skipped) - LISTED
         raise InputError(
-            f"{len(normals.skipped)} of {len(sources)} images cannot be read:\n  {shown}"
-            + (f"\n  and {more} more" if more > 0 else "")
-            + "\nremove or replace them; a fit leaves them out with --skip-unreadable "
-            "(skip_unreadable=True)"
+            f"{len(normals.skipped)} of {len(sources)} images cannot be read:",
+            *shown,
+            *([f"  and {more} more"] if more > 0 else []),
+            "remove or replace them; a fit leaves them out with --skip-unreadable "
+            "(skip_unreadable=True)",
         )
     normals.bits = normals.bits or 16
     normals.fingerprint = fingerprint.hexdigest()

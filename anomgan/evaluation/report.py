@@ -68,6 +68,7 @@ def write_report(detector: Detector, evaluation: Evaluation, out: Path, title: s
         InputError: the folder cannot be written to.
     """
     figures = evaluation.figures()
+    title = html.escape(escaped(title))
     with atomic_path(out / "scores.csv") as temporary:
         _write_scores(evaluation, temporary)
     with atomic_path(out / "figures.json") as temporary:
@@ -75,21 +76,21 @@ def write_report(detector: Detector, evaluation: Evaluation, out: Path, title: s
     with tempfile.TemporaryDirectory() as scratch:
         parts = _draw(detector, evaluation, Path(scratch))
         body = [
-            f"<h1>{html.escape(title)}</h1>",
+            f"<h1>{title}</h1>",
             f"<p>{figures['n_test_normal']} good and {figures['n_test_anomalous']} defective "
             f"images, scored by {html.escape(detector.settings.detector)}.</p>",
             _table([(text, figure_text(figures[name])) for name, text in EXPLAINED.items()]),
-            *(f"<p>{html.escape(line)}</p>" for line in mask_lines(evaluation)),
+            *(f"<p>{html.escape(escaped(line))}</p>" for line in mask_lines(evaluation)),
             "<h2>By kind of defect</h2>",
             _table(kind_rows(evaluation), ("kind", "images", "called anomalous", "AUROC")),
         ]
         body += map(_part_html, parts)
     page = (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
         f"<style>{STYLE}</style>" + "\n".join(body) + "</html>\n"
     )
     with atomic_path(out / "report.html") as temporary:
-        temporary.write_text(page, encoding="utf-8", errors="replace")
+        temporary.write_text(page, encoding="utf-8")
 
 
 def kind_rows(evaluation: Evaluation) -> list[tuple[str, ...]]:
@@ -221,7 +222,9 @@ def _write_scores(evaluation: Evaluation, path: Path) -> None:
 def _table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
     lines = ["<tr>" + "".join(f"<th>{name}</th>" for name in head) + "</tr>"] if head else []
     for row in rows:
-        lines.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>")
+        lines.append(
+            "<tr>" + "".join(f"<td>{html.escape(escaped(cell))}</td>" for cell in row) + "</tr>"
+        )
     return "<table>" + "\n".join(lines) + "</table>"
 
 

@@ -542,3 +542,13 @@ def test_an_exported_file_scores_like_its_folder(run, model, line, tmp_path):
     assert code == 2 and error.startswith("anomgan: ") and "ends in .pt" in error
     code, _, error = run("recalibrate", "--model", file, "--normal-dir", line, "--out", tmp_path)
     assert code == 2 and "holds files but no model" in error
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such names there")
+def test_an_error_about_an_odd_name_is_one_line(run, tmp_path):
+    for name in ("a\nanomgan: all is well.png", "\x1b[2J.png"):
+        (tmp_path / name).write_text("no image")
+    code, _, err = run("fit", "--normal-dir", tmp_path, "--out", tmp_path / "m", "--device", "cpu")
+    first, *named, last = err.rstrip("\n").split("\n")
+    assert code == 2 and "2 of 2 images cannot be read" in first and "--skip-unreadable" in last
+    assert len(named) == 2 and r"\x1b[2J.png" in named[0] and r"a\x0aanomgan" in named[1]

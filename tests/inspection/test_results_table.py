@@ -139,6 +139,16 @@ def test_a_name_is_no_formula_in_a_spreadsheet(tmp_path, name, formula):
         assert not [cell for cell in cells if cell.lstrip()[:1] in tuple("=+-@")]
 
 
+def test_a_table_with_names_as_they_were_is_gone_on_with(tmp_path, name):
+    if not name.endswith(".csv"):
+        pytest.skip("JSON has always had names as they are")
+    write(tmp_path / name, row(0, image="/OLD"))
+    old = (tmp_path / name).read_bytes()
+    for image in ("=1.png", "\udcff.png", "C:\\parts\\a.png"):
+        (tmp_path / name).write_bytes(old.replace(b"/OLD", os.fsencode(image)))
+        assert images(write(tmp_path / name)) == [image]
+
+
 FULL = """
 import resource, sys
 from pathlib import Path
