@@ -19,7 +19,7 @@ from anomgan.data.deep import (
 )
 from anomgan.data.metadata import pictures_in, tell_of_more, upright, without_metadata
 from anomgan.data.opacity import over_black
-from anomgan.data.tiff import read_deep_tiff
+from anomgan.data.tiff import read_tiff
 from anomgan.errors import InputError
 
 FORMATS = ("PNG", "JPEG", "BMP", "DIB", "TIFF", "WEBP", "PPM", "GIF", "JPEG2000", "AVIF")
@@ -139,9 +139,9 @@ def _decode(data: bytes, name: str) -> np.ndarray:
 
 
 def _decode_as_it_is(data: bytes, name: str) -> np.ndarray:
-    deep = read_deep_tiff(data, name, MAX_PIXELS)
-    if deep is not None:
-        return _unsigned(deep, name)
+    plain = read_tiff(data, name, MAX_PIXELS)
+    if plain is not None:
+        return _unsigned(plain, name)
     with Image.open(io.BytesIO(data), formats=_formats(data, name)) as image:
         width, height = image.size
         if width * height > MAX_PIXELS:

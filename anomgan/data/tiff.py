@@ -1,4 +1,4 @@
-"""TIFF files of more than 8 bits, which Pillow cuts down, turns negative or refuses."""
+"""TIFF files, some of which Pillow cuts down to 8 bits, turns negative or refuses."""
 
 import io
 import logging
@@ -18,15 +18,15 @@ UNPACKED = (1, 8, 32946, 32773)
 """Compressions that tifffile reads by itself: none, two names of deflate, packbits."""
 WHITE_IS_ZERO, GREY, RGB = 0, 1, 2
 FLOAT = 3
-ASSOCIATED, UNASSOCIATED = 1, 2
-"""Kinds of alpha: colour is multiplied by it already, or not."""
+UNASSOCIATED = 2
+"""Alpha that colour is not multiplied by yet; Pillow divides where it is, and loses colour."""
 
 
-def read_deep_tiff(data: bytes, name: str, max_pixels: int) -> np.ndarray | None:
-    """The first page of a TIFF file of more than 8 bits, as integers of any kind, upright.
+def read_tiff(data: bytes, name: str, max_pixels: int) -> np.ndarray | None:
+    """The first page of a TIFF file in grey or colour, as integers of any kind, upright.
 
     Returns:
-        [H, W] or [H, W, 3]; None if Pillow or OpenCV reads such a file as well or better.
+        [H, W] or [H, W, 3]; None for other and for compressed files, which others read.
 
     Raises:
         InputError: it holds floating-point numbers.
@@ -54,12 +54,9 @@ def read_deep_tiff(data: bytes, name: str, max_pixels: int) -> np.ndarray | None
 
 
 def _is_ours(page: "TiffPage") -> bool:
-    deep = page.bitspersample in (16, 32)
-    # Where colour is multiplied by alpha, Pillow would divide it again, and lose it.
-    multiplied = page.bitspersample == 8 and ASSOCIATED in page.extrasamples
     colours = {WHITE_IS_ZERO: 1, GREY: 1, RGB: 3}.get(page.photometric)
     return (
-        (deep or multiplied)
+        page.bitspersample in (8, 16, 32)
         and page.compression in UNPACKED
         and page.axes in ("YX", "YXS", "SYX")
         and colours is not None
