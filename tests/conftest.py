@@ -11,6 +11,7 @@ from anomgan import GANomaly
 from anomgan.config import without_idle
 from anomgan.data.flange import write_line
 from anomgan.detectors import METHODS
+from anomgan.machine.notes import forget_notes
 
 ROOT = Path(__file__).parents[1]
 TINY = {
@@ -106,3 +107,8 @@ def patch_model(line: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def _notes_anew() -> None:
+    forget_notes()

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from anomgan.data.folders import list_images
+from anomgan.data.folders import survey
 from anomgan.detectors.base import Detector
 from anomgan.training.recipe import Phase
 
@@ -34,7 +34,7 @@ def describe_plan(detector: Detector, normal_dir: Path) -> list[str]:
     loaded = detector.load_backbone()
     if detector.feature_space is None:
         return []
-    paths = list_images(normal_dir)
+    paths = survey(normal_dir).images  # the fit says what is left out
     sides = _long_sides(paths)
     seen = detector.feature_space.long_side
     through = ", ".join(f"{one['name']} ({one['licence']})" for one in loaded)
@@ -92,6 +92,6 @@ def _long_sides(paths: list[Path]) -> list[int]:
         try:
             with Image.open(path) as image:
                 sides.append(max(image.size))
-        except (OSError, ValueError):
+        except Exception:  # Pillow meets damaged files with exceptions of every kind
             continue
     return sides

@@ -3,18 +3,33 @@
 import io
 import stat
 import warnings
-from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
-from PIL.TiffImagePlugin import TiffImageFile
+from PIL import Image, UnidentifiedImageError
 
+from anomgan.data.deep import (
+    has_deep_colour,
+    read_deep_colour,
+    read_netpbm,
+    white_is_zero,
+    without_key,
+)
+from anomgan.data.metadata import pictures_in, tell_of_more, upright, without_metadata
+from anomgan.data.opacity import over_black
+from anomgan.data.tiff import read_tiff
 from anomgan.errors import InputError
 
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "PPM")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm")
+FORMATS = ("PNG", "JPEG", "BMP", "DIB", "TIFF", "WEBP", "PPM", "GIF", "JPEG2000", "AVIF")
+READABLE = "PNG, JPEG, BMP, TIFF, WebP, PPM, GIF, JPEG 2000, AVIF or HEIF"
+SUFFIXES = (
+    *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo"),
+    *(".bmp", ".dib", ".tif", ".tiff", ".btf", ".webp", ".gif"),
+    *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpx", ".jpf"),
+    *(".avif", ".avifs", ".heic", ".heif", ".hif"),
+)
 MAX_PIXELS = 89_000_000
 """Below Pillow's own limit, so that its warning is never shown."""
 MAX_BYTES = 10**9
@@ -22,18 +37,6 @@ MAX_BYTES = 10**9
 ACCEPTED = (
     f"the {MAX_PIXELS // 1_000_000} million that are accepted; scale it down, or cut it into pieces"
 )
-ORIENTATION, BITS_PER_SAMPLE, PLANAR_CONFIGURATION = 0x0112, 0x0102, 0x011C
-"""Tags of EXIF and TIFF."""
-UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
-    2: np.fliplr,
-    3: lambda image: np.rot90(image, 2),
-    4: np.flipud,
-    5: lambda image: np.rot90(np.fliplr(image)),
-    6: lambda image: np.rot90(image, -1),
-    7: lambda image: np.rot90(np.fliplr(image), -1),
-    8: np.rot90,
-}
-"""What undoes each EXIF orientation."""
 
 
 def read_image(path: Path | str) -> np.ndarray:
@@ -41,7 +44,8 @@ def read_image(path: Path | str) -> np.ndarray:
 
     Returns:
         uint8, or uint16 for files of more than 8 bits, [H, W] or [H, W, 3] in RGB. EXIF rotation
-        is applied, transparency is laid over black, of several pages the first is taken.
+        is applied, transparency is laid over black unless it is the same everywhere, of several
+        pages or frames the first is taken, which a note tells.
 
     Raises:
         InputError: the file cannot be opened, is not an image, is cut off, claims more than
@@ -57,9 +61,7 @@ def read_image(path: Path | str) -> np.ndarray:
     except Image.DecompressionBombError:
         raise InputError(f"{path} claims far more than {ACCEPTED}") from None
     except UnidentifiedImageError:
-        raise InputError(
-            f"{path} is not an image that can be read (PNG, JPEG, BMP, TIFF, WebP or PPM)"
-        ) from None
+        raise InputError(f"{path} is not an image that can be read ({READABLE})") from None
     except Exception as error:
         # Decoders meet damaged files with exceptions of every kind; a user needs the file's name.
         raise InputError(f"{path} is damaged or truncated: {error}") from error
@@ -90,17 +92,6 @@ def check_array(array: np.ndarray, name: str = "image") -> np.ndarray:
         )
     grey = array.ndim == 3 and array.shape[2] == 1
     return np.ascontiguousarray(array[:, :, 0] if grey else array)
-
-
-def bits_used(image: np.ndarray) -> int:
-    """Significant bits: 8 for uint8, else 8, 10, 12, 14 or 16 by the largest value.
-
-    Cameras write 10 or 12 bits into 16-bit files.
-    """
-    if image.dtype == np.uint8:
-        return 8
-    largest = int(image.max())
-    return next(bits for bits in (8, 10, 12, 14, 16) if largest < 2**bits)
 
 
 def to_uint8(image: np.ndarray, bits: int) -> np.ndarray:
@@ -148,67 +139,91 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _decode(data: bytes, name: str) -> np.ndarray:
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+    """Decode a file; where that fails, try again without what pixels don't need."""
+    try:
+        return _decode_as_it_is(data, name)
+    except Exception:
+        bare = without_metadata(data)
+        if bare == data:
+            raise
+        return _decode_as_it_is(bare, name)
+
+
+def _decode_as_it_is(data: bytes, name: str) -> np.ndarray:
+    plain = read_tiff(data, name, MAX_PIXELS)
+    if plain is not None:
+        return _unsigned(plain, name)
+    with Image.open(io.BytesIO(data), formats=_formats(data, name)) as image:
         width, height = image.size
         if width * height > MAX_PIXELS:
             raise InputError(f"{name} claims {width} x {height} pixels, more than {ACCEPTED}")
-        deep_colour = _has_deep_colour(image, name)
+        if image.format == "PPM":
+            pixels = read_netpbm(data, image, name)
+            if pixels is not None:
+                return pixels
+        deep_colour, reversed_grey = has_deep_colour(image, data, name), white_is_zero(image)
         image.load()
+        if image.format != "TIFF":
+            tell_of_more(name, str(image.format), pictures_in(image))
         if image.mode == "F":
             raise InputError(f"{name} holds floating-point pixels; save it with 8 or 16 bits")
         if deep_colour:
-            return _decode_deep_colour(data, image, name)
-        return _pixels(image, name)
+            return np.ascontiguousarray(read_deep_colour(data, image, name))
+        pixels = _pixels(image, name)
+        return 65535 - pixels if reversed_grey and image.mode.startswith("I") else pixels
 
 
 def _pixels(image: Image.Image, name: str) -> np.ndarray:
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith("I"):
-        return _deep_grey(upright, name)
-    return _eight_bits(upright)
+    if image.mode.startswith("I"):
+        return _deep_grey(image, name)
+    pixels = _eight_bits(image)
+    # Pillow turns TIFF by itself.
+    return np.ascontiguousarray(pixels if image.format == "TIFF" else upright(pixels, image))
 
 
-def _has_deep_colour(image: ImageFile.ImageFile, name: str) -> bool:
-    """Whether the file has 16-bit colour, which Pillow would cut down to 8 bits."""
-    if image.mode not in ("RGB", "RGBA"):
+def _formats(data: bytes, name: str) -> tuple[str, ...]:
+    """The formats that a file can have."""
+    if data[4:8] != b"ftyp" or data[8:12] in (b"avif", b"avis"):
+        return FORMATS
+    if not _reads_heif():
+        raise InputError(
+            f"{name} is a HEIF image, as telephones write them; to read it: "
+            f"pip install anomgan[heif]"
+        )
+    return ("HEIF",)
+
+
+@cache
+def _reads_heif() -> bool:
+    """Teach Pillow to read HEIF, if what it takes is installed."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
         return False
-    if isinstance(image, TiffImageFile):
-        deep = max(image.tag_v2.get(BITS_PER_SAMPLE, (8,))) > 8
-        if deep and image.tag_v2.get(PLANAR_CONFIGURATION) == 2:
-            # Neither library reads these: both return noise without a word.
-            raise InputError(
-                f"{name} stores 16-bit colour channel by channel, which cannot be read; "
-                f"save it with interleaved channels (planar configuration 1)"
-            )
-    return any(";16" in str(tile[3]) for tile in image.tile)
-
-
-def _decode_deep_colour(data: bytes, image: ImageFile.ImageFile, name: str) -> np.ndarray:
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if pixels is None or pixels.dtype != np.uint16 or pixels.ndim != 3:
-        raise InputError(f"{name} has 16-bit colour of a kind that cannot be read")
-    colour = pixels[:, :, 2::-1]
-    if image.mode == "RGBA":
-        opacity = pixels[:, :, 3:].astype(np.float32) / 65535
-        colour = np.rint(colour * opacity).astype(np.uint16)
-    if image.format == "PNG":  # OpenCV turns TIFF by itself
-        turn = UPRIGHT.get(image.getexif().get(ORIENTATION, 1))
-        colour = turn(colour) if turn else colour
-    return np.ascontiguousarray(colour)
+    register_heif_opener()
+    return True
 
 
 def _deep_grey(image: Image.Image, name: str) -> np.ndarray:
-    pixels = np.asarray(image)
+    pixels = _unsigned(np.asarray(image), name)
+    if "transparency" in image.info:
+        pixels = without_key(pixels, image.info["transparency"])
+    return np.ascontiguousarray(upright(pixels, image) if image.format != "TIFF" else pixels)
+
+
+def _unsigned(pixels: np.ndarray, name: str) -> np.ndarray:
+    """Integers of any kind as uint8 or uint16."""
+    if pixels.dtype == np.uint8:
+        return np.ascontiguousarray(pixels)
     if pixels.min() < 0 or pixels.max() > 65535:
         raise InputError(f"{name} holds values outside 0 to 65535; save it with 8 or 16 bits")
-    return np.ascontiguousarray(pixels.astype(np.uint16))
+    return np.ascontiguousarray(pixels, np.uint16)
 
 
 def _eight_bits(image: Image.Image) -> np.ndarray:
     if image.has_transparency_data:
-        over = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", over.size, "black"), over).convert("RGB")
-    elif image.mode not in ("L", "RGB"):
-        image = image.convert("L" if image.mode in ("1", "L") else "RGB")
-    pixels = np.array(image)
-    return pixels
+        pixels = np.asarray(image.convert("RGBA"))
+        return over_black(pixels[:, :, :3], pixels[:, :, 3])
+    if image.mode not in ("L", "RGB"):
+        image = image.convert("L" if image.mode == "1" else "RGB")
+    return np.array(image)

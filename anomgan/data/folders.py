@@ -3,36 +3,89 @@
 import csv
 import os
 import stat
-from collections import defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
 from anomgan.data.decode import SUFFIXES
+from anomgan.data.own_pictures import is_own_picture
 from anomgan.errors import InputError
+from anomgan.machine.notes import note
 
 GROUP_COLUMNS = ("group", "tile", "part", "object", "serial", "lot", "batch")
 """Names under which a table's group column is found, first to last."""
+THUMBNAILS = ("@eaDir", "__MACOSX", "#recycle", "$RECYCLE.BIN", "lost+found")
+"""Folders that systems make, beside those whose name begins with a dot."""
+
+
+@dataclass
+class Survey:
+    """What a folder holds: images to use, and what is left out.
+
+    Attributes:
+        images: sorted.
+        others: number of files by suffix that are no images.
+        folders: names of hidden folders and of those for thumbnails.
+        hidden: number of hidden images.
+        own: number of pictures that anomgan wrote: heatmaps, samples, plots.
+    """
+
+    images: list[Path] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)
+    folders: Counter[str] = field(default_factory=Counter)
+    hidden: int = 0
+    own: int = 0
+
+    def left_out(self) -> str:
+        """What is left out, in words; empty if nothing is."""
+        parts = [f"{count} {suffix}" for suffix, count in sorted(self.others.items())]
+        if self.hidden:
+            parts.append(f"{self.hidden} hidden images")
+        if self.own:
+            parts.append(f"{self.own} pictures that anomgan wrote")
+        if self.folders:
+            parts.append("folders " + ", ".join(sorted(self.folders)))
+        return ", ".join(parts)
+
+
+def survey(folder: Path) -> Survey:
+    """Look through `folder` and what lies below it, links to folders included.
+
+    Raises:
+        InputError: the folder does not exist, or it or one below it cannot be read.
+    """
+    found = Survey()
+    for path in _files(folder, found.folders):
+        if path.name.startswith("."):
+            found.hidden += is_image(path)
+        elif not is_image(path):
+            found.others[path.suffix.lower() or "without suffix"] += 1
+        elif is_own_picture(path):
+            found.own += 1
+        else:
+            found.images.append(path)
+    found.images.sort()
+    return found
 
 
 def list_images(folder: Path) -> list[Path]:
-    """All image files below `folder`, sorted; hidden files and folders are left out.
+    """All image files below `folder`, sorted; a note says what is left out.
 
     Raises:
         InputError: the folder does not exist, cannot be read, or holds no images.
     """
-    found, others = [], 0
-    for path in visible_files(folder):
-        if is_image(path):
-            found.append(path)
-        else:
-            others += 1
-    if not found:
+    found = survey(folder)
+    left_out = found.left_out()
+    if not found.images:
         raise InputError(
             f"{folder} holds no images ({', '.join(SUFFIXES)})"
-            + (f", only {others} other files" if others else "")
+            + (f", only {left_out}" if left_out else "")
         )
-    return sorted(found)
+    if left_out:
+        note(f"{folder}: {len(found.images)} images; left out: {left_out}")
+    return found.images
 
 
 def visible_files(folder: Path) -> Iterator[Path]:
@@ -41,6 +94,16 @@ def visible_files(folder: Path) -> Iterator[Path]:
     Raises:
         InputError: the folder does not exist, or it or one below it cannot be read.
     """
+    return (path for path in _files(folder, Counter()) if not path.name.startswith("."))
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file is an image by its name."""
+    return path.suffix.lower() in SUFFIXES
+
+
+def _files(folder: Path, left_out: Counter[str]) -> Iterator[Path]:
+    """The files below `folder`, each once however links lead to it; counts folders left out."""
     try:
         is_folder = stat.S_ISDIR(folder.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError):
@@ -49,14 +112,25 @@ def visible_files(folder: Path) -> Iterator[Path]:
         _refuse(error)
     if not is_folder:
         raise InputError(f"{folder} is a file; give the folder that holds the images")
-    for root, folders, files in os.walk(folder, onerror=_refuse):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(root, name) for name in files if not name.startswith("."))
+    # A link to a folder above would bring in everything beside this one.
+    seen = {str(parent) for parent in folder.resolve().parents}
+    waiting = deque([str(folder)])
+    while waiting:  # links come last, so that files keep the names of the folders they lie in
+        for root, names, files in os.walk(waiting.popleft(), onerror=_refuse):
+            place = os.path.realpath(root)
+            if place in seen:
+                names.clear()
+                continue
+            seen.add(place)
+            left_out.update(name for name in names if _is_left_out(name))
+            names[:] = sorted(name for name in names if not _is_left_out(name))
+            links = (os.path.join(root, name) for name in names)
+            waiting.extend(link for link in links if os.path.islink(link))
+            yield from (Path(root, name) for name in files)
 
 
-def is_image(path: Path) -> bool:
-    """Whether a file is an image by its name."""
-    return path.suffix.lower() in SUFFIXES
+def _is_left_out(folder: str) -> bool:
+    return folder.startswith(".") or folder in THUMBNAILS
 
 
 def read_groups(table: Path, images: Sequence[Path]) -> list[str]:

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from anomgan.data.copies import digest
-from anomgan.data.decode import bits_used, check_array, is_grey, read_image
+from anomgan.data.decode import check_array, is_grey, read_image
+from anomgan.data.depth import Depth
 from anomgan.data.store import ImageStore
 from anomgan.errors import InputError
+from anomgan.machine.notes import note
 
 Source = Path | str | np.ndarray
 """An image: a path, or a uint8 or uint16 array [H, W] or [H, W, 3] in RGB."""
@@ -31,7 +33,7 @@ class NormalImages:
         names: path, or position in the list, of each image.
         store: their pixels; 16-bit images as pairs of bytes.
         deep: positions of the 16-bit images.
-        bits: significant bits, common to all 16-bit images; 16 when there are none.
+        depth: of the 16-bit images together.
         all_grey: no image has colour.
         fingerprint: SHA-256 over names and pixels.
         digests: of the pixels of each image, uint8 [8]; see `copies.digest`.
@@ -41,7 +43,7 @@ class NormalImages:
     names: list[str]
     store: ImageStore
     deep: set[int]
-    bits: int
+    depth: Depth
     all_grey: bool
     fingerprint: str
     digests: list[np.ndarray]
@@ -55,6 +57,11 @@ class NormalImages:
         if index in self.deep:
             image = image.view(np.uint16)
         return image[:, :, 0] if image.shape[2] == 1 else image
+
+    @property
+    def bits(self) -> int:
+        """Significant bits, common to all 16-bit images; 16 when there are none."""
+        return self.depth.bits
 
     def shapes(self) -> list[tuple[int, int]]:
         """Height and width of every image."""
@@ -89,7 +96,7 @@ def read_normals(
     Raises:
         InputError: lists every image that cannot be read.
     """
-    normals = NormalImages([], ImageStore(folder=folder), set(), 0, True, "", [], [])
+    normals = NormalImages([], ImageStore(folder=folder), set(), Depth(), True, "", [], [])
     fingerprint = hashlib.sha256()
     for number, source in enumerate(sources):
         name = f"image {number}" if isinstance(source, np.ndarray) else str(source)
@@ -114,7 +121,8 @@ def read_normals(
             "remove or replace them; a fit leaves them out with --skip-unreadable "
             "(skip_unreadable=True)",
         )
-    normals.bits = normals.bits or 16
+    if normals.deep:
+        note(normals.depth.describe(len(normals)))
     normals.fingerprint = fingerprint.hexdigest()
     return normals
 
@@ -123,7 +131,7 @@ def _add(normals: NormalImages, image: np.ndarray, name: str) -> None:
     normals.all_grey = normals.all_grey and is_grey(image)
     if image.dtype == np.uint16:
         normals.deep.add(len(normals.names))
-        normals.bits = max(normals.bits, bits_used(image))
+        normals.depth.count(image, name)
     pixels = np.ascontiguousarray(image if image.ndim == 3 else image[:, :, None])
     normals.store.append(pixels.view(np.uint8))
     normals.names.append(name)

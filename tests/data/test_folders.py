@@ -1,9 +1,11 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from anomgan.data.folders import list_images, read_groups
 from anomgan.errors import InputError
+from anomgan.pictures import save_grid
 
 
 def touch(folder, *names):
@@ -18,13 +20,50 @@ def test_images_are_found_below_and_sorted(tmp_path):
     assert [p.name for p in list_images(tmp_path)] == ["a.jpg", "b.PNG", "c.tiff"]
 
 
+@pytest.mark.parametrize(
+    "suffix", ["heic", "heif", "jfif", "jpe", "pnm", "pbm", "jp2", "gif", "avif"]
+)
+def test_images_of_every_kind_that_is_read_are_found(tmp_path, suffix):
+    touch(tmp_path, f"a.{suffix}")
+    assert [path.name for path in list_images(tmp_path)] == [f"a.{suffix}"]
+
+
+def test_what_is_left_out_is_named_by_count_and_suffix(tmp_path, caplog):
+    hidden = ("@eaDir/a.jpg", "__MACOSX/._a.jpg", ".thumbnails/a.png", "._a.jpg")
+    touch(tmp_path, "a.jpg", "b.nef", "c.NEF", "README", *hidden)
+    for _ in range(2):
+        assert [path.name for path in list_images(tmp_path)] == ["a.jpg"]
+    (text,) = caplog.messages
+    assert "1 images; left out: 2 .nef, 1 without suffix, 1 hidden images" in text
+    assert "folders .thumbnails, @eaDir, __MACOSX" in text
+
+
+def test_linked_folders_are_followed_once(tmp_path):
+    kept = touch(tmp_path / "in", "b/part.png")
+    (elsewhere,) = touch(tmp_path / "elsewhere", "far.png")
+    touch(tmp_path, "bad.png")
+    (tmp_path / "in" / "a").symlink_to(tmp_path / "in" / "b")
+    (tmp_path / "in" / "b" / "loop").symlink_to(tmp_path / "in")
+    (tmp_path / "in" / "b" / "up").symlink_to(tmp_path)
+    (tmp_path / "in" / "link").symlink_to(elsewhere.parent)
+    assert list_images(tmp_path / "in") == [*kept, tmp_path / "in" / "link" / "far.png"]
+
+
+def test_pictures_that_anomgan_wrote_are_left_out(tmp_path, caplog):
+    touch(tmp_path, "part.png")
+    image = np.zeros((8, 8), np.uint8)
+    save_grid(tmp_path / "model" / "samples.png", [[image, image]], ("a", "b"), title="c")
+    assert [path.name for path in list_images(tmp_path)] == ["part.png"]
+    assert "left out: 1 pictures that anomgan wrote" in caplog.text
+
+
 def test_useless_folders_are_explained(tmp_path):
     with pytest.raises(InputError, match="no folder"):
         list_images(tmp_path / "gone")
     (file,) = touch(tmp_path, "readme.txt")
     with pytest.raises(InputError, match="is a file"):
         list_images(file)
-    with pytest.raises(InputError, match="holds no images .*1 other files"):
+    with pytest.raises(InputError, match="holds no images .*only 1 .txt"):
         list_images(tmp_path)
 
 
