@@ -14,7 +14,7 @@ from anomgan.detectors import METHODS
 from anomgan.generators import LatentSettings
 
 FILE = Path(__file__).parents[1] / "anomgan" / "detectors" / "arguments.py"
-HEAD = '''"""Types of the settings sections that a detector's constructor takes. Written by a script.
+HEAD = '''"""Types of the settings sections that a constructor takes. Written by a script.
 
 `python tests/typed_arguments.py` writes this file from the settings. They describe each key
 (`help(GANomaly)` lists them), check values and hold the defaults. A key may be left out.

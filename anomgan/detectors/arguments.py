@@ -1,4 +1,4 @@
-"""Types of the settings sections that a detector's constructor takes. Written by a script.
+"""Types of the settings sections that a constructor takes. Written by a script.
 
 `python tests/typed_arguments.py` writes this file from the settings. They describe each key
 (`help(GANomaly)` lists them), check values and hold the defaults. A key may be left out.
