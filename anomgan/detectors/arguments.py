@@ -41,7 +41,7 @@ class BackboneOptions(TypedDict, total=False):
 
 
 class CalibrationOptions(TypedDict, total=False):
-    """How many normal images are held out, and which false-alarm rate they are to promise."""
+    """How many normal images are held out for calibration, and the false-alarm rate."""
 
     share: float
     minimum: int
@@ -136,7 +136,7 @@ class GANomalyWeightsOptions(TypedDict, total=False):
 
 
 class ImageOptions(TypedDict, total=False):
-    """How a photograph becomes the image that the networks see."""
+    """How an image is prepared for the networks."""
 
     channels: Literal["auto", "grey", "rgb"]
     max_side: int
@@ -180,7 +180,7 @@ class SearchOptions(TypedDict, total=False):
 
 
 class TrainingOptions(TypedDict, total=False):
-    """How long and how fast to train; what the shared loop needs."""
+    """How long and how fast to train: settings of the training loop."""
 
     steps: int
     minutes: float | None
@@ -204,7 +204,7 @@ class ViewOptions(TypedDict, total=False):
 
 
 class WeightsOptions(TypedDict, total=False):
-    """How much each evidence counts; a detector's subclass adds the evidence of its own."""
+    """How much each evidence counts; a detector's subclass adds its own evidence."""
 
     residual: float
     squared: float
