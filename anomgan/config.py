@@ -150,8 +150,8 @@ class TrainingSettings(Section):
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "float32",
-        description="bfloat16: mixed precision, twice as fast where the processor or GPU has units "
-        "for it; auto: bfloat16 there, float32 elsewhere",
+        description="bfloat16: mixed precision, twice as fast if the processor or GPU has units "
+        "for it; auto: bfloat16 if it has, float32 otherwise",
     )
     ema: float = Field(
         0.995,

@@ -31,11 +31,12 @@ Detectors = Annotated[
 Configs = Annotated[
     list[Path] | None,
     typer.Option(
-        "--config", help="Settings file of a detector, or the name of a shipped one. Repeatable."
+        "--config",
+        help="Settings file of a detector, or the name of a shipped one. May be repeated.",
     ),
 ]
 Assignments = Annotated[
-    list[str] | None, typer.Option("--set", help="One setting for all detectors. Repeatable.")
+    list[str] | None, typer.Option("--set", help="A setting for all detectors. May be repeated.")
 ]
 Categories = Annotated[str, typer.Option(help="Categories, separated by commas. Default: all.")]
 Seeds = Annotated[str, typer.Option(help="Seeds, separated by commas.")]

@@ -11,7 +11,8 @@ from anomgan.cli.words import describe_promise, describe_recalibration
 
 def recalibrate(
     normal_dir: Annotated[
-        Path, typer.Option(help="Folder of new images of good parts, without training images.")
+        Path,
+        typer.Option(help="Folder of new images of good parts, none of them a training image."),
     ],
     model: Model = DEFAULT_MODEL,
     out: Annotated[
@@ -21,7 +22,7 @@ def recalibrate(
     groups: Groups = None,
     false_alarm_rate: Annotated[
         float | None,
-        typer.Option(help="Share of good images that may be called anomalous. Default: as it was."),
+        typer.Option(help="Share of good images that may be called anomalous. Default: no change."),
     ] = None,
     skip_unreadable: SkipUnreadable = False,
     device: Device = "auto",

@@ -59,7 +59,7 @@ class EncoderSettings(Section):
     )
     features: int = Field(16, ge=1, le=1024, description="feature maps after the first layer")
     steps: int = Field(800, ge=1, description="training steps of the encoder")
-    learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's step size")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="learning rate of Adam")
 
 
 class GANFirstWeights(Weights):

@@ -105,7 +105,7 @@ def test_images_learnt_from_are_found_under_any_name(model, line, new_ok, tmp_pa
     mixed.mkdir()
     for number, path in enumerate([*list_images(line / "train")[1:], *list_images(new_ok)]):
         (mixed / f"part_{number}.png").write_bytes(path.read_bytes())
-    with pytest.raises(InputError, match=r"1[78] of 35 images are images that the model learnt"):
+    with pytest.raises(InputError, match=r"1[78] of 35 images are training images"):
         recalibrate(mixed, model, device="cpu")
 
 
