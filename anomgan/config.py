@@ -74,26 +74,26 @@ class BackboneSettings(Section):
     )
     weights: str | None = Field(
         None,
-        description="file of the weights (safetensors); null: the backbone's package, or timm's "
+        description="file of the weights (safetensors); not set: the backbone's package, or timm's "
         "hub",
     )
     long_side: int | None = Field(
         None,
         ge=16,
         le=4096,
-        description="pixels; the longer side of every image is scaled to this (null: the "
+        description="pixels; the longer side of every image is scaled to this (not set: the "
         "backbone's default)",
     )
     stages: list[int] | None = Field(
         None,
         min_length=1,
-        description="stages whose feature maps are concatenated (null: the backbone's default)",
+        description="stages whose feature maps are concatenated (not set: the backbone's default)",
     )
     stride: int | None = Field(
         None,
         ge=1,
         le=64,
-        description="pixels from one cell of the map to the next (null: the backbone's default)",
+        description="pixels from one cell of the map to the next (not set: the backbone's default)",
     )
     directions: int = Field(
         128, ge=2, le=4096, description="length of a feature vector after whitening"
@@ -121,19 +121,19 @@ class TrainingSettings(Section):
     )
     batch_size: int = Field(32, ge=2, le=4096, description="views per step")
     learning_rate: float | None = Field(
-        None, gt=0, le=1, description="learning rate of the optimiser (null: the method's own)"
+        None, gt=0, le=1, description="learning rate of the optimiser (not set: the method's own)"
     )
     beta1: float | None = Field(
         None,
         ge=0,
         lt=1,
-        description="Adam's decay of the first moment (null: the method's own); not for RMSProp",
+        description="Adam's decay of the first moment (not set: as in the method); not for RMSProp",
     )
     beta2: float | None = Field(
         None,
         ge=0,
         lt=1,
-        description="Adam's decay of the second moment (null: the method's own); not for RMSProp",
+        description="Adam's decay of the second moment (not set: as in the method); not for RMSProp",
     )
     decay_from: float = Field(
         1.0,
@@ -194,7 +194,7 @@ class ScoreSettings(Section):
         ge=0,
         lt=1,
         description="subtract this quantile of the map from the map, because an image that is "
-        "rebuilt equally badly everywhere has no defect (null: subtract nothing)",
+        "rebuilt equally badly everywhere has no defect (None: subtract nothing)",
     )
     precision: Literal["float32", "bfloat16"] = Field(
         "float32",

@@ -97,7 +97,7 @@ class FeatureExtractor(nn.Module):
             start += width
 
     def deviations(self) -> Tensor:
-        """Return the deviation of each direction before whitening, at most 1 for each backbone."""
+        """Return directions' deviations before whitening, as a share of the backbone's largest."""
         return torch.cat([whitening.deviations() for whitening in self.whitenings])
 
     @property

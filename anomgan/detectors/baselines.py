@@ -258,7 +258,7 @@ class AutoencoderNetworks(Section):
         description="feature maps after the first layer; in feature space, units of hidden layers",
     )
     latent_dim: int = Field(32, ge=1, le=4096, description="length of a latent vector")
-    bottleneck: Bottleneck = Field("map", description="vector: one per view; map: one per cell")
+    bottleneck: Bottleneck = Field("map", description="as in GANomaly: vector or map")
 
 
 class AutoencoderSettings(Settings):

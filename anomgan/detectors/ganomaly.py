@@ -51,8 +51,8 @@ class NetworkSettings(Section):
     latent_dim: int = Field(32, ge=1, le=4096, description="length of a latent vector")
     bottleneck: Bottleneck = Field(
         "map",
-        description="vector: one latent vector per view, as in the paper; map: one per 4 x 4 "
-        "pixels, so that large images are scored in one pass",
+        description="vector: one latent vector per view, as in the paper; map: one per cell of a "
+        "4 x 4 grid on the view, so that large images are scored in one pass",
     )
     spectral_norm: bool = Field(
         True, description="spectral norm instead of batch norm in the discriminator"
