@@ -1,7 +1,7 @@
-"""Typed settings: validated, with units; `config_files` reads them.
+"""Typed, validated settings, with units; `config_files` reads them from files.
 
 The sections here are common to all detectors. Each detector subclasses `Settings` in its own
-module with the settings of its networks and losses; its defaults are the parts settings.
+module, with the settings of its networks and losses. Its defaults are for images of parts.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ class Section(BaseModel):
 
 
 class ImageSettings(Section):
-    """How a photograph becomes the image that the networks see."""
+    """How an image is prepared for the networks."""
 
     channels: Literal["auto", "grey", "rgb"] = Field(
         "auto", description="auto: grey if every normal image is grey, otherwise rgb"
@@ -31,12 +31,14 @@ class ImageSettings(Section):
         256,
         ge=16,
         le=16384,
-        description="pixels; when the median normal image is longer, all images are scaled down "
-        "by the one factor that makes it this long, but not below half a patch (patch view)",
+        description="pixels; if the longer side of the median normal image is larger, all images "
+        "are scaled down by the factor that makes it this long, but not below half a patch (patch "
+        "view)",
     )
     lighting: Literal["keep", "flatten"] = Field(
         "flatten",
-        description="flatten: subtract the local mean, divide by the image's deviation",
+        description="flatten: subtract the local mean and divide by the image's deviation; keep: "
+        "change nothing",
     )
     lighting_radius: float = Field(
         0.075,
@@ -52,13 +54,13 @@ class ViewSettings(Section):
 
     kind: Literal["whole", "patch"] = Field(
         "patch",
-        description="whole: the image scaled to fit (aligned objects); patch: crops (textures, "
-        "large or variable sizes)",
+        description="whole: the whole image, scaled to fit (aligned objects); patch: crops "
+        "(textures, large images or variable sizes)",
     )
     size: int = Field(
-        64, ge=8, le=1024, description="pixels; side of the square that the networks are trained on"
+        64, ge=8, le=1024, description="pixels; side of the square views for the networks"
     )
-    flip: bool = Field(False, description="mirror half of the training views left to right")
+    flip: bool = Field(False, description="flip half of the training views horizontally")
 
 
 class BackboneSettings(Section):
@@ -67,92 +69,107 @@ class BackboneSettings(Section):
     name: str = Field(
         "lite0",
         min_length=1,
-        description="of anomgan backbones, or any that timm knows; several with commas between",
+        description="a name from `anomgan backbones`, or any that timm knows; separate several "
+        "with commas",
     )
     weights: str | None = Field(
-        None, description="file of its weights (safetensors); null: its package, or timm's hub"
+        None,
+        description="file of the weights (safetensors); not set: the backbone's package, or timm's "
+        "hub",
     )
     long_side: int | None = Field(
         None,
         ge=16,
         le=4096,
-        description="pixels; the longer side of every image is scaled to this (null: what suits "
-        "the network)",
+        description="pixels; the longer side of every image is scaled to this (not set: the "
+        "backbone's default)",
     )
     stages: list[int] | None = Field(
-        None, min_length=1, description="its stages that are joined (null: what suits it)"
+        None,
+        min_length=1,
+        description="stages whose feature maps are concatenated (not set: the backbone's default)",
     )
     stride: int | None = Field(
         None,
         ge=1,
         le=64,
-        description="pixels from one cell of the map to the next (null: what suits it)",
+        description="pixels from one cell of the map to the next (not set: the backbone's default)",
     )
     directions: int = Field(
-        128, ge=2, le=4096, description="whitened directions of a feature vector that are kept"
+        128, ge=2, le=4096, description="length of a feature vector after whitening"
     )
     align: Literal["auto", "none"] = Field(
         "auto",
-        description="auto: what the normal images explain of the whole map (eigenmaps) is taken "
-        "out of it where that is much, so that a missing part shows; none: never",
+        description="auto: use the position of things, by eigenmaps of the normal images, if that "
+        "explains enough, so that a missing part shows; none: never",
     )
-    components: int = Field(100, ge=1, le=1024, description="eigenmaps that are kept")
+    components: int = Field(100, ge=1, le=1024, description="number of eigenmaps")
     vectors: int = Field(
         200_000,
         ge=1000,
         le=20_000_000,
-        description="feature vectors to learn from, drawn fairly over the images",
+        description="feature vectors to train on, equally many from each image",
     )
 
 
 class TrainingSettings(Section):
-    """How long and how fast to train; what the shared loop needs."""
+    """How long and how fast to train: settings of the training loop."""
 
-    steps: int = Field(1500, ge=1, description="training steps; the budget unless minutes is set")
+    steps: int = Field(1500, ge=1, description="training steps, unless minutes ends first")
     minutes: float | None = Field(
-        None, gt=0, description="stop each phase after this many minutes, even if steps are left"
+        None, gt=0, description="stop each phase after this many minutes, even before `steps`"
     )
     batch_size: int = Field(32, ge=2, le=4096, description="views per step")
     learning_rate: float | None = Field(
-        None, gt=0, le=1, description="step size of the optimiser; unless given, the method's own"
+        None, gt=0, le=1, description="learning rate of the optimiser (not set: the method's own)"
     )
     beta1: float | None = Field(
-        None, ge=0, lt=1, description="Adam's decay of the first moment; RMSProp has none"
+        None,
+        ge=0,
+        lt=1,
+        description="Adam's decay of the first moment (not set: as in the method); not for RMSProp",
     )
     beta2: float | None = Field(
-        None, ge=0, lt=1, description="Adam's decay of the second moment; likewise"
+        None,
+        ge=0,
+        lt=1,
+        description="Adam's decay of the second moment (not set: as in the method); not for RMSProp",
     )
     decay_from: float = Field(
         1.0,
         ge=0,
         le=1,
-        description="share of the steps after which the step size falls to 0, linearly",
+        description="share of the steps after which the learning rate falls linearly to 0",
     )
     hard_share: float = Field(
         0.0,
         ge=0,
         lt=1,
-        description="feature space: share of each batch that is taken from the worst rebuilt of "
-        "four times as many vectors, so that rare normals are learnt too",
+        description="feature space: share of hard vectors in each batch, the worst rebuilt of four "
+        "times as many, so that rare normal places are learnt, too",
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "float32",
-        description="bfloat16: mixed precision, twice as fast where the processor or GPU has units "
-        "for it; auto: bfloat16 there, float32 elsewhere",
+        description="bfloat16: mixed precision, twice as fast if the processor or GPU has units "
+        "for it; auto: bfloat16 if it has, float32 otherwise",
     )
     ema: float = Field(
-        0.995, ge=0, lt=1, description="decay of the averaged weights that score; 0: no average"
+        0.995,
+        ge=0,
+        lt=1,
+        description="decay of the moving average of the weights, which is used while scoring; 0: "
+        "no average",
     )
     checkpoint_minutes: float = Field(
-        2.0, gt=0, description="minutes between checkpoints, from which --resume goes on"
+        2.0, gt=0, description="minutes between checkpoints, which --resume continues from"
     )
 
 
 class CalibrationSettings(Section):
-    """How many normal images are held out, and which false-alarm rate they are to promise."""
+    """How many normal images are held out for calibration, and the false-alarm rate."""
 
-    share: float = Field(0.15, gt=0, lt=1, description="share of the normal images held out")
-    minimum: int = Field(20, ge=5, description="at least this many images are held out")
+    share: float = Field(0.15, gt=0, lt=1, description="share of the normal images to hold out")
+    minimum: int = Field(20, ge=5, description="hold out at least this many images")
     false_alarm_rate: float = Field(
         0.01, gt=0, lt=1, description="share of good images that may be called anomalous"
     )
@@ -162,35 +179,37 @@ class ScoreSettings(Section):
     """How the maps of a detector become one score and one heatmap."""
 
     standardise: bool = Field(
-        True, description="divide each evidence by its mean and deviation on normal images first"
+        True,
+        description="subtract from each evidence its mean on normal images, and divide by its "
+        "deviation",
     )
     smooth: float = Field(
         1.0, ge=0, le=64, description="pixels; Gaussian that smooths residuals (0: not at all)"
     )
     top_share: float = Field(
-        0.002, gt=0, le=1, description="share of the hottest pixels whose mean is the score"
+        0.002, gt=0, le=1, description="the score is the mean of this share of hottest pixels"
     )
     background: float | None = Field(
         None,
         ge=0,
         lt=1,
-        description="the value below which this share of the map lies is taken off all of it: an "
-        "image that is rebuilt worse all over has no defect. None: nothing is",
+        description="subtract this quantile of the map from the map, because an image that is "
+        "rebuilt equally badly everywhere has no defect (None: subtract nothing)",
     )
     precision: Literal["float32", "bfloat16"] = Field(
         "float32",
-        description="of the networks when they score; bfloat16 (mixed precision) is faster where "
-        "the processor has units for it (AMX; recent GPUs)",
+        description="precision of the networks while scoring; bfloat16 (mixed precision) is faster "
+        "if the processor or GPU has units for it (AMX; recent GPUs)",
     )
 
 
 class Weights(Section):
-    """How much each evidence counts; a detector's subclass adds the evidence of its own."""
+    """How much each evidence counts; a detector's subclass adds its own evidence."""
 
     residual: float = Field(0.0, ge=0, description="difference of image and reconstruction")
-    squared: float = Field(0.0, ge=0, description="its square, which large differences dominate")
+    squared: float = Field(0.0, ge=0, description="squared difference of image and reconstruction")
     contrast: float = Field(
-        0.0, ge=0, description="residual in proportion to that of its surroundings"
+        0.0, ge=0, description="residual divided by the residual of its surroundings"
     )
     magnitude: float = Field(
         0.0, ge=0, description="feature space: mean square of the feature vector itself"
@@ -203,12 +222,12 @@ class Weights(Section):
         return self
 
     def as_dict(self) -> dict[str, float]:
-        """The weights by the name of their evidence."""
+        """Return the weights by the name of their evidence."""
         return self.model_dump()
 
 
 class LearningSettings(Section):
-    """What decides the learning of any model, a detector or a generator."""
+    """Settings that all models share, detectors and generators."""
 
     seed: int = Field(0, ge=0, lt=2**31, description="one seed for split, weights and batches")
     image: ImageSettings = ImageSettings()
@@ -217,7 +236,7 @@ class LearningSettings(Section):
 
     @classmethod
     def suited(cls, defaults: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-        """The defaults that suit the given values; some subclasses drop what these exclude."""
+        """Return the defaults that suit the given values; subclasses may drop some of them."""
         return defaults
 
 
@@ -234,27 +253,27 @@ IN_FEATURES: dict[str, Any] = {
     "weights": EVIDENCE_IN_FEATURES,
     "heatmap_weights": EVIDENCE_IN_FEATURES,
 }
-"""Defaults that all detectors share in feature space; each adds its own."""
+"""Defaults that all detectors share in feature space; each detector adds its own."""
 IDLE = {
     "pixels": frozenset({"backbone", "training.hard_share"}),
     "features": frozenset({"view", "image.max_side"}),
 }
-"""By space the keys, or sections, that no detector uses there; a detector adds its own."""
+"""Keys or sections that no detector uses, by space; a detector adds its own."""
 
 
 class Settings(LearningSettings):
-    """Everything that decides what a detector learns."""
+    """All settings of a detector."""
 
     in_features: ClassVar[Mapping[str, Any] | None] = None
-    """Defaults that change in feature space; None for a method that knows pixels alone."""
+    """Defaults that change in feature space; None for a method that works on pixels only."""
     idle: ClassVar[Mapping[str, frozenset[str]]] = {}
-    """By space the keys, or sections, that the method does not use there, beside `IDLE`."""
+    """Keys or sections that the method does not use, by space, in addition to `IDLE`."""
 
     detector: str
     space: Space = Field(
         "pixels",
-        description="what the detector sees: the image itself, or the feature map of a pretrained "
-        "network",
+        description="pixels: the detector sees the image; features: it sees the feature map of a "
+        "pretrained network",
     )
     backbone: BackboneSettings = BackboneSettings()
     calibration: CalibrationSettings = CalibrationSettings()
@@ -268,7 +287,7 @@ class Settings(LearningSettings):
         for section in ("weights", "heatmap_weights"):
             if getattr(getattr(self, section), unknown):
                 raise ValueError(
-                    f"{section}.{unknown} is no evidence where space = {self.space}; set it to 0"
+                    f"{section}.{unknown} is not available if space = {self.space}; set it to 0"
                 )
         return self
 
@@ -291,11 +310,10 @@ def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
 def build_settings(
     kind: type[AnySettings], values: Mapping[str, Any], source: str = "settings"
 ) -> AnySettings:
-    """Validate nested values; sections may be given in part, the rest keeps its defaults.
+    """Validate nested values; missing sections and keys get their defaults.
 
     Raises:
-        SettingsError: names every wrong key, and every one without effect, with what is allowed
-            there.
+        SettingsError: names every wrong key, every key without effect, and the allowed ones.
     """
     if issubclass(kind, Settings):
         idle = complain_of_idle(kind, values, _idle(kind, values))
@@ -313,15 +331,15 @@ def build_settings(
 
 
 def without_idle(kind: type[Settings], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested values without those that have no effect, which `build_settings` would refuse.
+    """Remove nested values that have no effect, which `build_settings` would refuse.
 
-    For settings that nobody chose one by one: those of a model folder, which stores all.
+    A model folder stores all settings, also those without effect.
     """
     return drop_idle(values, _idle(kind, values))
 
 
 def _idle(kind: type[Settings], values: Mapping[str, Any]) -> frozenset[str]:
-    """Sections, and keys of sections, without effect in the space that the values choose."""
+    """List the sections and keys that have no effect in the space that the values choose."""
     space = values.get("space", kind.model_fields["space"].default)
     return IDLE.get(space, frozenset()) | kind.idle.get(space, frozenset())
 
@@ -332,7 +350,7 @@ def _defaults(kind: type[LearningSettings], values: Mapping[str, Any]) -> dict[s
         return defaults
     if kind.in_features is None:
         raise SettingsError(
-            f"{defaults['detector']} knows {defaults['space']} alone; leave out "
+            f"{defaults['detector']} works on {defaults['space']} only; leave out "
             f"space={values['space']}"
         )
     return merge(defaults, IN_FEATURES, kind.in_features)

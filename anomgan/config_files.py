@@ -1,4 +1,4 @@
-"""Settings from files and from the command line, as nested values."""
+"""Reads settings from files and from the command line, as nested values."""
 
 import tomllib
 from collections.abc import Iterable
@@ -10,13 +10,13 @@ from anomgan.errors import SettingsError
 
 
 def find_config(name: Path | str) -> Path:
-    """The settings file of that name: a file that exists, or else one that anomgan brings.
+    """Find a settings file: an existing file, or one that is shipped with anomgan.
 
     Args:
         name: path of a file; or the name of a shipped file, with or without .toml.
 
     Raises:
-        SettingsError: there is neither.
+        SettingsError: there is no such file.
     """
     path = Path(name)
     if path.exists() and not path.is_dir():
@@ -33,17 +33,17 @@ def find_config(name: Path | str) -> Path:
 
 
 def _config_folder() -> Path:
-    """Where the shipped settings files are: in the package, or in a checkout beside it."""
+    """Find the shipped settings files: in the package, or beside it in a checkout."""
     package = Path(__file__).parent
     installed = package / "configs"
     return installed if installed.is_dir() else package.parent / "configs"
 
 
 def read_toml(name: Path | str) -> dict[str, Any]:
-    """Read a settings file, which is looked for as `find_config` does.
+    """Read a settings file that `find_config` finds.
 
     Raises:
-        SettingsError: there is no such file, or it cannot be read or is not TOML.
+        SettingsError: there is no such file, it cannot be read, or it is not TOML.
     """
     path = find_config(name)
     try:
@@ -57,7 +57,7 @@ def read_toml(name: Path | str) -> dict[str, Any]:
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
     """Turn `["training.steps=3000", "view.kind=whole"]` into nested settings.
 
-    A value is read as TOML (numbers, true, "text", [lists]); what is not TOML is plain text.
+    A value is read as TOML (numbers, true, "text", [lists]); anything else is plain text.
 
     Raises:
         SettingsError: an assignment has no `=` or no key.

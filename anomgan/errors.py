@@ -1,7 +1,7 @@
 """The errors that anomgan raises on purpose.
 
-Every message says what is wrong, where, and what to do about it. The command line prints the
-message alone and exits with `exit_code`.
+Every message says what is wrong, where, and what to do about it. The command line prints only the
+message and exits with `exit_code`.
 """
 
 
@@ -15,7 +15,7 @@ class AnomganError(Exception):
 
 
 class InputError(AnomganError, ValueError):
-    """An image, a folder or a table of the user cannot be used."""
+    """An image, a folder or a table from the user cannot be used."""
 
 
 class SettingsError(AnomganError, ValueError):
@@ -27,23 +27,23 @@ class ModelError(AnomganError):
 
 
 class TrainingError(AnomganError):
-    """A training run cannot go on; its last good checkpoint is kept."""
+    """A training run cannot continue; its last good checkpoint is kept."""
 
 
 class TimeLimitError(AnomganError):
-    """A frame was not inspected within its time limit; the next one can be."""
+    """A frame was not inspected within its time limit; the next frame can be inspected."""
 
 
 class AnomganWarning(UserWarning):
-    """Base of all warnings that anomgan gives to Python users; the command line prints its own."""
+    """Base of all Python warnings of anomgan; the command line prints its own warnings."""
 
 
 class ImageWarning(AnomganWarning):
-    """Scored images differ in kind from those learnt: in depth, size or colour."""
+    """Scored images differ in kind from the training images: in depth, size or colour."""
 
 
 class PromiseWarning(AnomganWarning):
-    """The false-alarm rate that is promised is higher than the one asked for."""
+    """The promised false-alarm rate is higher than the requested one."""
 
 
 class Interrupted(AnomganError):

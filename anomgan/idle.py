@@ -1,4 +1,4 @@
-"""Settings without effect: a key that would be ignored is an error instead."""
+"""Finds settings without effect, so that they raise an error instead of being ignored."""
 
 from collections.abc import Iterable, Mapping, Set
 from typing import Any
@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 
 def drop_idle(values: Mapping[str, Any], idle: Set[str]) -> dict[str, Any]:
-    """Nested values without the sections, and the keys of sections ("view.size"), in `idle`."""
+    """Remove from nested values the sections and keys ("view.size") in `idle`."""
     kept: dict[str, Any] = {}
     for section, inner in values.items():
         if section in idle:
@@ -19,7 +19,7 @@ def drop_idle(values: Mapping[str, Any], idle: Set[str]) -> dict[str, Any]:
 
 
 def complain_of_idle(kind: type[BaseModel], values: Mapping[str, Any], idle: Set[str]) -> list[str]:
-    """A line for each key of the nested values that is in `idle`, with the keys that are used."""
+    """Write a line for each key of the nested values in `idle`, with the keys that are used."""
     lines = []
     for section, inner in values.items():
         names = [f"{section}.{name}" for name in inner] if isinstance(inner, Mapping) else []

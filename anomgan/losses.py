@@ -1,4 +1,4 @@
-"""Losses as pure functions, by the names that the field uses.
+"""The losses of all methods, as pure functions.
 
 Each returns the mean over the batch as a scalar tensor, computed in float32 from values of any
 precision.
@@ -14,7 +14,8 @@ from torch import Tensor
 def discriminator_minimax(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
     """Binary cross-entropy of a discriminator, real = 1 and fake = 0, the mean of both halves.
 
-    Goodfellow et al. 2014, equation 1. ln 2 = 0.69 when it is at chance, near 0 when it wins.
+    Goodfellow et al. 2014, equation 1. It is ln 2 = 0.69 at chance, and near 0 if the discriminator
+    wins.
     """
     return (_cross_entropy(real_logits, 1.0) + _cross_entropy(fake_logits, 0.0)) / 2
 
@@ -24,8 +25,8 @@ def discriminator_matching(
 ) -> Tensor:
     """Cross-entropy of a discriminator that also checks labels, the mean of both halves.
 
-    Real images with their label are to be 1; fakes, and real images with a wrong label, 0, each
-    for half of that half. Reed et al. 2016, algorithm 1, line 8.
+    The target is 1 for real images with their label. It is 0 for fakes and for real images with a
+    wrong label, which have half the weight each. Reed et al. 2016, algorithm 1, line 8.
     """
     if mislabelled_logits is None:
         return discriminator_minimax(real_logits, fake_logits)
@@ -34,7 +35,7 @@ def discriminator_matching(
 
 
 def generator_minimax(fake_logits: Tensor) -> Tensor:
-    """log(1 - D(G(z))): the game as it stands; it saturates while the discriminator wins.
+    """log(1 - D(G(z))): the original minimax loss, which saturates while the discriminator wins.
 
     Goodfellow et al. 2014, equation 1.
     """
@@ -42,7 +43,7 @@ def generator_minimax(fake_logits: Tensor) -> Tensor:
 
 
 def generator_non_saturating(fake_logits: Tensor) -> Tensor:
-    """-log D(G(z)): strong gradients while the discriminator wins.
+    """-log D(G(z)): the loss with strong gradients while the discriminator wins.
 
     Goodfellow et al. 2014, section 3.
     """
@@ -83,15 +84,15 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
     """
     share = torch.rand(len(real), 1, 1, 1, device=real.device)
     between = (share * real + (1 - share) * fake).detach().requires_grad_()
-    with torch.enable_grad():  # the penalty is a matter of gradients even where nobody descends
+    with torch.enable_grad():  # the penalty needs gradients even under no_grad
         (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
-    # The small number keeps the root differentiable where a gradient vanishes.
+    # The small number keeps the square root differentiable if a gradient is 0.
     length = (gradient.square().sum(dim=(1, 2, 3)) + 1e-12).sqrt()
     return (length - 1).square().mean()
 
 
 def r1_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
-    """Mean of |gradient of the discriminator's logits|^2 at real images; times gamma / 2 it is R1.
+    """Mean of |gradient of the discriminator's logits|^2 at real images; R1 is this x gamma / 2.
 
     Mescheder et al. 2018, equation 9. Differentiable with respect to the discriminator's weights.
     """
@@ -102,9 +103,9 @@ def r1_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> Tenso
 
 
 def feature_matching(fake_features: Tensor, real_features: Tensor) -> Tensor:
-    """Mean squared distance of discriminator features of matching images.
+    """Mean squared distance of the discriminator features of pairs of images.
 
-    Salimans et al. 2016, section 3.1, image by image as GANomaly and f-AnoGAN use it.
+    Salimans et al. 2016, section 3.1, for each pair of images as in GANomaly and f-AnoGAN.
     """
     return F.mse_loss(fake_features, real_features)
 

@@ -1,12 +1,12 @@
-"""Defects from a few photographs: CycleGAN takes crops of good tiles to crops with a blowhole.
+"""Defects from a few images: CycleGAN translates crops of good tiles to crops with a blowhole.
 
     python benchmarks/defect_synthesis.py
 
-Learns from crops around the blowholes of some tiles, and from crops beside them: the two domains
-differ in the defect alone, and neither a tile nor its lighting tells them apart. Crops of good
-tiles that it never saw are then given blowholes. A classifier that was trained on real blowholes of
-other tiles says how many of the results it takes for defective; and a detector that has learnt good
-crops alone is asked how well it separates real defects, and how well the made ones.
+The training images are crops around the blowholes of some tiles, and crops beside them. So the two
+domains differ only in the defect, not in the tile or its lighting. Then CycleGAN adds blowholes to
+crops of good tiles that it has not seen. A classifier, trained on real blowholes of other tiles,
+counts how many of the results it predicts to be defective. A detector, trained on good crops only,
+is measured on real defects and on generated ones.
 """
 
 import argparse
@@ -28,16 +28,16 @@ STUDY = "defect_synthesis"
 CONFIG = "cyclegan_defects"
 DEFECTS = ("blowhole",)
 LEARNT = 10
-"""Defective tiles that the generator learns from; the others judge it."""
+"""Defective tiles to train the generator on; the others evaluate it."""
 LONGEST = 160
 """Pixels; longer side of a tile before it is cropped."""
 SIDE = 32
 CROPS = 4
-"""Crops of a photograph around its defect, and as many beside it."""
+"""Crops of an image around its defect, and equally many beside it."""
 SHIFT = 0.3
-"""How far the middle of a crop may be from that of the defect, as a share of the crop's side."""
+"""Largest distance between the centres of crop and defect, as a share of the crop's side."""
 COLUMNS = 12
-"""Of the picture."""
+"""Size of the picture."""
 DETECTORS = ("nearest", "autoencoder")
 
 
@@ -95,7 +95,7 @@ def main() -> None:
 def _crops(
     tiles: list[dict[str, Path]], rng: np.random.Generator
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Of every photograph of the tiles, crops with its largest defect, and crops without any."""
+    """Cut crops with the largest defect, and crops without defects, from each image of a tile."""
     defective, clean = [], []
     for tile in tiles:
         for path in tile.values():
@@ -118,13 +118,13 @@ def _anywhere(path: Path, rng: np.random.Generator) -> np.ndarray:
 
 
 def _scaled(image: np.ndarray) -> np.ndarray:
-    # A narrow tile is made as wide as the crop.
+    # Widen a narrow tile to the width of the crop.
     scale = max(LONGEST / max(image.shape), SIDE / min(image.shape))
     return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 
 def _crop(image: np.ndarray, x: float, y: float) -> np.ndarray:
-    """A square of SIDE pixels around (x, y), moved to lie within the image."""
+    """Cut a square of SIDE pixels around (x, y), shifted so that it lies within the image."""
     top = int(np.clip(y - SIDE / 2, 0, image.shape[0] - SIDE))
     left = int(np.clip(x - SIDE / 2, 0, image.shape[1] - SIDE))
     return image[top : top + SIDE, left : left + SIDE]

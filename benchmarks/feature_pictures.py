@@ -1,9 +1,10 @@
-"""Pictures of defects on real parts beside their heatmaps, for README.md.
+"""Draws pictures of defects on real parts beside their heatmaps, for README.md.
 
     python benchmarks/feature_pictures.py
 
-One defect of each set by the default; and, of screws and of tiles, the ten that GANomaly on pixels
-ranks lowest, as it sees them and as the default does. Models are kept in benchmarks/models/.
+The first picture shows one defect of each data set and the heatmap of the default detector. Others
+show the ten screws and the ten tiles whose defects GANomaly on pixels ranks lowest, with its
+heatmaps and those of the default detector. Models are kept in benchmarks/models/.
 """
 
 import argparse
@@ -29,7 +30,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=SETS)
     options = parser.parse_args()
     rows = [_typical(name, options.device) for name in options.sets]
-    title = "The defect of middling score of each set\n(brightest: twice the threshold)"
+    title = "The defect of median score in each data set\n(brightest: twice the threshold)"
     columns = ("part", "heatmap")
     save_grid(RESULTS / "features.png", rows, columns, options.sets, title, limits=(0, 2))
     for name in HARD_SETS:
@@ -38,7 +39,7 @@ def main() -> None:
 
 
 def _typical(name: str, device: str) -> list[np.ndarray]:
-    """The defect of middling score, and its heatmap."""
+    """Find the defect of median score, and its heatmap."""
     parts, detector = _read(name), _model(name, AFTER, device)
     results = [detector.score(image.source) for image in parts.test if image.kind != "good"]
     middle = sorted(results, key=lambda result: result.score)[len(results) // 2]
@@ -46,7 +47,7 @@ def _typical(name: str, device: str) -> list[np.ndarray]:
 
 
 def _hard(name: str, device: str) -> None:
-    """The defects that are ranked lowest on pixels, on pixels and on features."""
+    """Draw the defects ranked lowest on pixels, with heatmaps on pixels and on features."""
     defects = [image for image in _read(name).test if image.kind != "good"]
     before, after = (_model(name, config, device) for config in (BEFORE, AFTER))
     by_score = sorted(defects, key=lambda image: before.score(image.source).score)
@@ -74,7 +75,7 @@ def _model(name: str, config: str, device: str) -> Detector:
 
 
 def _scaled(result: Result) -> np.ndarray:
-    """Its heatmap in units of the threshold, above what is usual in the image."""
+    """Compute the heatmap in units of the threshold, above the usual value in the image."""
     usual = float(np.median(result.heatmap))
     return (result.heatmap - usual) / (result.heat_threshold - usual)
 

@@ -1,10 +1,10 @@
-"""Detectors and baselines on the features of a pretrained network, on five sets of real parts.
+"""Detectors and baselines on the features of a pretrained network, on five data sets of real parts.
 
     python benchmarks/features.py                                  # the default
     python benchmarks/features.py --methods all --seeds 0 1
     python benchmarks/features.py --methods ganomaly --set backbone.align=none
 
-Finished cells are kept: the same command goes on where it was.
+Each result is saved when it is finished: the same command continues where it stopped.
 """
 
 import argparse
@@ -20,7 +20,7 @@ SETS = ("screw", "magnetic_tile", "transistor", "solar_mono", "pipe_staple")
 
 
 def data_set(name: str) -> DataSet:
-    """A development set by the name of its folder; photographs of one tile stay together."""
+    """Make a development set from the name of its folder; images of one tile stay together."""
     groups = DATA / name / "tiles.csv"
     known = groups if groups.exists() else None
     return DataSet("folder", DATA / name, "split by folder", groups=known)

@@ -1,4 +1,4 @@
-"""What the studies of generators share: trained models that are kept, and their records."""
+"""Shared by the studies of generators: stored models, and their records."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ from anomgan.model_files import CARD
 
 
 def trained(study: str, config: str, images: Training, device: str) -> TrainedGenerator:
-    """The generator of configs/generators/<config>.toml, trained on `images` or found trained."""
+    """Load the generator of configs/generators/<config>.toml, or train it on `images`."""
     folder = MODELS / study / config
     if not (folder / CARD).exists():
         work = folder.with_name(f"{config}.training")
@@ -40,7 +40,7 @@ def judge(
     steps: int,
     device: str,
 ) -> Classifier:
-    """The classifier that judges a study's results; trained on what `read` gives, or found."""
+    """Load the classifier that evaluates a study's results, or train it on the data of `read`."""
     folder = MODELS / study / "classifier"
     if not folder.exists():
         images, labels = read()
@@ -52,7 +52,7 @@ def judge(
 
 
 def keep_real(study: str, name: str, figures: Mapping[str, Any]) -> None:
-    """Append what the figures of a study say of real images, to compare with."""
+    """Append the figures of a study for real images, to compare with."""
     record = {"study": study, "generator": name, **figures}
     append_record(RESULTS / f"{study}.jsonl", record | environment(choose_device("cpu")))
     print(record)
@@ -77,5 +77,5 @@ def keep(study: str, model: TrainedGenerator, config: str, figures: Mapping[str,
 
 
 def picture(name: str) -> Path:
-    """Where a picture of a study is kept."""
+    """Return the path of a picture of a study."""
     return RESULTS / name

@@ -1,11 +1,12 @@
-"""StarGAN on two sets of digits that are labelled differently, by mask vectors.
+"""StarGAN on two sets of digits with different labels, joined by mask vectors.
 
     python benchmarks/joint_labels.py
 
-Digits of MNIST in colours: of half of them only the colour is known (red, green, blue), of the
-others only the stroke (thin, thick), while both vary in both. Test digits are asked for every label
-of either set; the colour is measured by the brightest channel, the stroke by a classifier that was
-trained on real ones; what was not asked for should stay, the digit itself above all.
+The images are coloured digits of MNIST. Half of them have a label for the colour only (red, green,
+blue), the others for the stroke only (thin, thick); colour and stroke vary in both halves. Test
+digits are translated to every label of both sets. The colour is measured by the brightest channel,
+the stroke by a classifier trained on real digits. Everything else should stay the same, above all
+the digit itself.
 """
 
 import argparse
@@ -74,9 +75,9 @@ def main() -> None:
 
 
 def coloured(digits: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Digits [N, 28, 28] as RGB [N, 32, 32, 3] in random colours and strokes, and what these are.
+    """Render digits [N, 28, 28] as RGB [N, 32, 32, 3] in random colours and strokes; return both.
 
-    A thin stroke is the digit eroded, a thick one the digit dilated, at twice its size.
+    A thin stroke is the eroded digit, a thick stroke the dilated digit, at twice its size.
     """
     rng = np.random.default_rng(seed)
     colours, strokes = rng.integers(3, size=len(digits)), rng.integers(2, size=len(digits))
@@ -106,7 +107,7 @@ def _measure(
     strokes: np.ndarray,
     classifier: Classifier,
 ) -> dict[str, float]:
-    """How often the label asked for is seen, and how often the one of the other set stays."""
+    """Measure how often the target label is seen, and how often the other set's label stays."""
     given, kept = {}, {}
     for number, name in enumerate(COLOURS):
         results = np.stack(list(model.translate(list(images), to=name)))

@@ -2,9 +2,9 @@
 
     python benchmarks/latency.py
 
-Fits every detector for a few steps with its MNIST settings (how well it learnt does not change the
-cost), then scores the same test images one at a time and in batches. AnoGAN takes the paper's 500
-steps. Leaves benchmarks/results/latency.jsonl.
+Fits every detector for a few steps with its MNIST settings (the quality of the fit does not change
+the cost), then scores the same test images one at a time and in batches. AnoGAN takes the paper's
+500 steps. Writes benchmarks/results/latency.jsonl.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def _milliseconds(detector: Detector, images: list[np.ndarray], at_once: int) -> float:
-    """Per image, everything between the array and the verdict; the best of three runs."""
+    """Measure the time per image from array to verdict; the best of three runs."""
     detector.score(images[:1])
     seconds = []
     for _ in range(3):

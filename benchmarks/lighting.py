@@ -1,10 +1,10 @@
-"""Does it help a detector to see photographs under the lighting that it has learnt?
+"""Does it help a detector to translate images to the lighting of its training images?
 
     python benchmarks/lighting.py
 
-Detectors learn good tiles under lighting 1, with the lighting kept. Test tiles photographed under
-lighting 6 are scored as they are; taken to lighting 1 by CycleGAN and by StarGAN; and, for what can
-be hoped for at best, as they were photographed under lighting 1.
+Detectors are trained on good tiles under lighting 1, with lighting = "keep". Test tiles under
+lighting 6 are scored unchanged, and translated to lighting 1 by CycleGAN and by StarGAN. The upper
+bound are images of the same tiles under lighting 1.
 """
 
 import argparse
@@ -25,7 +25,7 @@ STUDY = "lighting"
 LEARNT, SEEN = "1", "6"
 DEFECTS = ("blowhole", "crack", "break", "fray", "uneven")
 RATE = 0.05
-"""False alarms promised, as few as 116 tiles, of which some are held out, allow."""
+"""False-alarm rate; with 116 tiles, some of which are held out, it cannot be much lower."""
 DETECTORS = ("pca", "nearest")
 Prepare = Callable[[dict[str, Path]], np.ndarray]
 
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def _ways(device: str) -> dict[str, Prepare]:
-    """What the detector is given of a tile."""
+    """Return the ways to prepare the image of a tile for the detector, by name."""
     ways: dict[str, Prepare] = {"as they are": lambda tile: read_image(tile[SEEN])}
     for config in ("cyclegan_tiles", "stargan_tiles"):
         model = load_translator(MODELS / "translate_tiles" / config, device)

@@ -2,7 +2,7 @@
 
     python benchmarks/magnetic_tile.py
 
-Every detector with its parts settings, and the baselines.
+Measures every detector with its parts settings, and the baselines.
 """
 
 from study import BASELINES, FAST, contenders, run, with_settings

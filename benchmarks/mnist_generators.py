@@ -1,9 +1,9 @@
-"""Generators of digits on MNIST at 32 px: FID, KID and diversity, and whether cGAN obeys.
+"""Generators on MNIST at 32 px: FID, KID and diversity, and how often cGAN follows its label.
 
     python benchmarks/mnist_generators.py
 
-The features are those of a classifier trained on 20,000 of the training images; the floor is what
-the same figures say of real test images against real training images.
+The features are those of a classifier trained on 20,000 of the training images. The lower bound are
+the same figures for real test images against real training images.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from anomgan.pictures import save_grid
 STUDY = "mnist_generators"
 METHODS = ("gan", "dcgan", "wgan", "wgan_gp", "stylegan", "cgan")
 COUNT = 5000
-"""Images on either side of a figure."""
+"""Number of real and of generated images for each figure."""
 CLASSIFIER_IMAGES = 20_000
 
 
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def read_digits(train: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Images uint8 [N, 32, 32], with a black frame of two pixels, and their digits."""
+    """Read images uint8 [N, 32, 32], with a black frame of two pixels, and their digits."""
     images, digits = read_mnist(DATA / "mnist", train)
     return np.pad(images, ((0, 0), (2, 2), (2, 2))), digits
 
@@ -77,7 +77,7 @@ def _some(images: np.ndarray, digits: np.ndarray) -> tuple[np.ndarray, np.ndarra
 def _keep_floor(
     classifier: Classifier, images: np.ndarray, real: np.ndarray, accuracy: float
 ) -> None:
-    """What the figures say of real images: no generator can be expected to do better."""
+    """Measure real images: no generator can be expected to do better."""
     others = images[np.random.default_rng(1).permutation(len(images))[:COUNT]]
     figures = measure(others, real, classifier)
     keep_real(STUDY, "real images", {"classifier_accuracy": accuracy} | figures)

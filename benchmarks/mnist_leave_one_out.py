@@ -2,8 +2,8 @@
 
     python benchmarks/mnist_leave_one_out.py
 
-Trains on nine digits with the settings of the other protocol. On a CPU, three digits unless
---categories says otherwise.
+Trains on nine digits with the settings of the other protocol. On a CPU, it measures three digits
+unless --categories is given.
 """
 
 from study import BASELINES, DATA, FAST, run, with_settings

@@ -2,7 +2,7 @@
 
     python benchmarks/mnist_one_class.py
 
-Settings were chosen on training images alone, the last 10,000 of which stood in for the test set.
+Settings were chosen on training images only; the last 10,000 of them served as the test set.
 """
 
 from study import BASELINES, DATA, FAST, run, with_settings

@@ -1,4 +1,4 @@
-"""MVTec AD as downloaded: all categories, every detector with its parts settings, the baselines.
+"""MVTec AD as downloaded: all categories; every detector with its parts settings; the baselines.
 
 ANOMGAN_DATA=/data python benchmarks/mvtec.py      # with the categories in /data/mvtec_ad
 """

@@ -1,9 +1,9 @@
-"""Projection: StyleGAN in W and W+ against the latent search of DCGAN, in equal time.
+"""Projection: StyleGAN in W and W+ against the latent search of DCGAN, with equal time.
 
     python benchmarks/projection.py
 
 Rebuilds held-out digits of MNIST with the generators of mnist_generators.py. DCGAN gets as many
-steps as fit in the time that StyleGAN takes, from one starting point or spread over four.
+steps as fit in the time of StyleGAN, from one starting point or divided among four.
 """
 
 import argparse
@@ -26,7 +26,7 @@ STUDY = "projection"
 COUNT = 32
 STEPS = 200
 TRIAL = 10
-"""Steps by which the speed of a search is measured."""
+"""Steps for measuring the speed of a search."""
 
 
 def main() -> None:
@@ -72,7 +72,7 @@ def _run(
 
 
 def _settings(space: str, steps: int, restarts: int) -> SearchSettings:
-    """Without early stopping, and by the residual alone, which is what is compared."""
+    """Make settings without early stopping; the loss is the residual, which is compared."""
     return SearchSettings(
         space=space, steps=steps, restarts=restarts, patience=0, discrimination=0.0
     )
@@ -81,8 +81,8 @@ def _settings(space: str, steps: int, restarts: int) -> SearchSettings:
 def _seconds(
     model: TrainedGAN, x: Tensor, settings: SearchSettings
 ) -> tuple[float, Tensor, Tensor]:
-    # Of the processor, which other work on the machine does not count towards; but a GPU's time is
-    # only to be had from the clock on the wall.
+    # Processor time, so that other work on the machine does not count; on a GPU, only wall-clock
+    # time is available.
     clock = time.process_time if model.device.type == "cpu" else time.perf_counter
     began = clock()
     found = project(model.method, x.to(model.device), settings)

@@ -2,7 +2,7 @@
 
     python benchmarks/screw.py
 
-Every detector with its parts settings, and the baselines.
+Measures every detector with its parts settings, and the baselines.
 """
 
 from study import BASELINES, DATA, FAST, contenders, run, with_settings

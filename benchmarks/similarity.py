@@ -1,4 +1,4 @@
-"""How alike two pictures of one thing are."""
+"""Similarity of two images of the same object."""
 
 import cv2
 import numpy as np
@@ -6,19 +6,19 @@ import numpy as np
 from anomgan.errors import InputError
 
 DEVIATION, WINDOW = 1.5, 11
-"""Of the Gaussian window, in pixels."""
+"""Standard deviation and side of the Gaussian window, in pixels."""
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
 
 def ssim(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Structural similarity at every pixel, 1 where both look the same; its mean is the figure.
+    """Compute the structural similarity at every pixel, 1 if both look the same; SSIM is the mean.
 
     Wang, Bovik, Sheikh and Simoncelli, "Image Quality Assessment", IEEE Transactions on Image
     Processing 2004, equation 13, with their window.
 
     Args:
         first: uint8 [H, W].
-        second: likewise.
+        second: uint8 [H, W].
 
     Raises:
         InputError: the shapes differ.
@@ -35,7 +35,7 @@ def ssim(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def match_histogram(image: np.ndarray, like: np.ndarray) -> np.ndarray:
-    """An image [H, W] uint8 with its grey levels moved to have the distribution of `like`."""
+    """Match the histogram of an image [H, W] uint8 to that of `like`."""
     levels, counts = np.unique(image, return_counts=True)
     share = (np.cumsum(counts) - counts / 2) / image.size
     wanted = np.quantile(like, share)

@@ -1,4 +1,4 @@
-"""What the studies share: where things are, the contenders, and their options."""
+"""Shared by the studies: paths, contenders, and command-line options."""
 
 import argparse
 import os
@@ -19,18 +19,18 @@ DATA = Path(os.environ.get("ANOMGAN_DATA", ROOT.parent / "shared" / "data"))
 MODELS = ROOT / "benchmarks" / "models"
 """Trained models, not a part of the repository; what is there is not trained again."""
 FAST = ("ganomaly", "egbad", "f_anogan")
-"""The GAN detectors that score an image in one pass."""
+"""GAN detectors that score an image in one forward pass."""
 BASELINES = ("mean-image", "pca", "nearest", "autoencoder")
 
 
 def with_settings(kind: str, names: Sequence[str]) -> list[Contender]:
-    """Contenders with the settings files `configs/<name>_<kind>.toml`."""
+    """Make contenders from the settings files `configs/<name>_<kind>.toml`."""
     files = [f"{name.replace('-', '_')}_{kind}.toml" for name in names]
     return contenders([], [ROOT / "configs" / file for file in files], [], {})
 
 
 def make(config: str, seed: int, device: str, changes: dict[str, Any] | None = None) -> Detector:
-    """The detector of a settings file in configs/, with some settings changed."""
+    """Make the detector of a settings file in configs/, with some settings changed."""
     values = merge(read_toml(ROOT / "configs" / config), changes or {}, {"seed": seed})
     return METHODS[values["detector"]].from_settings(values, device)
 

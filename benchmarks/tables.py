@@ -21,7 +21,7 @@ NAMES = (
     *("fault", "detector", "photographs", "generator", "config", "space", "restarts", "figure"),
     *("precision", "seed"),
 )
-"""What tells the records of one study apart; of several alike the last one counts."""
+"""Keys that identify a record of a study; if several records share them, the last one counts."""
 COLUMNS = {
     "detector_memory": {
         "detector": ("detector", ""),
@@ -116,7 +116,7 @@ COLUMNS = {
         "l1": ("L1", ".4f"),
     },
 }
-"""Of each study: figures in their order, with heading and format."""
+"""The figures of each study in order, with heading and format."""
 
 
 def main() -> None:
@@ -125,7 +125,7 @@ def main() -> None:
 
 
 def table(study: str, figure: str | None) -> str:
-    """The table of a study; studies of other things than detection have columns of their own."""
+    """Make the table of a study; studies that do not measure detection have their own columns."""
     if study == "features":
         return _features(figure or "image_auroc")
     if study == "features_variants":
@@ -145,9 +145,9 @@ def table(study: str, figure: str | None) -> str:
 
 
 def _features(figure: str, variants: bool = False) -> str:
-    """A figure on each set in feature space, the mean over seeds, best first.
+    """Make a table of a figure on each data set in feature space: mean over seeds, best first.
 
-    Of the methods with their defaults; or of `variants`, what changed settings give.
+    Rows are the methods with their defaults; or with `variants`, the changed settings.
     """
     records = [r for r in read_records(RESULTS / "features.jsonl") if "error" not in r]
     found: dict[str, dict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
@@ -171,14 +171,14 @@ def _features(figure: str, variants: bool = False) -> str:
 
 
 def _changes(record: Record) -> list[str]:
-    """The settings that were changed, without the file that the weights came from."""
+    """Describe the changed settings, without the file of the weights."""
     changed = re.split(r", (?=[a-z_.]+=)", record["config"])[1:]
     plain = ("space=features", "backbone.weights=")
     return [change for change in changed if not change.startswith(plain)]
 
 
 def _spread(values: list[float]) -> str:
-    """The mean, and the deviation of several seeds."""
+    """Format the mean, and the standard deviation over several seeds."""
     if not values:
         return ""
     deviation = f" ± {pstdev(values):.3f}" if len(values) > 1 else ""

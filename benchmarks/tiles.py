@@ -1,4 +1,4 @@
-"""The magnetic tiles as the studies of translation see them: by lighting, and tile by tile."""
+"""The images of magnetic tiles for the studies of translation, by lighting and by tile."""
 
 import csv
 from collections import defaultdict
@@ -14,7 +14,7 @@ LIGHTINGS = ("1", "2", "3", "4", "5", "6")
 
 
 def by_lighting(part: str) -> dict[str, list[Path]]:
-    """Good tiles of "train" or "test", by lighting."""
+    """List the good tiles of "train" or "test", by lighting."""
     found: dict[str, list[Path]] = {lighting: [] for lighting in LIGHTINGS}
     for row in _rows():
         if row["file"].startswith(f"{part}/good/"):
@@ -23,9 +23,9 @@ def by_lighting(part: str) -> dict[str, list[Path]]:
 
 
 def by_tile(conditions: tuple[str, ...]) -> list[dict[str, Path]]:
-    """Test tiles of some conditions: for each one its photographs, by lighting.
+    """List the test tiles of some conditions, with the images of each tile by lighting.
 
-    Tiles photographed twice under one lighting are left out.
+    Tiles with two images under one lighting are left out.
     """
     photographs: dict[tuple[str, str], list[dict[str, str]]] = defaultdict(list)
     for row in _rows():
@@ -40,7 +40,7 @@ def by_tile(conditions: tuple[str, ...]) -> list[dict[str, Path]]:
 
 
 def mask_of(photograph: Path) -> Path:
-    """The mask of a defective tile's photograph."""
+    """Read the mask of an image of a defective tile."""
     return TILES / "ground_truth" / photograph.parent.name / f"{photograph.stem}_mask.png"
 
 

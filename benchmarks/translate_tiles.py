@@ -2,10 +2,10 @@
 
     python benchmarks/translate_tiles.py
 
-A tile's true photograph under the lighting asked for exists. It is aligned with the input (affine,
-by the two photographs alone), and every result is compared with it: the untouched input, the input
-with the histogram of the target lighting, and each translation. A classifier of lightings, trained
-on real photographs, says which lighting it sees; defects are looked up in the masks.
+The true image of each tile under the target lighting exists. It is aligned with the input (by an
+affine map, from the two images only). All results are compared with it: the unchanged input, the
+input with the histogram of the target lighting, and each translation. A classifier of lightings,
+trained on real images, predicts the lighting. The masks show where the defects are.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from anomgan.pictures import save_grid
 
 STUDY = "translate_tiles"
 DEFECTS = ("blowhole", "crack", "break")
-"""Kinds of which a mask says where a tile differs from its surroundings."""
+"""Kinds of defects whose masks show where a tile differs from its surroundings."""
 CONFIGS = {
     "cyclegan_tiles": ("1", "6"),
     "stargan_tiles": LIGHTINGS,
@@ -35,12 +35,12 @@ CONFIGS = {
 }
 TILES_COMPARED = 15
 FEWEST_PIXELS = 4
-"""Of a mask, below which a defect is too small to be looked up."""
+"""Pixels of a mask; smaller defects are not measured."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A tile under two lightings, prepared: uint8 [h, w], where `truth` is aligned, if `valid`."""
+    """A prepared tile under two lightings, uint8 [h, w]; `valid` is where `truth` is aligned."""
 
     lighting: str
     target: str
@@ -103,7 +103,7 @@ def _labelled(domains: dict[str, list[np.ndarray]]) -> tuple[list[np.ndarray], n
 
 
 def _keep_classifier(classifier: Classifier) -> None:
-    """How often the classifier is right about real test photographs: all that can be asked."""
+    """Measure the accuracy of the classifier on real test images: the upper bound."""
     right = {
         name: float(np.mean(classifier.predict(_read(paths)) == number))
         for number, (name, paths) in enumerate(by_lighting("test").items())
@@ -128,7 +128,7 @@ def _pairs(
 
 
 def align(image: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`other` moved onto `image` by an affine map, and where it covers it (bool)."""
+    """Align `other` with `image` by an affine map; also return where it covers the image (bool)."""
     height, width = image.shape
     resized = cv2.resize(other, (width, height), interpolation=cv2.INTER_AREA)
     warp = np.eye(2, 3, dtype=np.float32)
@@ -136,7 +136,7 @@ def align(image: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]
         stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 200, 1e-5)
         _, warp = cv2.findTransformECC(image, resized, warp, cv2.MOTION_AFFINE, stop, None, 5)
     except cv2.error:
-        pass  # too little structure to align by: the frames of the photographs are all there is
+        pass  # too little structure to align: only the frames of the images are left
     how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     moved = cv2.warpAffine(resized, warp, (width, height), flags=how)
     covered = cv2.warpAffine(np.full_like(resized, 255), warp, (width, height), flags=how)
@@ -159,7 +159,7 @@ def _compare(
         np.abs(image.astype(float) - pair.truth)[pair.valid].mean() / 255 for image, pair in both
     ]
     likeness = [ssim(image, pair.truth)[pair.valid].mean() for image, pair in both]
-    # The classifier chooses among the lightings that the model knows, as those of the truth are.
+    # The classifier chooses among the lightings that the model knows; the truth is one of them.
     known = [classifier.names.index(lighting) for lighting in lightings]
     asked = np.array([lightings.index(pair.target) for pair in pairs])
     seen = classifier.probabilities(images)[:, known].argmax(1)
@@ -172,7 +172,7 @@ def _compare(
 
 
 def _defects(model: TrainedTranslator, lightings: Sequence[str]) -> dict[str, float]:
-    """How much of a defect's contrast with its surroundings is left in every translation."""
+    """Measure how much of a defect's contrast with its surroundings is left in each translation."""
     left = []
     for tile in by_tile(DEFECTS):
         for lighting, path in tile.items():
@@ -206,13 +206,13 @@ def _places(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _contrast(image: np.ndarray, inside: np.ndarray, around: np.ndarray) -> float:
-    """Difference of a defect and its surroundings, in deviations of the surroundings."""
+    """Compute the contrast of a defect with its surroundings, in deviations of the surroundings."""
     beside = image[around].astype(float)
     return float((image[inside].mean() - beside.mean()) / (beside.std() + 1))
 
 
 def _draw(config: str, model: TrainedTranslator, tiles: list[dict[str, Path]]) -> None:
-    """Of each tile a row of translations of its darkest photograph, and one of the truth."""
+    """Draw two rows for each tile: translations of its darkest image, and the true images."""
     lightings = [name for name in CONFIGS[config]]
     rows, labels = [], []
     for tile in tiles:

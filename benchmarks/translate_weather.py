@@ -1,11 +1,11 @@
-"""Photographs of four kinds of weather: CycleGAN (shine, sunrise), StarGAN and StarGAN v2.
+"""Images of four kinds of weather: CycleGAN (shine, sunrise), StarGAN and StarGAN v2.
 
     python benchmarks/translate_weather.py
 
-Every test photograph is taken to every other domain. A classifier of domains, trained on the real
-training photographs, says whether it sees the domain asked for; KID compares the translations with
-real test photographs of that domain, the input being what is to be beaten; the diversity of
-StarGAN v2 is that of translations of one photograph in ten styles.
+Every test image is translated to every other domain. A classifier of domains, trained on the real
+training images, predicts whether a translation shows the target domain. KID compares the
+translations with real test images of that domain; the KID of the inputs is the value to beat. The
+diversity of StarGAN v2 is measured on translations of one image in ten styles.
 """
 
 import argparse
@@ -30,9 +30,9 @@ CONFIGS = {
     "stargan_v2_weather": DOMAINS,
 }
 STYLES = 10
-"""Drawn for each photograph and domain, for the diversity."""
+"""Styles for each image and domain, for the diversity."""
 DIVERSE = 8
-"""Photographs of each domain whose translations are compared in all styles."""
+"""Images of each domain whose translations are compared in all styles."""
 
 
 def main() -> None:
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def _folders(domains: tuple[str, ...]) -> dict[str, Path]:
-    """shine2sunrise for two domains, in the usual unpaired layout; else all of weather."""
+    """Return shine2sunrise for two domains, in the usual unpaired layout; otherwise weather."""
     if len(domains) == 2:
         both = zip(domains, ("trainA", "trainB"), strict=True)
         return {name: DATA / "shine2sunrise" / folder for name, folder in both}
@@ -85,7 +85,7 @@ def _labelled() -> tuple[list[np.ndarray], np.ndarray]:
 
 
 def _keep_classifier(classifier: Classifier, test: dict[str, list[np.ndarray]]) -> None:
-    """How often the classifier is right about real test photographs."""
+    """Measure the accuracy of the classifier on real test images."""
     right = [
         float(np.mean(classifier.predict(images) == number))
         for number, images in enumerate(test.values())
@@ -96,7 +96,7 @@ def _keep_classifier(classifier: Classifier, test: dict[str, list[np.ndarray]]) 
 def _measure(
     model: TrainedTranslator, test: dict[str, list[np.ndarray]], classifier: Classifier
 ) -> dict[str, float]:
-    """Accuracy and KID, the mean over domains, of all photographs of the others."""
+    """Measure accuracy and KID of translations from all other domains, the mean over domains."""
     seen, distance, untouched = [], [], []
     for target, real in test.items():
         sources = [image for name, images in test.items() if name != target for image in images]
@@ -117,7 +117,7 @@ def _measure(
 def _diversity(
     model: TrainedTranslator, test: dict[str, list[np.ndarray]], classifier: Classifier
 ) -> dict[str, float]:
-    """Mean distance of translations of one photograph, in styles drawn and in styles shown."""
+    """Measure the mean distance of translations of one image, with random and reference styles."""
     drawn, shown, real = [], [], []
     for target, references in test.items():
         styles = [model.style(target, seed=seed) for seed in range(STYLES)]

@@ -138,9 +138,9 @@ def test_the_features_file_of_a_detector_has_its_defaults_there(name):
 
 
 def test_evidence_of_the_other_space_is_refused():
-    with pytest.raises(SettingsError, match=r"weights\.magnitude is no evidence where space"):
+    with pytest.raises(SettingsError, match=r"weights\.magnitude is not available if space"):
         build_settings(GANomalySettings, {"weights": {"magnitude": 1.0}})
-    with pytest.raises(SettingsError, match="pca knows pixels alone"):
+    with pytest.raises(SettingsError, match="pca works on pixels only"):
         build_settings(METHODS["pca"].settings_type, {"space": "features"})
 
 

@@ -14,10 +14,10 @@ from anomgan.detectors import METHODS
 from anomgan.generators import LatentSettings
 
 FILE = Path(__file__).parents[1] / "anomgan" / "detectors" / "arguments.py"
-HEAD = '''"""Sections of a detector's settings, as its constructor takes them. Written by a script.
+HEAD = '''"""Types of the settings sections that a constructor takes. Written by a script.
 
-`python tests/typed_arguments.py` writes this file anew from the settings, which say what each key
-means (`help(GANomaly)` lists them), check values and have the defaults. A key may be left out.
+`python tests/typed_arguments.py` writes this file from the settings. They describe each key
+(`help(GANomaly)` lists them), check values and hold the defaults. A key may be left out.
 """
 
 from typing import Literal, TypedDict

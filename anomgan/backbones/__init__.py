@@ -1,4 +1,4 @@
-"""Pretrained networks, frozen, that turn images into feature maps."""
+"""Frozen pretrained networks that turn images into feature maps."""
 
 from anomgan.backbones.extractor import Backbone
 from anomgan.backbones.features import FeatureExtractor, crop, surround

@@ -1,4 +1,4 @@
-"""A pretrained network, frozen, that turns images into one feature map."""
+"""A frozen pretrained network that turns images into one feature map."""
 
 from collections.abc import Sequence
 from math import lcm
@@ -15,18 +15,19 @@ from anomgan.errors import InputError, SettingsError
 
 
 class Backbone(nn.Module):
-    """Image [N, 1 or 3, H, W] in [-1, 1] to features [N, channels, H / stride, W / stride].
+    """Turns images [N, 1 or 3, H, W] in [-1, 1] into maps [N, channels, H / stride, W / stride].
 
     Only the layers up to the last stage exist, with batch norms folded. The weights are random
-    until `load` or `load_state_dict`. They never train, and the network stays in evaluation mode.
+    until `load` or `load_state_dict`. They are never trained, and the network stays in evaluation
+    mode.
 
     Args:
         entry: the backbone.
-        stages: whose feature maps are joined; unless given, those of `entry`.
-        stride: pixels per cell of the joined map; unless given, that of `entry`.
+        stages: stages whose feature maps are concatenated; default: those of `entry`.
+        stride: pixels per cell of the concatenated map; default: that of `entry`.
 
     Attributes:
-        channels: of the joined map.
+        channels: of the concatenated map.
         stride: pixels per cell.
         multiple: the sides of an image must be multiples of this.
 
@@ -51,9 +52,9 @@ class Backbone(nn.Module):
         self._hold(fold_batch_norms(cut(build(entry.timm_name), self.stages)))
 
     def load(self, state: State, origin: str = "the weights") -> None:
-        """Take over pretrained weights under timm's names; what is not needed is left out.
+        """Load pretrained weights under timm's names; tensors that are not needed are left out.
 
-        The weights are rounded to half precision, so that storing them as such changes nothing.
+        The weights are rounded to half precision, so that storing them that way changes nothing.
 
         Args:
             state: tensors of the whole network.
@@ -91,7 +92,7 @@ class Backbone(nn.Module):
         self.eval()
 
     def _normalise(self, x: Tensor) -> Tensor:
-        """From [-1, 1] to the values that the network was trained on."""
+        """Convert values in [-1, 1] to the range that the network was trained on."""
         # Channels last: convolutions take about half the time on a CPU.
         x = x.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
         shift = [(0.5 - m) / s for m, s in zip(self.entry.mean, self.entry.std, strict=True)]

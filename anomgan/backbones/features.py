@@ -16,16 +16,16 @@ from anomgan.errors import SettingsError
 
 
 class FeatureExtractor(nn.Module):
-    """Image [N, 1 or 3, H, W] in [-1, 1] to whitened features [N, directions, h, w].
+    """Turns images [N, 1 or 3, H, W] in [-1, 1] into whitened features [N, directions, h, w].
 
-    The first backbone sets the grid. Any other gets the image at the size it is best at, and its
-    map is resized to the grid. Each backbone is whitened by itself into its share of the
+    The first backbone sets the grid. Every other backbone gets the image at the size that suits it,
+    and its map is resized to the grid. Each backbone is whitened separately into its share of the
     directions, so that each contributes the same total variance, whatever the scale of its values.
 
     Args:
         names: of the backbones, separated by commas: "lite0" or "lite0,dinov2-s".
-        stages: of a single backbone; unless given, its usual ones.
-        stride: of a single backbone; unless given, its usual one.
+        stages: of a single backbone; default: its usual stages.
+        stride: of a single backbone; default: its usual stride.
         directions: channels of the whitened map.
 
     Attributes:
@@ -67,10 +67,10 @@ class FeatureExtractor(nn.Module):
             file: weights of the only backbone, or of the only one that has no package.
 
         Returns:
-            For each backbone its name, and the origin, licence and SHA-256 of its weights.
+            The name of each backbone, and the origin, licence and SHA-256 of its weights.
 
         Raises:
-            InputError: weights cannot be had, are damaged or do not fit.
+            InputError: weights are not available, are damaged or do not fit.
             SettingsError: it is not clear which backbone `file` is for.
         """
         owner = None if file is None else self._owner_of_file()
@@ -85,7 +85,7 @@ class FeatureExtractor(nn.Module):
         return facts
 
     def set_whitening(self, moments: Moments) -> None:
-        """Whiten from now on by the moments of normal vectors that `raw` gave.
+        """Fit the whitening to the moments of the normal vectors of `raw`.
 
         Raises:
             InputError: the vectors do not vary.
@@ -97,7 +97,7 @@ class FeatureExtractor(nn.Module):
             start += width
 
     def deviations(self) -> Tensor:
-        """Of the directions before whitening, [directions]; the largest of each backbone is 1."""
+        """Return directions' deviations before whitening, as a share of the backbone's largest."""
         return torch.cat([whitening.deviations() for whitening in self.whitenings])
 
     @property
@@ -106,7 +106,7 @@ class FeatureExtractor(nn.Module):
         return self.whitenings[0].mean.device
 
     def raw(self, x: Tensor) -> Tensor:
-        """Features before whitening, [N, channels, h, w]."""
+        """Compute features before whitening, [N, channels, h, w]."""
         first, *others = self.backbones
         maps = [first(x)]
         for other in others:
@@ -115,7 +115,7 @@ class FeatureExtractor(nn.Module):
         return torch.cat(maps, 1)
 
     def whiten(self, raw: Tensor) -> Tensor:
-        """[N, channels, h, w] of `raw` to [N, directions, h, w]."""
+        """Whiten features [N, channels, h, w] of `raw` to [N, directions, h, w]."""
         parts = raw.split(self.widths, 1)
         return torch.cat([w(part) for w, part in zip(self.whitenings, parts, strict=True)], 1)
 
@@ -123,7 +123,7 @@ class FeatureExtractor(nn.Module):
         return self.whiten(self.raw(x))
 
     def _size_for(self, other: Backbone, x: Tensor) -> list[Any]:
-        """The size nearest to the one that `other` is best at, in multiples of its patches."""
+        """Find the multiple of the patch size that is nearest to the best size for `other`."""
         step = other.multiple * self.long_side
         sides = ((2 * s * other.entry.long_side + step) // (2 * step) for s in x.shape[-2:])
         return [torch.sym_max(side, 1) * other.multiple for side in sides]
@@ -141,16 +141,17 @@ class FeatureExtractor(nn.Module):
 
 
 def surround(image: np.ndarray, multiple: int) -> np.ndarray:
-    """Continue an image [h, w, C] by reflection, `multiple` pixels or a little more on each side.
+    """Pad an image [h, w, C] by reflection, with `multiple` pixels or a few more on each side.
 
-    The edge of an image then looks to a backbone like its inside, and both sides are multiples.
+    So the edge of an image looks like its inside to a backbone, and both sides are multiples of
+    `multiple`.
     """
     margins = [(multiple, multiple + -side % multiple) for side in image.shape[:2]]
     return np.pad(image, (*margins, (0, 0)), mode="reflect")
 
 
 def crop(maps: Tensor, shape: tuple[int, ...], stride: int, multiple: int) -> Tensor:
-    """The cells of maps [N, C, h, w] that an image of `shape` had before `surround`."""
+    """Cut maps [N, C, h, w] to the cells that an image of `shape` had before `surround`."""
     first = multiple // stride
     rows, columns = (-(-side // stride) for side in shape[:2])
     return maps[..., first : first + rows, first : first + columns]
@@ -164,5 +165,5 @@ def _find_all(names: str) -> list[Entry]:
 
 
 def _shares(directions: int, count: int) -> list[int]:
-    """`directions` in `count` equal shares; the first ones take what is left over."""
+    """Divide `directions` into `count` equal shares; the first shares get the rest."""
     return [directions // count + (index < directions % count) for index in range(count)]

@@ -1,4 +1,4 @@
-"""The backbones that can be named in settings: the tested ones, and any other that timm knows."""
+"""The backbones that settings can name: the tested ones, and any other that timm knows."""
 
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -13,21 +13,21 @@ LONG_SIDE = 512
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known about a backbone.
+    """A backbone and its properties.
 
     Attributes:
         name: in settings and on the command line.
         timm_name: of the architecture in timm.
-        stages: whose feature maps are used unless others are asked for; see `timm_networks`.
-        stride: pixels per cell of the joined map, unless another is asked for.
+        stages: the stages used by default; see `timm_networks`.
+        stride: pixels per cell of the concatenated map by default.
         long_side: pixels; the image size that it was measured with.
         mean, std: per channel, of the images in [0, 1] that it was trained on.
         licence: of the weights.
         megabytes: size of the weights in float32.
-        sha256: of the weights file, where one is known.
-        package: Python package that holds the weights, if one does.
-        costs: for people: time and memory.
-        good_at: for people: when to choose it.
+        sha256: of the weights file; None if unknown.
+        package: Python package that holds the weights; None if there is none.
+        costs: time and memory, as text for people.
+        good_at: when to choose it, as text for people.
     """
 
     name: str
@@ -84,10 +84,10 @@ BACKBONES = {
 
 
 def find(name: str) -> Entry:
-    """The backbone of that name: a tested one, or any network of timm that gives feature maps.
+    """Find a backbone by name: a tested one, or any network of timm that gives feature maps.
 
     Raises:
-        SettingsError: neither knows the name, or timm's network cannot be used.
+        SettingsError: the name is unknown, or timm's network cannot be used.
     """
     if name in BACKBONES:
         return BACKBONES[name]
@@ -103,7 +103,7 @@ def find(name: str) -> Entry:
 
 
 def _derive(name: str) -> Entry:
-    """An entry for one of timm's networks, from what timm says about it."""
+    """Make an entry for one of timm's networks from timm's own description."""
     from timm.models import get_pretrained_cfg
 
     from anomgan.backbones.timm_networks import measure
@@ -131,7 +131,7 @@ def _derive(name: str) -> Entry:
 
 
 def _default_stages(strides: list[int]) -> tuple[int, ...]:
-    """The last stages at strides 8 and 16; for a transformer, 5/12 and 8/12 of its depth."""
+    """Choose the last stages at strides 8 and 16, or 5/12 and 8/12 of a transformer's depth."""
     depth = len(strides)
     if min(strides) == max(strides):
         return tuple(sorted({depth * 5 // 12, depth * 8 // 12}))

@@ -20,26 +20,26 @@ PROBE_SIDE = 448
 
 
 class Stage(NamedTuple):
-    """The feature map that a stage gives: its channels, and the pixels per cell."""
+    """The channels of a stage's feature map, and its pixels per cell."""
 
     channels: int
     stride: int
 
 
 def build(timm_name: str) -> nn.Module:
-    """The whole network with random weights; timm has no network of that name: RuntimeError."""
+    """Build the whole network with random weights; RuntimeError if timm does not know the name."""
     import timm
 
     try:
         network = timm.create_model(timm_name, pretrained=False, dynamic_img_size=True)
-    except TypeError:  # a network that takes any image size anyway has no such argument
+    except TypeError:  # networks that take any image size do not have this argument
         network = timm.create_model(timm_name, pretrained=False)
     return network.eval()
 
 
 @lru_cache
 def measure(timm_name: str) -> tuple[tuple[Stage, ...], int]:
-    """All stages of a network, and the number of its weights. Computes nothing.
+    """Measure all stages of a network, and count its weights, without computing anything.
 
     Raises:
         SettingsError: the network gives no feature maps for images of any size.
@@ -64,7 +64,7 @@ def measure(timm_name: str) -> tuple[tuple[Stage, ...], int]:
 
 
 def cut(network: nn.Module, stages: Sequence[int]) -> nn.Module:
-    """Drop, in place, what comes after the last of `stages`. The rest keeps its names."""
+    """Remove the layers after the last of `stages`, in place. The other layers keep their names."""
     if _has_blocks(network):
         network.blocks = network.blocks[: max(stages) + 1]
         for head in ("conv_head", "bn2", "global_pool", "classifier"):
@@ -75,7 +75,7 @@ def cut(network: nn.Module, stages: Sequence[int]) -> nn.Module:
 
 
 def run(network: nn.Module, x: Tensor, stages: Sequence[int]) -> list[Tensor]:
-    """The feature maps [N, channels, h, w] of `stages`, in ascending order."""
+    """Compute the feature maps [N, channels, h, w] of `stages`, in ascending order."""
     if not _has_blocks(network):
         return network.forward_intermediates(
             x, indices=list(stages), stop_early=True, intermediates_only=True
@@ -90,10 +90,10 @@ def run(network: nn.Module, x: Tensor, stages: Sequence[int]) -> list[Tensor]:
 
 
 def fold_batch_norms(network: nn.Module) -> nn.Module:
-    """Fold, in place, each batch norm of an EfficientNet into the convolution before it.
+    """Fold each batch norm of an EfficientNet into the convolution before it, in place.
 
-    timm's batch norm applies the activation as well; the activation takes its place. Other
-    networks stay as they are, because the order of their layers is not that of their names.
+    timm's batch norm also applies the activation, so the activation replaces it. Other networks do
+    not change, because the order of their layers is not that of their names.
     """
     if not _has_blocks(network):
         return network
@@ -110,10 +110,10 @@ def fold_batch_norms(network: nn.Module) -> nn.Module:
 
 
 def _pad_by_constants(convolution: nn.Conv2d) -> nn.Module:
-    """Replace padding that timm works out from each image's size.
+    """Replace the padding that timm computes from the size of each image with a constant one.
 
-    For sides that are multiples of the stride it is always the same, and an exported graph stays
-    small without the arithmetic.
+    The padding is always the same for sides that are multiples of the stride, and an exported graph
+    is smaller without the arithmetic.
     """
     from timm.layers.conv2d_same import Conv2dSame
 

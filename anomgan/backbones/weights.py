@@ -1,7 +1,7 @@
-"""Pretrained weights: from a file, a Python package, or timm's hub. Never random, never another's.
+"""Loads pretrained weights from a file, a Python package, or timm's hub, and checks them.
 
-No file is executed: safetensors holds tensors only, and any other file goes through PyTorch's
-loader for weights only.
+No file is executed: safetensors holds only tensors, and any other file is read by PyTorch's loader
+in its weights-only mode.
 """
 
 import hashlib
@@ -20,18 +20,18 @@ State = dict[str, Tensor]
 
 
 def load_state(entry: Entry, file: Path | None) -> tuple[State, str, str | None]:
-    """The weights of a backbone under timm's names, in float32.
+    """Load the weights of a backbone under timm's names, in float32.
 
     Args:
         entry: the backbone.
-        file: weights under timm's names; unless given, the backbone's package or timm's hub.
+        file: weights under timm's names; None for the backbone's package or timm's hub.
 
     Returns:
-        The tensors, where they come from, and the SHA-256 of their file. The last is None where
+        The tensors, where they come from, and the SHA-256 of their file. The SHA-256 is None if
         timm keeps no file in the hub's cache.
 
     Raises:
-        InputError: the weights cannot be had, are damaged, or are not those that were tested.
+        InputError: the weights are not available, are damaged, or are not those that were tested.
     """
     if file is not None:
         return _read(file), str(file), _sha256(file)
@@ -41,14 +41,14 @@ def load_state(entry: Entry, file: Path | None) -> tuple[State, str, str | None]
 
 
 def is_available(entry: Entry) -> bool:
-    """Whether the weights are on this machine. Never touches the network."""
+    """Whether the weights are on this machine. Does not use the network."""
     if entry.package is not None:
         return find_spec(entry.package) is not None
     return _cached(entry) is not None
 
 
 def _from_package(entry: Entry) -> tuple[State, str, str]:
-    """The weights in a package. They come in timm's order, but under names of their own."""
+    """Load the weights in a package, which are in timm's order, but under other names."""
     file = _packaged_file(entry)
     sha256 = _sha256(file)
     if sha256 != entry.sha256:
@@ -82,15 +82,15 @@ def _packaged_file(entry: Entry) -> Path:
 
 
 def _from_hub(entry: Entry) -> tuple[State, str, str | None]:
-    """The weights that timm downloads on first use and keeps."""
+    """Load the weights that timm downloads on first use and caches."""
     import timm
 
     try:
-        # Without registered weights, some of timm's networks would stay random with a warning.
+        # Some of timm's networks only warn and stay random if they have no registered weights.
         if not timm.models.is_model_pretrained(entry.timm_name):
             raise InputError("timm knows no weights for it")
         network = timm.create_model(entry.timm_name, pretrained=True)
-    except Exception as error:  # no network, no such file, a full disk: of many libraries
+    except Exception as error:  # many libraries: no network, no such file, a full disk
         raise InputError(
             f"the weights of backbone {entry.name} are not on this machine and could not be "
             f"downloaded. Connect to the internet, so that timm can download them, or "
@@ -105,7 +105,7 @@ _GIVE_A_FILE = "give a file with --set backbone.weights=FILE.safetensors"
 
 
 def _cached(entry: Entry) -> Path | None:
-    """The file that timm downloaded earlier."""
+    """Find the file that timm downloaded earlier."""
     from huggingface_hub import try_to_load_from_cache
     from timm.models import get_pretrained_cfg
 
@@ -120,7 +120,7 @@ def _cached(entry: Entry) -> Path | None:
 
 
 def _read(file: Path) -> State:
-    """Tensors by name; half precision becomes float32."""
+    """Read tensors by name; half precision becomes float32."""
     try:
         if file.suffix == ".safetensors":
             state = load_file(file)
@@ -128,7 +128,7 @@ def _read(file: Path) -> State:
             state = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
         raise InputError(f"cannot read weights {file}: {error.strerror or error}") from error
-    except Exception as error:  # each format has errors of its own for what is damaged
+    except Exception as error:  # each format has its own errors for damaged files
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(
             f"{file} is damaged or holds no weights; download it again ({reason})"
@@ -139,7 +139,7 @@ def _read(file: Path) -> State:
 
 
 def without_counters(state: State) -> State:
-    """Without the batch counters of batch norms, which only training needs."""
+    """Remove the batch counters of batch norms, which only training needs."""
     return {name: x for name, x in state.items() if not name.endswith("num_batches_tracked")}
 
 

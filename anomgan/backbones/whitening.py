@@ -1,7 +1,7 @@
-"""Whitening: a rotation and scale after which normal features vary by 1 in each direction.
+"""Whitening: a rotation and scaling after which normal features have variance 1 in each direction.
 
-A principal component analysis of the normals' feature vectors. Directions in which normals hardly
-vary count as much as the others, and that is where defects show.
+It is a principal component analysis of the normal feature vectors. Directions in which normal
+features hardly vary count as much as the others. Defects show in these directions.
 """
 
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from anomgan.errors import InputError
 
 FLOOR = 1e-8
-"""A direction needs at least this share of the largest variance; below, it is rounding."""
+"""A direction needs at least this share of the largest variance; smaller ones are rounding."""
 ROUNDING = 1e-12
-"""Variance as a share of the mean square that float32 features get from rounding alone."""
+"""Variance of float32 features from rounding alone, as a share of the mean square."""
 
 
 class Moments:
@@ -35,19 +35,19 @@ class Moments:
         self.products += vectors.T @ vectors
 
     def tensors(self) -> dict[str, Tensor]:
-        """The state by name, to be stored and resumed from."""
+        """Return the state by name, for saving and resuming."""
         return {"count": self.count, "sum": self.sum, "products": self.products}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Self:
-        """Resume from what `tensors` gave."""
+        """Restore the state that `tensors` returned."""
         moments = cls(len(tensors["sum"]))
         for name, own in moments.tensors().items():
             own.copy_(tensors[name])
         return moments
 
     def part(self, start: int, stop: int) -> "Moments":
-        """The moments of channels `start` up to, but without, `stop` alone."""
+        """Return the moments of the channels from `start` up to, but without, `stop`."""
         part = Moments(stop - start)
         part.count.copy_(self.count)
         part.sum.copy_(self.sum[start:stop])
@@ -55,19 +55,19 @@ class Moments:
         return part
 
     def mean(self) -> Tensor:
-        """[channels]"""
+        """Return the mean, [channels]."""
         return self.sum / self.count
 
     def covariance(self) -> Tensor:
-        """[channels, channels], of the population."""
+        """Return the population covariance, [channels, channels]."""
         mean = self.mean()
         return self.products / self.count - torch.outer(mean, mean)
 
 
 class Whitening(nn.Module):
-    """Feature maps [N, channels, h, w] to whitened maps [N, directions, h, w].
+    """Turns feature maps [N, channels, h, w] into whitened maps [N, directions, h, w].
 
-    On the vectors it was fitted to, each direction has mean 0 and variance 1, and no two are
+    On the vectors of the fit, each direction has mean 0 and variance 1, and no two directions are
     correlated. Directions without variance give 0.
 
     Args:
@@ -105,8 +105,8 @@ class Whitening(nn.Module):
         return whitening
 
     def deviations(self) -> Tensor:
-        """Of the directions before whitening, the largest being 1, [directions]."""
-        lengths = self.directions.norm(dim=1)  # the reciprocals; 0 without variance
+        """Return each direction's deviation before whitening, as a share of the largest, [n]."""
+        lengths = self.directions.norm(dim=1)  # reciprocal deviations; 0 without variance
         least = lengths[lengths > 0].min()
         return torch.where(lengths > 0, least / lengths.clamp_min(least), 1.0)
 
@@ -115,9 +115,9 @@ class Whitening(nn.Module):
 
 
 def _signs(vectors: Tensor) -> Tensor:
-    """Signs [n, 1] that make the largest component of each vector positive.
+    """Find the signs [n, 1] that make the largest component of each vector positive.
 
-    An eigenvector's sign is arbitrary; with this rule, each machine finds the same.
+    An eigenvector's sign is arbitrary; with this rule, it is the same on every machine.
     """
     largest = vectors.abs().argmax(1, keepdim=True)
     return vectors.gather(1, largest).sign()

@@ -1,4 +1,4 @@
-"""Puts the verbs together and turns errors into one line on standard error."""
+"""Registers all commands, and turns errors into one line on standard error."""
 
 import os
 import sys
@@ -25,9 +25,9 @@ from anomgan.errors import AnomganError
 from anomgan.machine.names import escaped
 
 app = typer.Typer(
-    help="Find defects in images with GANs that have only ever seen good parts.\n\n"
-    "Start with `anomgan demo`, then `anomgan fit --normal-dir ok/` on photographs of good parts "
-    "and `anomgan score --image part.png --heatmap` on new ones.",
+    help="Find defects in images with GANs that are trained on good parts only.\n\n"
+    "Start with `anomgan demo`. Then run `anomgan fit --normal-dir ok/` on images of good parts, "
+    "and `anomgan score --image part.png --heatmap` on new images.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -55,12 +55,12 @@ def _options(
 
 def main() -> None:
     """Run the command line; known errors become one message and an exit code."""
-    # Threads of OpenMP that spin while they wait take the cores from whoever else computes: beside
-    # another command both are 4 to 9 times slower. The verbs import torch, which reads this.
+    # OpenMP threads that spin while they wait take cores from other programs: two commands at the
+    # same time are 4 to 9 times slower. torch reads this variable when a command imports it.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    warnings.simplefilter("ignore")  # of libraries; the verbs print their own
-    if isinstance(sys.stdout, TextIOWrapper):  # and not caught in memory
-        sys.stdout.reconfigure(errors="backslashreplace")  # files may have names that are no text
+    warnings.simplefilter("ignore")  # warnings of libraries; the commands print their own
+    if isinstance(sys.stdout, TextIOWrapper):  # not when tests capture the output
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names may not be valid text
     try:
         app()
     except AnomganError as error:
@@ -70,6 +70,6 @@ def main() -> None:
         print(f"{name}: {lines}", file=sys.stderr)
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        # Whoever read our output has seen enough, as in `anomgan score ... | head`.
+        # The reader of our output has closed the pipe, as in `anomgan score ... | head`.
         sys.stderr.close()
         sys.exit(0)

@@ -17,4 +17,4 @@ def backbones() -> None:
         table.add_row(entry.name, entry.costs, entry.good_at, entry.licence, size, here)
     console = Console()
     console.print(table)
-    console.print("Any other network that timm knows by name works, too.")
+    console.print("Any other network that timm knows also works, by its name.")

@@ -1,4 +1,4 @@
-"""`anomgan benchmark`: detectors against labelled data, and the tables of it."""
+"""`anomgan benchmark`: measures detectors on labelled data, and writes tables."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Measure detectors on labelled data. Finished cells are kept as they come: a run that is "
-    "started again goes on where it was.",
+    help="Measure detectors on labelled data. Each result is saved when it is finished, so a run "
+    "that is started again continues where it stopped.",
 )
 
 RESULTS = Path("anomgan-benchmark/results.jsonl")
@@ -24,26 +24,28 @@ Data = Annotated[Path, typer.Option(help="Folder of the data.")]
 Detectors = Annotated[
     str,
     typer.Option(
-        help="Names with commas between; all: every detector and every baseline. With --config, "
-        "only those that are named here are added."
+        help="Detectors, separated by commas, or all (also the baselines). Default: all, or with "
+        "--config only those of the settings files."
     ),
 ]
 Configs = Annotated[
     list[Path] | None,
     typer.Option(
-        "--config", help="Settings file of a detector, or the name of a shipped one. Repeatable."
+        "--config",
+        help="Settings file of a detector, or the name of a shipped one. May be repeated.",
     ),
 ]
 Assignments = Annotated[
-    list[str] | None, typer.Option("--set", help="One setting for all detectors. Repeatable.")
+    list[str] | None, typer.Option("--set", help="A setting for all detectors. May be repeated.")
 ]
-Categories = Annotated[str, typer.Option(help="Names with commas between. Default: all.")]
-Seeds = Annotated[str, typer.Option(help="Numbers with commas between.")]
+Categories = Annotated[str, typer.Option(help="Categories, separated by commas. Default: all.")]
+Seeds = Annotated[str, typer.Option(help="Seeds, separated by commas.")]
 Limit = Annotated[
-    int | None, typer.Option(min=1, help="Only the first so many test images of each kind.")
+    int | None,
+    typer.Option(min=1, help="Use only this many test images of each kind. Default: all."),
 ]
-Workers = Annotated[int, typer.Option(min=1, help="Processes, which share the cores.")]
-Out = Annotated[Path, typer.Option(help="File of records to append to, .jsonl.")]
+Workers = Annotated[int, typer.Option(min=1, help="Number of processes; they share the cores.")]
+Out = Annotated[Path, typer.Option(help="File to append the results to, .jsonl.")]
 
 
 class Protocol(StrEnum):
@@ -54,7 +56,7 @@ class Protocol(StrEnum):
 
 
 class Layout(StrEnum):
-    """Public sets of parts."""
+    """Public data sets of parts."""
 
     mvtec = "mvtec"
     visa = "visa"
@@ -79,7 +81,7 @@ def mnist(
     device: Device = "auto",
     ray: Ray = None,
 ) -> None:
-    """MNIST (MNIST/raw/*-ubyte), one digit against the others."""
+    """Measure detectors on MNIST (MNIST/raw/*-ubyte), one digit against the others."""
     from anomgan.evaluation.benchmark import MNIST_VIEW
     from anomgan.evaluation.sets import DataSet
 
@@ -92,7 +94,7 @@ def mnist(
 def mvtec(
     data: Data,
     layout: Annotated[
-        Layout, typer.Option(help="How the folder is arranged: each set as it is downloaded.")
+        Layout, typer.Option(help="Layout of the folder, as the data set is downloaded.")
     ] = Layout.mvtec,
     detectors: Detectors = "",
     config: Configs = None,
@@ -105,7 +107,7 @@ def mvtec(
     device: Device = "auto",
     ray: Ray = None,
 ) -> None:
-    """MVTec AD, VisA or BTAD: folders of categories, as downloaded."""
+    """Measure detectors on MVTec AD, VisA or BTAD, as downloaded."""
     from anomgan.evaluation.sets import DataSet
 
     source = DataSet(layout.value, data, "as published", limit)
@@ -127,7 +129,10 @@ def folder(
     device: Device = "auto",
     ray: Ray = None,
 ) -> None:
-    """Your own parts: train/good, test/good, test/<defect>, and ground_truth/<defect> if any."""
+    """Measure detectors on your own parts.
+
+    The folder holds train/good, test/good, test/<defect>, and ground_truth/<defect> if any.
+    """
     from anomgan.evaluation.sets import DataSet
 
     source = DataSet("folder", data, "split by folder", limit, groups)
@@ -137,19 +142,22 @@ def folder(
 
 @app.command()
 def report(
-    results: Annotated[Path, typer.Argument(help="File of records.")] = RESULTS,
+    results: Annotated[Path, typer.Argument(help="File of results, .jsonl.")] = RESULTS,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for report.md and its pictures. Default: beside.")
+        Path | None,
+        typer.Option(
+            help="Folder for report.md and its pictures. Default: beside the file of results."
+        ),
     ] = None,
     readme: Annotated[
         Path | None,
         typer.Option(
-            help="Markdown file whose tables between <!-- table STUDY [FIGURE] --> and "
-            "<!-- end --> are to be renewed; STUDY.jsonl lies beside RESULTS."
+            help="Markdown file in which to update the tables between <!-- table STUDY [FIGURE] "
+            "--> and <!-- end -->, from STUDY.jsonl beside RESULTS."
         ),
     ] = None,
 ) -> None:
-    """Tables with mean and spread over seeds, ROC curves, and paired comparisons."""
+    """Write tables with mean and spread over seeds, ROC curves, and paired comparisons."""
     from anomgan.evaluation.tables import renew_tables, write_report
 
     if readme:

@@ -1,4 +1,4 @@
-"""`anomgan demo`: render parts, fit, score, measure, and show it all in pictures."""
+"""`anomgan demo`: renders parts, fits, scores, measures, and saves pictures of the results."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,12 +16,12 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for images, model and pictures.")] = Path(
         "anomgan-demo"
     ),
-    seed: Annotated[int, typer.Option(help="Seed of the rendered parts and the training.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed for the rendered parts and the training.")] = 0,
     device: Device = "auto",
 ) -> None:
-    """Render a small line of machined parts, learn the good ones, and find the defects.
+    """Render images of machined parts, fit a detector to the good ones, and find the defects.
 
-    Takes about two minutes on two CPU cores.
+    It takes about two minutes on two CPU cores.
     """
     from rich.console import Console
     from rich.table import Table
@@ -42,7 +42,7 @@ def demo(
     defective = PER_DEFECT * len(DEFECTS)
     console.print(f"Rendering {NORMAL + TEST_NORMAL} good parts and {defective} defective ones ...")
     write_line(parts, NORMAL, TEST_NORMAL, PER_DEFECT, seed=seed)
-    console.print("Learning the good parts ...")
+    console.print("Fitting a detector to the good parts ...")
     detector = GANomaly(
         device=device,
         seed=seed,

@@ -1,4 +1,4 @@
-"""`anomgan export`: a model as one file, for a line."""
+"""`anomgan export`: writes a model as one file."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,22 +11,27 @@ from anomgan.cli.options import DEFAULT_MODEL, Model
 def export(
     model: Model = DEFAULT_MODEL,
     format: Annotated[
-        Literal["onnx", "torchscript"], typer.Option(help="What runs it: onnxruntime, or torch.")
+        Literal["onnx", "torchscript"],
+        typer.Option(help="onnx: runs in onnxruntime; torchscript: in torch."),
     ] = "onnx",
     out: Annotated[
         Path | None,
-        typer.Option(help="File to write: .onnx, or .pt for torchscript. Default: like the model."),
+        typer.Option(
+            help="File to write, .onnx or .pt (torchscript). Default: the name of the model."
+        ),
     ] = None,
     check_dir: Annotated[
         Path | None,
-        typer.Option(help="Folder of images on which the file is compared. Default: noise."),
+        typer.Option(
+            help="Folder of images on which file and model are compared. Default: images of noise."
+        ),
     ] = None,
 ) -> None:
-    """Write a model as one file, with all that a verdict takes, and check it against the model.
+    """Write a model as one file, and compare the scores of both.
 
-    The networks become a graph, the rest lies beside it. `anomgan score --model part.onnx` and
-    `Inspector.load("part.onnx")` take it like a model folder. There is no file unless it agrees
-    with the model.
+    The file holds the networks as a graph, and everything else that scoring needs. Use it like a
+    model folder: `anomgan score --model part.onnx` or `Inspector.load("part.onnx")`. The file is
+    only written if its scores agree with those of the model.
     """
     from anomgan.detectors.exported import FORMATS
     from anomgan.detectors.exporter import TOLERANCE, export_model

@@ -1,4 +1,4 @@
-"""`anomgan fit`: learn what good parts look like."""
+"""`anomgan fit`: fits a detector to images of good parts."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,32 +14,32 @@ if TYPE_CHECKING:
 
 DEFAULT_DETECTOR, DEFAULT_SPACE = "ganomaly", "features"
 
-NormalDir = Annotated[Path, typer.Option(help="Folder of photographs of good parts.")]
+NormalDir = Annotated[Path, typer.Option(help="Folder of images of good parts.")]
 DetectorName = Annotated[
     str | None,
     typer.Option(
-        help="Method; see: anomgan detectors. Default: the settings file's, or ganomaly in "
+        help="Detector; see: anomgan detectors. Default: that of the settings file, or ganomaly in "
         "feature space."
     ),
 ]
 Space = Annotated[
     str | None,
     typer.Option(
-        help="What it sees: pixels, or features of a pretrained network. Default: the settings "
-        "file's; features without --detector and --config; otherwise pixels."
+        help="pixels, or features of a pretrained network. Default: that of the settings file; "
+        "features if neither --detector nor --config is given; otherwise pixels."
     ),
 ]
 Backbone = Annotated[
     str | None,
     typer.Option(
-        help="Pretrained network of feature space, or several with commas between; see: "
+        help="Pretrained network for feature space, or several, separated by commas; see: "
         "anomgan backbones. Default: lite0."
     ),
 ]
 Align = Annotated[
     str | None,
     typer.Option(
-        help="auto: make use of the place of things where parts lie still; none: never. "
+        help="auto: use positions if parts always lie in the same place; none: never. "
         "Default: auto."
     ),
 ]
@@ -49,17 +49,17 @@ Config = Annotated[
 ]
 Assignments = Annotated[
     list[str] | None,
-    typer.Option("--set", help="One setting, as in training.steps=3000. May be repeated."),
+    typer.Option("--set", help="A setting, such as training.steps=3000. May be repeated."),
 ]
 FalseAlarmRate = Annotated[
     float | None,
     typer.Option(help="Share of good images that may be called anomalous. Default: 0.01."),
 ]
 Minutes = Annotated[
-    float | None, typer.Option(help="Stop each phase of training after this many minutes.")
+    float | None, typer.Option(help="Stop each training phase after this many minutes.")
 ]
 Resume = Annotated[
-    bool, typer.Option("--resume", help="Go on from where an earlier fit was stopped.")
+    bool, typer.Option("--resume", help="Continue a fit that was stopped, from its checkpoint.")
 ]
 
 
@@ -76,15 +76,17 @@ def fit(
     false_alarm_rate: FalseAlarmRate = None,
     steps: Annotated[int | None, typer.Option(help="Training steps.")] = None,
     minutes: Minutes = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything random. Default: 0.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of all random numbers. Default: 0.")
+    ] = None,
     device: Device = "auto",
     resume: Resume = False,
     skip_unreadable: SkipUnreadable = False,
 ) -> None:
-    """Learn what good parts look like, from photographs of good parts alone.
+    """Fit a detector to images of good parts.
 
-    Part of the images is held out; their scores give the threshold and what it promises. The
-    model folder appears when all is done. Ctrl-C saves a checkpoint for --resume.
+    Some images are held out; their scores give the threshold and its false-alarm rate. The model
+    folder is written at the end. Ctrl-C saves a checkpoint for --resume.
     """
     options = {
         "seed": seed,
@@ -117,10 +119,10 @@ def make_detector(
     Options win over assignments, and assignments over the file.
 
     Args:
-        name: of the detector; None takes the settings file's, or the default.
+        name: of the detector; None for that of the settings file, or the default.
         config: TOML file.
         assignments: "section.key=value".
-        options: values by "section.key"; None where not given.
+        options: values by "section.key"; None if not given.
         device: "auto", "cpu", "cuda" or "mps".
 
     Raises:
@@ -145,14 +147,14 @@ def fit_to_folder(
     resume: bool = False,
     skip_unreadable: bool = False,
 ) -> None:
-    """Say what will be done, fit, save to `out`, and say what was learned.
+    """Print a plan, fit, save to `out`, and print a summary.
 
     Checkpoints are kept in `<out>.training`, beside the model folder, until the model is saved.
     With `torchrun`, every process reads the images, trains and calibrates; only the first one saves
     and prints.
 
     Raises:
-        InputError: `out` cannot be used, an earlier fit is unfinished, or the images are bad.
+        InputError: `out` or the images cannot be used, or an earlier fit is unfinished.
     """
     from anomgan.cli.plan import describe_plan
     from anomgan.cli.runs import work_folder
@@ -176,7 +178,7 @@ def fit_to_folder(
 
 
 def summarise(detector: "Detector", out: Path) -> str:
-    """Say what a fit learned, what its threshold promises, and where the model is."""
+    """Summarise a fit: the training, the false-alarm rate, and where the model is."""
     fitted = detector.fitted
     assert fitted is not None
     lines = [
@@ -184,7 +186,7 @@ def summarise(detector: "Detector", out: Path) -> str:
         *describe_space(fitted.facts),
         *_describe_discriminator(fitted.history),
         *describe_promise(fitted.calibration),
-        f"Model: {out}/  (samples.png and calibration.png show what it learnt)",
+        f"Model: {out}/  (see samples.png and calibration.png)",
         f"Next:  anomgan score --model {out} --image part.png --heatmap",
     ]
     return "\n".join(lines)
@@ -195,4 +197,4 @@ def _describe_discriminator(history: Sequence[Mapping[str, float]]) -> list[str]
     if not shares or min(shares) == 1:
         return []
     held = 1 - sum(shares) / len(shares)
-    return [f"The discriminator was winning and sat out {held:.0%} of the steps (history.csv)."]
+    return [f"The discriminator was winning and skipped {held:.0%} of the steps (history.csv)."]

@@ -1,4 +1,4 @@
-"""`anomgan generator`: puts together the verbs for generators by themselves."""
+"""`anomgan generator`: registers the commands for generators."""
 
 import typer
 
@@ -11,7 +11,7 @@ from anomgan.cli.generator_translate import translate
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Train generators and use them: draw images, translate photographs, measure the results.",
+    help="Train and use generators: generate images, translate images, measure the results.",
 )
 app.command("list")(list_methods)
 for verb in (train, sample, translate, project, evaluate, classifier):

@@ -1,4 +1,4 @@
-"""`anomgan generator classifier`: a classifier of your own images, to measure generators by."""
+"""`anomgan generator classifier`: trains a classifier on your own images, to measure generators."""
 
 import tempfile
 from pathlib import Path
@@ -11,15 +11,15 @@ from anomgan.cli.options import Device, Seed
 
 def classifier(
     data_dir: Annotated[Path, typer.Option(help="Folder with a sub-folder for each class.")],
-    out: Annotated[Path, typer.Option(help="Folder of the classifier to write.")],
+    out: Annotated[Path, typer.Option(help="Folder to write the classifier to.")],
     size: Annotated[int, typer.Option(help="Side of the images in pixels, at least 16.")] = 64,
     steps: Annotated[int, typer.Option(min=1, help="Training steps, of 64 images each.")] = 1000,
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
-    """Train a classifier of your own images, by which to measure generated ones.
+    """Train a classifier on your own images. Use it to measure generators.
 
-    A fifth of each class is held out; it says how good the classifier is.
+    A fifth of each class is held out to measure the accuracy of the classifier.
     """
     from anomgan.data.decode import to_uint8
     from anomgan.data.labels import read_labelled

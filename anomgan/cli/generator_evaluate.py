@@ -1,4 +1,4 @@
-"""`anomgan generator evaluate`: how good a generator's images are."""
+"""`anomgan generator evaluate`: measures how good a generator's images are."""
 
 from collections.abc import Sequence
 from json import dumps
@@ -23,19 +23,20 @@ CLASSIFIER_STEPS = 1000
 DataDir = Annotated[
     Path | None,
     typer.Option(
-        help="Folder of real images, best of such as the generator was not trained on; for a "
-        "translator with a sub-folder for each domain."
+        help="Folder of real images, if possible not the training images; for a translator, with a "
+        "sub-folder for each domain."
     ),
 ]
 Features = Annotated[
     str,
     typer.Option(
-        help="What tells images apart: inception (downloaded, 104 MB), the folder of a "
-        "classifier, or own (a classifier is trained on the class sub-folders first)."
+        help="Network for the features: inception (downloaded, 104 MB), the folder of a "
+        "classifier, or own (trains a classifier on the class sub-folders first)."
     ),
 ]
 Count = Annotated[
-    int | None, typer.Option(min=2, help="Generated images. Default: as many as real ones.")
+    int | None,
+    typer.Option(min=2, help="Number of generated images. Default: the number of real images."),
 ]
 
 
@@ -50,7 +51,7 @@ def evaluate(
     model: Generator = DEFAULT_GENERATOR,
     device: Device = "auto",
 ) -> None:
-    """Measure how good and how varied the images of a generator are: FID, KID, diversity."""
+    """Measure the quality and diversity of a generator's images: FID, KID, diversity."""
     from rich.console import Console
 
     folders = [data_dir] if data_dir else []
@@ -69,7 +70,7 @@ def _measure(
     count: int | None,
     device: str,
 ) -> "list[Figures]":
-    """The figures of a generator of images; of a translator, those of each domain."""
+    """Measure a generator; a translator is measured in each domain."""
     from anomgan.cli.runs import read_folders
     from anomgan.data.labels import LabelledImages
     from anomgan.evaluation.classifier import SMALLEST, classes_of, learn_classes, load_classifier
@@ -109,7 +110,7 @@ def _measure(
 
 
 def _read(sources: "Sequence[Source]", preparation: "Preparation") -> "list[np.ndarray]":
-    """Images as the generator was shown them, [h, w, C]."""
+    """Read images, prepared as in the generator's training, [h, w, C]."""
     from anomgan.data.normals import read_source
     from anomgan.machine.progress import progress_bar
 
@@ -122,7 +123,7 @@ def _read(sources: "Sequence[Source]", preparation: "Preparation") -> "list[np.n
 
 
 def _table(rows: "Sequence[Figures]") -> "Table":
-    """Figures below each other, domains beside each other."""
+    """Make a table with a row for each figure and a column for each domain."""
     from rich.table import Table
 
     table = Table("figure", *[str(row.get("domain", row["generator"])) for row in rows])

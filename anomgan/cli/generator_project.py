@@ -1,4 +1,4 @@
-"""`anomgan generator project`: photographs rebuilt by a generator."""
+"""`anomgan generator project`: rebuilds images with a generator."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -30,16 +30,16 @@ class Space(StrEnum):
 
 
 def project(
-    image: Annotated[list[Path], typer.Option(help="Photograph to rebuild. May be repeated.")],
+    image: Annotated[list[Path], typer.Option(help="Image to rebuild. May be repeated.")],
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")],
     space: Annotated[
-        Space, typer.Option(help="StyleGAN: one style for all layers, or one for each.")
+        Space, typer.Option(help="StyleGAN: one style for all layers (w), or one for each (w+).")
     ] = Space.w_plus,
-    steps: Annotated[int | None, typer.Option(min=1, help="Most steps of the search.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Most search steps per image.")] = None,
     model: Generator = DEFAULT_GENERATOR,
     device: Device = "auto",
 ) -> None:
-    """Find the codes from which a generator rebuilds photographs; show what it cannot.
+    """Find the latent codes from which a generator rebuilds images, and show the differences.
 
     Exit codes: 0 done, 2 bad input or settings, 3 some images of a batch could not be read.
     """
@@ -52,7 +52,7 @@ def project(
     trained = load_gan(model, device)
     gan = trained.method
     if not isinstance(gan, LatentGAN):
-        raise ModelError(f"{model} holds a {gan.name}; a projection takes one without labels")
+        raise ModelError(f"{model} holds a {gan.name}; a projection needs one without labels")
     own = {"space": space.value} | ({"steps": steps} if steps else {})
     settings = PROJECTION.model_copy(update=own)
     outcome = Outcome(len(targets))
@@ -68,7 +68,7 @@ def project(
 def _project(
     model: "TrainedGAN", gan: "LatentGAN", some: dict[Path, Path], settings: "SearchSettings"
 ) -> int:
-    """Rebuild images together and save the pictures; returns how many could not be used."""
+    """Rebuild images together and save the pictures; return how many could not be used."""
     import torch
 
     from anomgan.data.views import HALF_RANGE
@@ -88,7 +88,7 @@ def _project(
 
 
 def _views(model: "TrainedGAN", some: dict[Path, Path]) -> dict[Path, "Tensor"]:
-    """The view [1, C, size, size] of each image that can be used, by the file to write."""
+    """Make the view [1, C, size, size] of each image that can be used, by the file to write."""
     from anomgan.data.decode import read_image
     from anomgan.data.views import to_network
     from anomgan.generators.trained_translator import middle_view

@@ -1,4 +1,4 @@
-"""`anomgan generator sample`: images that a generator draws."""
+"""`anomgan generator sample`: generates images."""
 
 import json
 import re
@@ -14,32 +14,32 @@ if TYPE_CHECKING:
     import numpy as np
 
 RECORD = "samples.json"
-"""How the images of a folder were made; it marks folders that may be replaced."""
+"""Record of how the images were generated; it marks folders that may be replaced."""
 DEFAULT_SAMPLES = Path("anomgan-samples")
 DEFAULT_STRIP = Path("anomgan-interpolation.png")
 IN_A_ROW, MOST_SHOWN = 8, 64
 
 Label = Annotated[
     str | None,
-    typer.Option("--class", help="What they are to show. Default: one class after the other."),
+    typer.Option("--class", help="Class of the images. Default: one class after the other."),
 ]
 Truncation = Annotated[
-    float, typer.Option(min=0, help="StyleGAN: below 1 more typical images, less varied ones.")
+    float, typer.Option(min=0, help="StyleGAN: below 1, images are more typical but less varied.")
 ]
 Interpolate = Annotated[
-    bool, typer.Option("--interpolate", help="Go from one image to another, as a strip.")
+    bool, typer.Option("--interpolate", help="Interpolate between two images, as a strip.")
 ]
 Out = Annotated[
     Path | None,
     typer.Option(
-        help="Folder for 000000.png and so on; earlier samples in it are replaced, other files "
-        "never. Default: anomgan-samples, unless a picture is made."
+        help="Folder for 000000.png and so on. Earlier samples in it are replaced, other files "
+        "never. Default: anomgan-samples, unless --grid or --interpolate is given."
     ),
 ]
 Grid = Annotated[
     Path | None,
     typer.Option(
-        help="One picture of all (of 64 at most). Default with --interpolate: "
+        help="PNG file for one picture of all images (64 at most). Default with --interpolate: "
         "anomgan-interpolation.png."
     ),
 ]
@@ -56,7 +56,7 @@ def sample(
     grid: Grid = None,
     device: Device = "auto",
 ) -> None:
-    """Draw images."""
+    """Generate images."""
     from anomgan.generators.loading import load_gan
 
     grid = grid or (DEFAULT_STRIP if interpolate else None)
@@ -115,7 +115,7 @@ def _write(out: Path, images: "np.ndarray", record: dict[str, Any]) -> None:
 
 
 def _draw(path: Path, images: "np.ndarray") -> None:
-    """Save rows of images; of very many only some, evenly chosen."""
+    """Save rows of images; if there are too many, choose some at even distances."""
     import numpy as np
 
     from anomgan.pictures import save_grid

@@ -1,4 +1,4 @@
-"""`anomgan generator list` and `train`: the methods, and training one."""
+"""`anomgan generator list` and `train`: list the methods, and train one."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 Method = Annotated[
     str | None,
-    typer.Argument(help="See: anomgan generator list. Default: the settings file's."),
+    typer.Argument(help="Method; see: anomgan generator list. Default: that of the settings file."),
 ]
 DataDirs = Annotated[
     list[Path] | None,
     typer.Option(
-        help="Folder of images; for methods that learn labels with a sub-folder for each class "
-        "or a table labels.csv. May be repeated: several data sets are learnt together."
+        help="Folder of images; for methods that need labels, with a sub-folder for each class "
+        "or a table labels.csv. May be repeated, to train on several data sets together."
     ),
 ]
 Config = Annotated[
@@ -28,18 +28,19 @@ Config = Annotated[
 ]
 Assignments = Annotated[
     list[str] | None,
-    typer.Option("--set", help="One setting, as in network.features=64. May be repeated."),
+    typer.Option("--set", help="A setting, such as network.features=64. May be repeated."),
 ]
 SamplesEvery = Annotated[
-    int, typer.Option(min=0, help="Steps from one picture of samples to the next; 0: none.")
+    int, typer.Option(min=0, help="Save a picture of samples every this many steps; 0: never.")
 ]
 Resume = Annotated[
-    bool, typer.Option("--resume", help="Go on from where an earlier training was stopped.")
+    bool,
+    typer.Option("--resume", help="Continue a training that was stopped, from its checkpoint."),
 ]
 
 
 def list_methods() -> None:
-    """List the methods: what they learn from, what they give."""
+    """List the methods: what they learn from and what they generate."""
     from rich.console import Console
     from rich.table import Table
 
@@ -60,15 +61,17 @@ def train(
     out: Annotated[Path, typer.Option(help="Model folder to write.")] = DEFAULT_GENERATOR,
     steps: Annotated[int | None, typer.Option(help="Training steps.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Stop after this many minutes.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything random. Default: 0.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of all random numbers. Default: 0.")
+    ] = None,
     size: Annotated[int | None, typer.Option(help="Side of the images in pixels.")] = None,
     samples_every: SamplesEvery = 0,
     device: Device = "auto",
     resume: Resume = False,
 ) -> None:
-    """Train a generator on images, on images by class, or on images of several domains.
+    """Train a generator on images, with or without labels, or on images of several domains.
 
-    The model folder appears when all is done. Ctrl-C saves a checkpoint for --resume.
+    The model folder is written at the end. Ctrl-C saves a checkpoint for --resume.
     """
     from anomgan.cli.runs import gather_settings, read_folders, take_method, work_folder
     from anomgan.generators.registry import GENERATORS, METHODS
@@ -94,20 +97,20 @@ def train(
             samples_every=samples_every,
             **values,
         )
-        if work is None:  # one of the further processes that torchrun starts
+        if work is None:  # not the first of the processes that torchrun starts
             return
         model.save(out)
     typer.echo(_summarise(model, out))
 
 
 def _summarise(model: "TrainedGenerator", out: Path) -> str:
-    """Say what a training learned, where things are, and what to do next."""
+    """Summarise a training: the images, where the model is, and what to do next."""
     from anomgan.generators.trained import SNAPSHOTS
     from anomgan.generators.trained_gan import TrainedGAN
 
     facts = model.facts
     labels = f" and the labels {', '.join(model.names)}" if model.names else ""
-    grids = f"; {SNAPSHOTS}/ how it came to it" if model.snapshots else ""
+    grids = f"; {SNAPSHOTS}/ shows the progress" if model.snapshots else ""
     if isinstance(model, TrainedGAN):
         then = f"sample --model {out} --count 16"
     else:
@@ -116,7 +119,7 @@ def _summarise(model: "TrainedGenerator", out: Path) -> str:
         [
             f"{model.settings.generator} learnt from {facts['images']} images{labels}.",
             f"{facts['steps']} steps in {facts['seconds'] / 60:.1f} minutes on {facts['device']}.",
-            f"Model: {out}/  (samples.png shows what it can do{grids})",
+            f"Model: {out}/  (samples.png shows its images{grids})",
             f"Next:  anomgan generator {then}",
         ]
     )

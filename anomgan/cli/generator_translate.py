@@ -1,4 +1,4 @@
-"""`anomgan generator translate`: photographs taken to another domain."""
+"""`anomgan generator translate`: translates images to another domain."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,25 +11,24 @@ from anomgan.cli.say import say
 from anomgan.errors import InputError
 
 Out = Annotated[
-    Path, typer.Option(help="Folder for the results, named as the photographs, as PNG.")
+    Path, typer.Option(help="Folder for the results, PNG files named like the input images.")
 ]
-Images = Annotated[
-    list[Path] | None, typer.Option(help="Photograph to translate. May be repeated.")
-]
+Images = Annotated[list[Path] | None, typer.Option(help="Image to translate. May be repeated.")]
 Dir = Annotated[
     Path | None, typer.Option(help="Translate every image in this folder and its sub-folders.")
 ]
 To = Annotated[
-    str | None, typer.Option(help="Domain; or attributes, those that apply, with commas.")
+    str | None, typer.Option(help="Target domain; or the attributes that apply, with commas.")
 ]
 Reference = Annotated[
-    Path | None, typer.Option(help="StarGAN v2: image of that domain whose style is wanted.")
+    Path | None, typer.Option(help="StarGAN v2: image of the target domain with the wanted style.")
 ]
 FullSize = Annotated[
     bool,
     typer.Option(
         "--full-size",
-        help="Add the model's changes, enlarged, to the photograph: its size and detail stay.",
+        help="Enlarge the model's changes and add them to the image, which keeps its size and "
+        "detail.",
     ),
 ]
 
@@ -40,12 +39,12 @@ def translate(
     dir: Dir = None,
     to: To = None,
     reference: Reference = None,
-    seed: Annotated[int, typer.Option(min=0, help="StarGAN v2: seed of a drawn style.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="StarGAN v2: seed of a random style.")] = 0,
     full_size: FullSize = False,
     model: Generator = DEFAULT_GENERATOR,
     device: Device = "auto",
 ) -> None:
-    """Make photographs look as those of another domain.
+    """Translate images, so that they look like images of another domain.
 
     Exit codes: 0 done, 2 bad input or settings, 3 some images of a batch could not be read.
     """

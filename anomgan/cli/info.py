@@ -1,4 +1,4 @@
-"""`anomgan info`: a readable card of a model."""
+"""`anomgan info`: describes a model."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +20,7 @@ def info(
         Path, typer.Argument(help="Model folder, or an exported file.")
     ] = DEFAULT_MODEL,
 ) -> None:
-    """Show what a model is, what it learnt from, and what its verdicts promise."""
+    """Describe a model: its training, its false-alarm rate and its settings."""
     typer.echo(model_card(model))
 
 

@@ -1,4 +1,4 @@
-"""Options that several verbs have."""
+"""Options that several commands share."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +13,7 @@ Model = Annotated[Path, typer.Option(help="Model folder.")]
 ScoringModel = Annotated[Path, typer.Option(help="Model folder, or an exported file.")]
 Groups = Annotated[
     Path | None,
-    typer.Option(help="CSV table: which physical part each image shows (columns file, group)."),
+    typer.Option(help="CSV table of the physical part in each image (columns file, group)."),
 ]
 SkipUnreadable = Annotated[
     bool, typer.Option("--skip-unreadable", help="Leave out images that cannot be read.")
@@ -25,14 +25,18 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Ray = Annotated[
     str | None,
     typer.Option(
-        help="Spread the work over a Ray cluster: HOST:PORT of its head, or local to start one "
-        "here. Folders must have the same names on all its machines."
+        help="Distribute the work over a Ray cluster: HOST:PORT of its head, or local to start a "
+        "cluster here. Folders must have the same names on all machines."
     ),
 ]
 
 Generator = Annotated[Path, typer.Option(help="Folder of a trained generator.")]
 Domains = Annotated[
     list[str] | None,
-    typer.Option("--domain", help="Or NAME=DIR: the images of one domain. Repeated for each."),
+    typer.Option(
+        "--domain",
+        help="NAME=DIR: folder of the images of one domain, instead of --data-dir. Repeat it for "
+        "each domain.",
+    ),
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")]

@@ -1,4 +1,4 @@
-"""What `anomgan fit` says before it begins: what it sees, and how long it will take."""
+"""The plan that `anomgan fit` prints before it starts: image size and estimated time."""
 
 import time
 from collections.abc import Callable
@@ -15,20 +15,20 @@ from anomgan.training.recipe import Phase
 SMALLEST = 8
 """Pixels, as the backbone sees an image, of the smallest defect that usually shows."""
 VECTORS = 2
-"""Vectors per place: the features, and their residual where place is used, which takes longer."""
+"""Vectors per place: features and remainder, the slower case, with eigenmaps."""
 LOOKED_AT = 50
 """Number of images whose size is read."""
 BESIDES = 1.3
-"""Factor for what a training step takes besides the networks: batches, averages, optimiser."""
+"""Factor for the time of a training step besides the networks: batches, averages, optimiser."""
 
 
 def describe_plan(detector: Detector, normal_dir: Path) -> list[str]:
-    """Say what the networks will see of the images, and how long the fit will take.
+    """Describe how the networks will see the images, and how long the fit will take.
 
-    Says nothing in pixel space.
+    In pixel space, there is nothing to describe.
 
     Raises:
-        InputError: the folder cannot be read, or the weights of the backbone cannot be had.
+        InputError: the folder cannot be read, or the weights of the backbone are not available.
         SettingsError: the backbone is unknown.
     """
     loaded = detector.load_backbone()
@@ -79,14 +79,14 @@ def _seconds_of_phase(phase: Phase, detector: Detector) -> float:
 
 
 def _seconds(work: Callable[[], object]) -> float:
-    work()  # the first time takes longer
+    work()  # the first call takes longer
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
 
 
 def _long_sides(paths: list[Path]) -> list[int]:
-    """Longer sides of some of the images, in pixels; the fit reports those that cannot be read."""
+    """Read the longer sides of some images, in pixels; the fit will report unreadable images."""
     sides = []
     for path in paths[:: max(1, len(paths) // LOOKED_AT)]:
         try:

@@ -1,4 +1,4 @@
-"""`anomgan recalibrate`: a new threshold from new good images, without training."""
+"""`anomgan recalibrate`: sets a new threshold from new good images, without training."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,25 +11,26 @@ from anomgan.cli.words import describe_promise, describe_recalibration
 
 def recalibrate(
     normal_dir: Annotated[
-        Path, typer.Option(help="Folder of new photographs of good parts, none learnt from.")
+        Path,
+        typer.Option(help="Folder of new images of good parts, none of them a training image."),
     ],
     model: Model = DEFAULT_MODEL,
     out: Annotated[
         Path | None,
-        typer.Option(help="Model folder to write. Default: the model itself is replaced."),
+        typer.Option(help="Model folder to write. Default: replace the model itself."),
     ] = None,
     groups: Groups = None,
     false_alarm_rate: Annotated[
         float | None,
-        typer.Option(help="Share of good images that may be called anomalous. Default: as it was."),
+        typer.Option(help="Share of good images that may be called anomalous. Default: no change."),
     ] = None,
     skip_unreadable: SkipUnreadable = False,
     device: Device = "auto",
 ) -> None:
-    """Calibrate a model on new good images; what it learnt stays as it is.
+    """Calibrate a model on new good images, without training.
 
-    For a line whose scores have drifted. All images are calibrated on. The old calibration is
-    replaced when all is done.
+    Use it for a line whose scores have drifted. All images are used for calibration. The old
+    calibration is replaced at the end.
     """
     from anomgan.detectors import load
     from anomgan.model_files import check_target, read_history

@@ -1,4 +1,4 @@
-"""What trainings share: where settings and images come from, and where checkpoints go."""
+"""Shared by all commands that train: reading settings and images, and the work folder."""
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ def gather_settings(
     Args:
         config: TOML file.
         assignments: "section.key=value".
-        options: values by "section.key"; None where not given.
+        options: values by "section.key"; None if not given.
 
     Raises:
         SettingsError: the file cannot be read, or an assignment is malformed.
@@ -51,7 +51,7 @@ def take_method(
     Args:
         values: settings; their key `kind` is removed.
         kind: "detector" or "generator".
-        name: of the method, if it was given; otherwise the settings', or the default.
+        name: of the method; None for that of the settings, or the default.
         known: names of all methods.
         default: None if there is none.
 
@@ -72,13 +72,13 @@ def take_method(
 def read_folders(
     folders: Sequence[Path], domains: Sequence[str], *, labelled: bool
 ) -> LabelledImages | list[Path]:
-    """List images of folders, or labelled images of folders or of one folder for each domain.
+    """List images, or labelled images, of folders or of one folder for each domain.
 
     Raises:
         InputError: both or neither are given, or a folder cannot be used.
     """
     if domains and not labelled:
-        raise InputError("labels are of no use here: give --data-dir DIR instead of --domain")
+        raise InputError("domains are not used here: give --data-dir DIR instead of --domain")
     if bool(folders) == bool(domains):
         or_domains = ", or --domain NAME=DIR for each domain" if labelled else ""
         raise InputError(f"say where the images are: --data-dir DIR{or_domains}")
@@ -91,12 +91,12 @@ def read_folders(
 def work_folder(out: Path, what: str, resume: bool) -> Iterator[Path | None]:
     """Yield `<out>.training`, which holds checkpoints until the model is saved in `out`.
 
-    If several processes train together, only the first one gets it; the others get None.
+    If several processes train together, only the first one gets the folder; the others get None.
 
     Args:
         out: model folder.
         what: "fit" or "training", for messages.
-        resume: there may be a checkpoint.
+        resume: whether checkpoints of an earlier run are allowed.
 
     Raises:
         InputError: `out` cannot be used, or an earlier run is unfinished.
@@ -109,7 +109,7 @@ def work_folder(out: Path, what: str, resume: bool) -> Iterator[Path | None]:
     if any(work.glob("*.safetensors")) and not resume:
         raise InputError(
             f"{work} holds an unfinished {what}; go on with --resume, or delete that folder to "
-            f"start anew"
+            f"start again"
         )
     try:
         work.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""`anomgan watch`: verdicts for images as they arrive."""
+"""`anomgan watch`: scores images as they arrive in a folder."""
 
 import signal
 from pathlib import Path
@@ -17,26 +17,27 @@ if TYPE_CHECKING:
 Table = Annotated[
     Path,
     typer.Option(
-        help="Table that the results are appended to: .csv or .jsonl. What is in it already "
-        "is not scored again."
+        help="Table to append the results to: .csv or .jsonl. Images that are already in it are "
+        "not scored again."
     ),
 ]
 MoveOk = Annotated[
-    Path | None, typer.Option(help="Move good images to this folder. Default: leave them.")
+    Path | None, typer.Option(help="Move good images to this folder. Default: do not move them.")
 ]
 MoveAnomalous = Annotated[
-    Path | None, typer.Option(help="Move anomalous images to this folder. Default: leave them.")
+    Path | None,
+    typer.Option(help="Move anomalous images to this folder. Default: do not move them."),
 ]
 
 
 def watch(
-    dir: Annotated[Path, typer.Option(help="Folder in which images arrive.")],
+    dir: Annotated[Path, typer.Option(help="Folder to watch for new images.")],
     out: Table,
     model: ScoringModel = DEFAULT_MODEL,
     move_ok: MoveOk = None,
     move_anomalous: MoveAnomalous = None,
     interval: Annotated[
-        float, typer.Option(min=0.01, help="Seconds between two looks at the folder.")
+        float, typer.Option(min=0.01, help="Seconds between two checks of the folder.")
     ] = 1.0,
     heatmap: Heatmap = False,
     heatmap_dir: Annotated[Path, typer.Option(help="Folder for heatmaps.")] = DEFAULT_HEATMAPS,
@@ -44,8 +45,9 @@ def watch(
 ) -> None:
     """Score images as they arrive in a folder, until Ctrl-C or SIGTERM.
 
-    An image is scored once it has stayed the same for two looks and can be decoded. Started again,
-    after a crash, too, it goes on where it was. Exit codes: 0 ended, 2 bad input or settings.
+    An image is scored if it did not change between two checks and can be decoded. If you start the
+    command again, even after a crash, it continues where it stopped. Exit codes: 0 ended, 2 bad
+    input or settings.
     """
     from anomgan.inspection.scorer import Pictures
     from anomgan.inspection.watch import Watcher

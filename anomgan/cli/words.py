@@ -1,4 +1,4 @@
-"""Sentences about a model that several verbs say: what it learned from, what it promises."""
+"""Sentences about a model that several commands print: its training and its false-alarm rate."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def describe_training(detector: str, facts: Mapping[str, Any]) -> list[str]:
-    """Say how many images a model learned from, and how long it took."""
+    """Describe how many images a model was trained on, and how long it took."""
     groups = f" in {facts['groups']} groups" if facts["groups"] else ""
     skipped = facts["skipped_images"]
     return [
@@ -25,8 +25,8 @@ def _describe_copies(facts: Mapping[str, Any]) -> list[str]:
     if not copies:
         return []
     return [
-        f"WARNING: {copies} images are copies of others, or nearly, and count as one with them. If "
-        f"they show different parts, say so in a table: --groups."
+        f"WARNING: {copies} images are copies of others, or near copies, and do not count "
+        f"separately. If they show different parts, give a table with --groups."
     ]
 
 
@@ -47,7 +47,7 @@ def describe_space(facts: Mapping[str, Any]) -> list[str]:
 
 
 def describe_recalibration(facts: Mapping[str, Any]) -> list[str]:
-    """Say when the calibration was replaced, and on how many images; nothing if it never was."""
+    """Describe when and on how many images a model was recalibrated; empty if it never was."""
     if "recalibration" not in facts:
         return []
     about = facts["recalibration"]
@@ -61,7 +61,7 @@ def describe_recalibration(facts: Mapping[str, Any]) -> list[str]:
 
 
 def describe_promise(calibration: "Calibration") -> list[str]:
-    """Say the threshold, and what it promises about good images."""
+    """Describe the threshold and its false-alarm rate."""
     rate, groups = calibration.false_alarm_rate, calibration.groups
     what = "groups of held-out images" if calibration.grouped else "held-out images"
     low, high = calibration.rate_interval()

@@ -1,6 +1,6 @@
-"""The detectors, one file per method. A new one is listed in `DETECTORS`.
+"""The detectors, one file per method. Add a new one to `DETECTORS`.
 
-`METHODS` are those and the baselines that they are measured against.
+`METHODS` also holds the baselines that the detectors are compared with.
 """
 
 from pathlib import Path
@@ -32,8 +32,8 @@ def load(model: Path | str, device: str = "auto") -> Detector:
     """Load a fitted detector from its model folder; nothing in the folder is executed.
 
     Args:
-        model: model folder; or a file that `anomgan export` wrote, whose graph takes the place of
-            the networks (see `anomgan.detectors.exported` for what loading one may execute).
+        model: model folder; or a file that `anomgan export` wrote, whose graph replaces the
+            networks (see `anomgan.detectors.exported` for what loading one may execute).
         device: "auto", "cpu", "cuda" or "mps".
 
     Raises:

@@ -1,11 +1,11 @@
-"""AnoGAN: search the latent space of a generator for the image, and see what it cannot rebuild.
+"""AnoGAN: searches the latent space of a generator for the code that best rebuilds the image.
 
 Schlegl, Seeböck, Waldstein, Schmidt-Erfurth and Langs, "Unsupervised Anomaly Detection with
 Generative Adversarial Networks to Guide Marker Discovery", IPMI 2017.
 
-In feature space x is a feature vector, and the vectors of all places of a map are searched for at
-once. The search is the paper's; ours are its start, which an encoder gives, and fewer steps from
-there, in the latent space of a WGAN-GP, which covers rare normals better than a DCGAN.
+In feature space x is a feature vector, and the search runs for all vectors of a map at once. The
+search is the paper's. Three things are ours: an encoder gives the starting point, the search takes
+fewer steps from there, and the GAN is a WGAN-GP, which covers rare normals better than a DCGAN.
 """
 
 from typing import Literal
@@ -50,7 +50,7 @@ class AnoGANWeights(GANFirstWeights):
 
 
 class AnoGANSettings(GANFirstSettings):
-    """Settings of AnoGAN; the defaults are for photographs of parts."""
+    """Settings of AnoGAN; the defaults are for images of parts."""
 
     in_features = {
         **FAnoGANSettings.in_features,
@@ -68,8 +68,8 @@ class AnoGANSettings(GANFirstSettings):
     search: SearchSettings = SearchSettings(steps=30, patience=10)
     start: Literal["random", "encoder"] = Field(
         "encoder",
-        description="where the search begins: random draws, or what an encoder says, which is "
-        "trained as in f-AnoGAN and saves most of the steps",
+        description="where the search starts: at random codes, or at the code from an encoder, "
+        "which is trained as in f-AnoGAN and saves most of the steps",
     )
     encoder: EncoderSettings = Field(
         EncoderSettings(mode="izi"), description="used when the search starts from an encoder"
@@ -79,7 +79,7 @@ class AnoGANSettings(GANFirstSettings):
 
 
 class AnoGAN(GANFirst):
-    """Latent search in a GAN: hundreds of steps per view, and no encoder to be wrong.
+    """Searches the latent space of a GAN for each view, in many steps.
 
     Example:
         >>> detector = AnoGAN(search={"steps": 200, "restarts": 2}).fit("ok/")
@@ -90,7 +90,7 @@ class AnoGAN(GANFirst):
     profile = Profile(
         infers="searching the latent space of a GAN, step by step",
         costs="hundreds of passes per view",
-        choose="few images; to check what an encoder misses",
+        choose="for few images; to check what an encoder misses",
     )
     searches = True
     settings_type = AnoGANSettings
@@ -140,12 +140,12 @@ class AnoGAN(GANFirst):
         return self.settings.start == "encoder"
 
     def search(self, x: Tensor) -> Found:
-        """Codes of views x [N, C, H, W] in [-1, 1]."""
+        """Find the codes of views x [N, C, H, W] in [-1, 1]."""
         start = encode(self.networks["encoder"], x) if self.uses_encoder else None
         return search(self.gan, x, self.settings.search, start=start)
 
     def infer(self, x: Tensor) -> Maps:
-        """The best reconstruction found, its feature error, and the loss of equation 6."""
+        """Return the best reconstruction found, its feature error, and the loss of equation 6."""
         found = self.search(x)
         loss = found.loss[:, None, None, None] / x[0].numel()
         return {**self.compare(x, found.code, self.settings.search.layer), "search": loss}

@@ -1,7 +1,7 @@
-"""Sections of a detector's settings, as its constructor takes them. Written by a script.
+"""Types of the settings sections that a constructor takes. Written by a script.
 
-`python tests/typed_arguments.py` writes this file anew from the settings, which say what each key
-means (`help(GANomaly)` lists them), check values and have the defaults. A key may be left out.
+`python tests/typed_arguments.py` writes this file from the settings. They describe each key
+(`help(GANomaly)` lists them), check values and hold the defaults. A key may be left out.
 """
 
 from typing import Literal, TypedDict
@@ -19,7 +19,7 @@ class AnoGANWeightsOptions(TypedDict, total=False):
 
 
 class AutoencoderNetworksOptions(TypedDict, total=False):
-    """Sizes of the networks, as GANomaly's."""
+    """Sizes of the networks, as in GANomaly."""
 
     features: int
     latent_dim: int
@@ -41,7 +41,7 @@ class BackboneOptions(TypedDict, total=False):
 
 
 class CalibrationOptions(TypedDict, total=False):
-    """How many normal images are held out, and which false-alarm rate they are to promise."""
+    """How many normal images are held out for calibration, and the false-alarm rate."""
 
     share: float
     minimum: int
@@ -87,7 +87,7 @@ class EGBADWeightsOptions(TypedDict, total=False):
 
 
 class EncoderOptions(TypedDict, total=False):
-    """The second phase: how the encoder is trained, generator and discriminator held fixed."""
+    """How the encoder is trained in the second phase; generator and discriminator stay fixed."""
 
     mode: Literal["ziz", "izi", "izi_f"]
     kappa: float
@@ -98,7 +98,7 @@ class EncoderOptions(TypedDict, total=False):
 
 
 class GANFirstWeightsOptions(TypedDict, total=False):
-    """Evidence of f-AnoGAN; with `squared` 1 and `feature` kappa their sum is equation 6."""
+    """Evidence of f-AnoGAN. With `squared` 1 and `feature` kappa, the sum is equation 6."""
 
     residual: float
     squared: float
@@ -108,7 +108,7 @@ class GANFirstWeightsOptions(TypedDict, total=False):
 
 
 class GANomalyLossOptions(TypedDict, total=False):
-    """Weights of the generator's losses (equation 4), and when the discriminator learns."""
+    """Weights of the generator's losses (equation 4), and when the discriminator is trained."""
 
     adversarial: float
     contextual: float
@@ -136,7 +136,7 @@ class GANomalyWeightsOptions(TypedDict, total=False):
 
 
 class ImageOptions(TypedDict, total=False):
-    """How a photograph becomes the image that the networks see."""
+    """How an image is prepared for the networks."""
 
     channels: Literal["auto", "grey", "rgb"]
     max_side: int
@@ -180,7 +180,7 @@ class SearchOptions(TypedDict, total=False):
 
 
 class TrainingOptions(TypedDict, total=False):
-    """How long and how fast to train; what the shared loop needs."""
+    """How long and how fast to train: settings of the training loop."""
 
     steps: int
     minutes: float | None
@@ -204,7 +204,7 @@ class ViewOptions(TypedDict, total=False):
 
 
 class WeightsOptions(TypedDict, total=False):
-    """How much each evidence counts; a detector's subclass adds the evidence of its own."""
+    """How much each evidence counts; a detector's subclass adds its own evidence."""
 
     residual: float
     squared: float

@@ -1,4 +1,4 @@
-"""What all detectors share: fit, score, save. A method adds its networks and its inference."""
+"""The base of all detectors: fit, score, save. A method adds its networks and its inference."""
 
 import math
 import time
@@ -30,15 +30,15 @@ from anomgan.errors import ImageWarning, ModelError, PromiseWarning
 
 @dataclass(frozen=True)
 class Prepared:
-    """An image that is read and ready for the networks.
+    """An image that has been read and is ready for the networks.
 
     Attributes:
-        source: where it came from.
-        shape: of the image itself.
+        source: where the image came from.
+        shape: of the original image.
         pixels: uint8 [h, w, C], as the networks see it.
-        reason: in what it is unlike all good images, or None; see `Result`.
-        warnings: what is different in kind from the good images.
-        milliseconds: what that took.
+        reason: how the image differs from all good images, or None; see `Result`.
+        warnings: how the image differs in kind from the good images.
+        milliseconds: time for reading and preparing.
     """
 
     source: Source
@@ -72,13 +72,13 @@ class Detector(Estimator):
             y: ignored; scikit-learn's pipelines pass it.
             groups: CSV table that names the group (physical part, lot) of each image; whole
                 groups are held out for calibration.
-            work_folder: where checkpoints are kept; None keeps none.
-            resume: go on from the checkpoints in `work_folder`.
+            work_folder: folder for checkpoints; None for no checkpoints.
+            resume: continue from the checkpoints in `work_folder`.
             skip_unreadable: leave out images that cannot be read.
 
         Raises:
             InputError: the images cannot be used.
-            TrainingError: a loss is not finite, or the checkpoints do not fit.
+            TrainingError: a loss is not finite, or the checkpoints do not match this run.
             Interrupted: Ctrl-C was pressed; a checkpoint is saved.
         """
         options = FitOptions(
@@ -99,18 +99,18 @@ class Detector(Estimator):
         false_alarm_rate: float | None = None,
         skip_unreadable: bool = False,
     ) -> Self:
-        """Replace the calibration by one on new good images; what was learnt stays as it is.
+        """Replace the calibration with one on new good images; the networks do not change.
 
-        All of them are calibrated on, so that none may be one that the detector learnt from.
+        All of the images are used for calibration, so none of them may be a training image.
 
         Args:
             normals: good images, as `fit` takes them.
             groups: CSV table that names the group (physical part, lot) of each image.
-            false_alarm_rate: to keep to; None for the present one.
+            false_alarm_rate: the new rate; None keeps the present one.
             skip_unreadable: leave out images that cannot be read.
 
         Raises:
-            InputError: the images cannot be used, or are those that the detector learnt from.
+            InputError: the images cannot be used, or some of them are training images.
             SettingsError: the rate is not between 0 and 1.
             ModelError: the detector is not fitted yet.
         """
@@ -127,7 +127,7 @@ class Detector(Estimator):
         self._warn_of_promise()
         return self
 
-    @overload  # a str, which is one path, is a sequence of str as well
+    @overload  # a str is one path, but also a sequence of str
     def score(self, images: One) -> Result: ...  # type: ignore[overload-overlap]
 
     @overload
@@ -145,11 +145,11 @@ class Detector(Estimator):
         return list(self.score_each(as_source(one) for one in images))
 
     def score_samples(self, images: Images) -> np.ndarray:
-        """Scores by scikit-learn's convention, float64 [n]: higher is more normal.
+        """Return scores by scikit-learn's convention, float64 [n]: higher is more normal.
 
-        They are those of `score` with the sign changed; comparable within one model only. An image
-        that is anomalous for another reason than its score (see `Result.reason`) gets one beyond
-        the threshold.
+        They are the scores of `score` with the sign changed, comparable within one model only. An
+        image that is anomalous for another reason than its score (see `Result.reason`) gets a score
+        beyond the threshold.
 
         Args:
             images: as `fit` takes them.
@@ -165,22 +165,22 @@ class Detector(Estimator):
         return -np.array(scores, dtype=np.float64)
 
     def decision_function(self, images: Images) -> np.ndarray:
-        """How far images are from the threshold, float64 [n]: below 0 is anomalous.
+        """Return the distance of images from the threshold, float64 [n]: below 0 is anomalous.
 
-        `score_samples` less `offset_`; takes and raises what that does.
+        This is `score_samples` minus `offset_`, with the same arguments and errors.
         """
         return self.score_samples(images) - self.offset_
 
     def predict(self, images: Images) -> np.ndarray:
-        """1 for each normal image and -1 for each anomalous one, int64 [n], as in scikit-learn.
+        """Predict 1 for each normal image and -1 for each anomalous one, int64 [n].
 
-        Takes and raises what `score_samples` does.
+        This is scikit-learn's convention. The arguments and errors are those of `score_samples`.
         """
         return np.where(self.decision_function(images) < 0, -1, 1)
 
     @property
     def offset_(self) -> float:
-        """What `score_samples` is at the threshold."""
+        """The value of `score_samples` at the threshold."""
         return -self._require_fitted().calibration.threshold
 
     def score_each(self, images: Iterable[Source]) -> Iterator[Result]:
@@ -189,7 +189,7 @@ class Detector(Estimator):
             yield from self.score_prepared([self.prepare(source) for source in some])
 
     def prepare(self, source: Source) -> Prepared:
-        """Read an image and prepare it; any thread may do that. Raises as `score` does."""
+        """Read an image and prepare it; safe in any thread. Raises as `score` does."""
         fitted, began = self._require_fitted(), time.perf_counter()
         name = "image" if isinstance(source, np.ndarray) else str(source)
         image = read_source(source, name)
@@ -202,7 +202,7 @@ class Detector(Estimator):
         return Prepared(source, image.shape, pixels, reason, differences, milliseconds)
 
     def score_prepared(self, images: Sequence[Prepared]) -> list[Result]:
-        """Score images, as many as `images_at_once` together; warns of what `Result` warns of."""
+        """Score images, `images_at_once` at a time; gives the warnings of each `Result`."""
         began = time.perf_counter()
         self._warn(text for image in images for text in image.warnings)
         looks = look(self, (image.pixels for image in images))
@@ -215,11 +215,11 @@ class Detector(Estimator):
 
     @property
     def images_at_once(self) -> int:
-        """Images that are best scored together: small whole ones fill a batch."""
+        """How many images to score together: in the whole view, images fill a batch."""
         return VIEWS_AT_ONCE if self.settings.view.kind == "whole" else 1
 
     def save(self, folder: Path | str) -> None:
-        """Write the model folder; an earlier model there is replaced when all went well.
+        """Write the model folder; replaces an earlier model there once all is written.
 
         Raises:
             InputError: the folder cannot be written to, or holds something else.
@@ -232,10 +232,10 @@ class Detector(Estimator):
 
     @classmethod
     def from_model(cls, model: StoredModel, device: str = "auto") -> Self:
-        """The detector that a model folder describes.
+        """Build the detector that a model folder describes.
 
         Raises:
-            SettingsError: the settings cannot be those of this detector.
+            SettingsError: the settings are not valid for this detector.
             ModelError: weights or statistics do not fit the settings.
         """
         values = without_idle(cls.settings_type, model.settings)
@@ -279,12 +279,12 @@ class Detector(Estimator):
             prepared=seen.prepared,
             reconstruction=seen.reconstruction,
             milliseconds=0.0,
-            reason=image.reason and f"not like the images learnt: {image.reason}",
+            reason=image.reason and f"not like the training images: {image.reason}",
             warnings=image.warnings,
         )
 
     def _warn_of_promise(self) -> None:
-        """Warn of copies, and of too few held-out images for the false-alarm rate asked for."""
+        """Warn of copies, and of too few held-out images for the requested false-alarm rate."""
         fitted = self._require_fitted()
         copies = fitted.facts.get("recalibration", fitted.facts).get("copies")
         if copies:
@@ -293,7 +293,7 @@ class Detector(Estimator):
             warnings.warn(fitted.calibration.shortfall, PromiseWarning, stacklevel=3)
 
     def _warn(self, texts: Iterable[str]) -> None:
-        """Say each text once in the life of this detector."""
+        """Give each warning once in the life of this detector."""
         for text in texts:
             if text not in self._said:
                 self._said = {*self._said, text}
@@ -301,7 +301,7 @@ class Detector(Estimator):
 
     def _require_fitted(self) -> Fitted:
         if self.fitted is None:
-            raise not_fitted("this detector has not learnt anything yet; call fit first")
+            raise not_fitted("this detector is not fitted yet; call fit first")
         return self.fitted
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -309,5 +309,5 @@ class Detector(Estimator):
 
 
 def _folder_or_sources(images: Images) -> Path | list[Source]:
-    """A folder stays one, for messages to name it."""
+    """Keep a folder as a path, so that messages can name it; list other images as sources."""
     return Path(images) if isinstance(images, Path | str) else as_sources(images)

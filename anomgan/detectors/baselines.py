@@ -1,6 +1,6 @@
-"""What needs no GAN: the yardsticks that a GAN has to beat before it earns its cost.
+"""Baselines without a GAN. A GAN that does not beat them is not worth its cost.
 
-They are detectors like all others, with the same preparation, calibration and figures; benchmarks
+They are detectors like all others, with the same preparation, calibration and metrics. Benchmarks
 run them beside the GANs.
 """
 
@@ -35,7 +35,7 @@ from anomgan.training.recipe import Phase, Recipe, Update
 
 
 class WholeSettings(Settings):
-    """Settings of a baseline that compares whole images, place by place."""
+    """Settings of a baseline that compares whole images, pixel by pixel."""
 
     idle = {"pixels": frozenset({"training"})}
 
@@ -60,7 +60,7 @@ class MeanImageSettings(WholeSettings):
 class MeanImage(Detector):
     """Mean absolute distance to the mean normal image."""
 
-    profile = Profile("distance to the mean image", "nothing", "never: a yardstick")
+    profile = Profile("distance to the mean image", "nothing", "never: a baseline")
     settings_type = MeanImageSettings
 
     def __init__(
@@ -106,13 +106,13 @@ class PrincipalSettings(WholeSettings):
     """Settings of PCA."""
 
     detector: Literal["pca"] = "pca"
-    components: int = Field(32, ge=1, le=4096, description="directions that are kept")
+    components: int = Field(32, ge=1, le=4096, description="number of principal components")
 
 
 class Principal(Detector):
-    """Distance to what the principal components of the normal images can rebuild."""
+    """Distance between an image and its projection on the normal images' principal components."""
 
-    profile = Profile("projecting on principal components", "seconds", "never: a yardstick")
+    profile = Profile("projecting on principal components", "seconds", "never: a baseline")
     settings_type = PrincipalSettings
     settings: PrincipalSettings
 
@@ -155,7 +155,7 @@ class Principal(Detector):
     def learn(self, views: Iterable[Tensor]) -> None:
         x = torch.cat(list(views)).flatten(1).numpy()
         count = min(self.settings.components, *x.shape)
-        # Here, for whoever loads another detector need not have it in memory, 80 MB.
+        # Imported here: it takes 80 MB of memory that other detectors do not need.
         from sklearn.decomposition import PCA
 
         found = PCA(count, svd_solver="randomized", random_state=self.settings.seed).fit(x)
@@ -183,18 +183,18 @@ class NearestSettings(WholeSettings):
     """Settings of the nearest neighbours."""
 
     detector: Literal["nearest"] = "nearest"
-    neighbours: int = Field(5, ge=1, le=100, description="normal images compared with")
+    neighbours: int = Field(5, ge=1, le=100, description="nearest normal images that count")
     keep: int = Field(
-        4096, ge=100, le=1_000_000, description="normal images that are remembered, the first ones"
+        4096, ge=100, le=1_000_000, description="normal images that are stored, the first ones"
     )
     weights: NearestWeights = NearestWeights(distance=1.0, residual=0.0, contrast=0.0)
     heatmap_weights: NearestWeights = NearestWeights(residual=1.0, contrast=0.0)
 
 
 class Nearest(Detector):
-    """Distance to the k nearest normal images, pixel by pixel on scaled-down images."""
+    """Distance to the k nearest normal images, pixel by pixel on downscaled images."""
 
-    profile = Profile("comparing with every normal image", "memory", "never: a yardstick")
+    profile = Profile("comparing with every normal image", "memory", "never: a baseline")
     settings_type = NearestSettings
     settings: NearestSettings
 
@@ -249,7 +249,7 @@ class Nearest(Detector):
 
 
 class AutoencoderNetworks(Section):
-    """Sizes of the networks, as GANomaly's."""
+    """Sizes of the networks, as in GANomaly."""
 
     features: int = Field(
         16,
@@ -258,11 +258,11 @@ class AutoencoderNetworks(Section):
         description="feature maps after the first layer; in feature space, units of hidden layers",
     )
     latent_dim: int = Field(32, ge=1, le=4096, description="length of a latent vector")
-    bottleneck: Bottleneck = Field("map", description="vector: one per view; map: one per cell")
+    bottleneck: Bottleneck = Field("map", description="as in GANomaly: vector or map")
 
 
 class AutoencoderSettings(Settings):
-    """Settings of the autoencoder; views, sizes and score are those of GANomaly."""
+    """Settings of the autoencoder; views, sizes and score are as in GANomaly."""
 
     in_features = {
         "training": {"steps": 1000},
@@ -279,7 +279,7 @@ class AutoencoderSettings(Settings):
 
 
 class AutoencoderRecipe(Recipe):
-    """Mean squared error of image and reconstruction, and nothing else."""
+    """Trains on the mean squared error between image and reconstruction alone."""
 
     players = {"autoencoder": ("encoder", "decoder")}
 
@@ -290,7 +290,7 @@ class AutoencoderRecipe(Recipe):
         return rebuilding_error(x, self.networks["decoder"](self.networks["encoder"](x)))
 
     def step(self, x: Tensor) -> Iterator[Update]:
-        """Yield the one update."""
+        """Yield the only update."""
         error = F.mse_loss(self.networks["decoder"](self.networks["encoder"](x)), x)
         yield Update("autoencoder", error, {"error": error})
 
@@ -298,7 +298,7 @@ class AutoencoderRecipe(Recipe):
 class Autoencoder(Detector):
     """GANomaly's encoder and decoder without the second encoder and the discriminator."""
 
-    profile = Profile("rebuilding the image", "quick to train", "never: a yardstick")
+    profile = Profile("rebuilding the image", "quick to train", "never: a baseline")
     settings_type = AutoencoderSettings
     settings: AutoencoderSettings
 
@@ -359,11 +359,11 @@ class Autoencoder(Detector):
 
 
 FAR = 1e3
-"""A pixel value that no image has: an empty place in the memory is nobody's neighbour."""
+"""A pixel value that no image has, so that an unused row of the memory is never a neighbour."""
 
 
 class _Memory(nn.Module):
-    """Numbers that belong to a model without being trained."""
+    """Values that a model stores but does not train."""
 
     values: Tensor
 

@@ -1,7 +1,7 @@
-"""What held-out normal images promise about new ones: conformal p-values and thresholds.
+"""Calibration on held-out normal images: conformal p-values and thresholds.
 
-Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World" (2005): when a new good image
-is exchangeable with the held-out ones, P(p-value <= rate) <= rate, whatever the detector.
+Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World" (2005): if a new good image is
+exchangeable with the held-out ones, P(p-value <= rate) <= rate, whatever the detector.
 """
 
 import math
@@ -14,13 +14,13 @@ import numpy as np
 from scipy.special import betaincinv
 
 TIE = 1e-5
-"""Scores that differ by less than this share of the largest are the same."""
+"""Scores that differ by less than this share of the largest score count as equal."""
 
 
 def hold_out(
     groups: Sequence[str], share: float, minimum: int, seed: int
 ) -> tuple[list[int], list[int]]:
-    """Split image indices into (training, held out), never dividing a group.
+    """Split image indices into (training, held out) without dividing a group.
 
     Groups are drawn at random until at least max(share * n, minimum) images are held out.
     """
@@ -39,18 +39,18 @@ def hold_out(
 
 @dataclass(frozen=True)
 class Calibration:
-    """Scores of the held-out normal images, and the rate that verdicts keep to.
+    """Scores of the held-out normal images, and the false-alarm rate of the threshold.
 
-    Images of one group (photographs of one part) are alike, so that a group counts as one: each
-    image weighs 1 / (size of its group). Without groups every image is one of its own.
+    Images of one group (photographs of one part) are alike, so a group counts as one image: each
+    image weighs 1 / (size of its group). Without groups, each image is its own group.
 
     Attributes:
         scores: image scores, ascending [n].
-        heat: hottest values of the heatmaps of the same images, pooled as scores are, ascending.
+        heat: hottest values of the heatmaps of the same images, pooled like scores, ascending.
         score_weights: weight of each of `scores`; they sum to the number of groups.
         heat_weights: weight of each of `heat`.
-        false_alarm_rate: the rate that verdicts keep to: the one asked for, or 1 / (groups + 1)
-            where the groups cannot promise less.
+        false_alarm_rate: the rate that the threshold guarantees: the requested one, or
+            1 / (groups + 1) if there are too few groups for it.
         requested_rate: the rate that was asked for.
     """
 
@@ -85,7 +85,7 @@ class Calibration:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for model.json; `from_dict` reads them back."""
+        """Return plain values for model.json; `from_dict` reads them back."""
         return {
             name: value.tolist() if isinstance(value, np.ndarray) else value
             for name, value in vars(self).items()
@@ -93,12 +93,12 @@ class Calibration:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Calibration":
-        """Read values back.
+        """Read the values of `as_dict`.
 
         Raises:
-            KeyError: one is missing.
-            TypeError: one is of another kind.
-            ValueError: they cannot be those of a calibration.
+            KeyError: a value is missing.
+            TypeError: a value has the wrong type.
+            ValueError: the values are not those of a calibration.
         """
         names = ("scores", "heat", "score_weights", "heat_weights")
         arrays = [np.asarray(values[name], np.float64) for name in names]
@@ -118,20 +118,19 @@ class Calibration:
 
     @property
     def groups(self) -> int:
-        """Number of groups; of images where there are no groups."""
+        """Number of groups; without groups, number of images."""
         return round(float(self.score_weights.sum()))
 
     @property
     def levels(self) -> np.ndarray:
-        """What a new score must exceed to be above each of `scores`, ascending [n].
+        """The values that a new score must exceed to be above each of `scores`, ascending [n].
 
-        Batches of another size and graphs of another library round differently, so that scores
-        this close are the same.
+        Other batch sizes and exported graphs round differently, so scores within `TIE` are equal.
         """
         return self.scores + TIE * np.abs(self.scores).max()
 
     def p_value(self, score: float) -> float:
-        """(1 + weight of the held-out scores >= score) / (1 + groups), in (0, 1].
+        """Return (1 + weight of the held-out scores >= score) / (1 + groups), in (0, 1].
 
         Lee, Barber and Willett, "Distribution-free inference with hierarchical data" (2023);
         without groups, (1 + #{held-out score >= score}) / (1 + n).
@@ -141,22 +140,22 @@ class Calibration:
 
     @property
     def threshold(self) -> float:
-        """An image is anomalous when its score is above this, that is p-value <= rate."""
+        """Score above which an image is anomalous, that is p-value <= rate."""
         return self._cut(self.levels, self.score_weights)
 
     @property
     def heat_threshold(self) -> float:
-        """Heatmap value above which a region is marked; the same share of held-out images."""
+        """Heatmap value above which a region is marked; it has the same false-alarm rate."""
         return self._cut(self.heat, self.heat_weights)
 
     @property
     def groups_needed(self) -> int:
-        """Held-out groups (images, without groups) that the requested rate takes."""
+        """Number of held-out groups (images, without groups) that the requested rate needs."""
         return math.ceil(1 / self.requested_rate - 1 - 1e-9)
 
     @property
     def shortfall(self) -> str:
-        """What to do where the requested rate cannot be promised; "" where it is."""
+        """What to do if the requested rate cannot be promised; "" if it can."""
         rate, groups = self.false_alarm_rate, self.groups
         if rate <= self.requested_rate:
             return ""
@@ -176,11 +175,11 @@ class Calibration:
         return self.groups < len(self.scores)
 
     def rate_interval(self, confidence: float = 0.95) -> tuple[float, float]:
-        """Where the long-run false-alarm rate of this very threshold lies.
+        """Return the interval of the long-run false-alarm rate of this threshold.
 
-        The promised rate is an average over calibrations; given one set of n scores with k of
-        them above the threshold, the rate is distributed as Beta(k + 1, n - k). With groups this
-        is an approximation, n and k counting groups.
+        The promised rate is an average over calibrations. For one set of n scores, k of them above
+        the threshold, the rate is distributed as Beta(k + 1, n - k). With groups, n and k count
+        groups, and this is an approximation.
         """
         n = self.groups
         above = self.score_weights[self.levels > self.threshold].sum()
@@ -189,7 +188,7 @@ class Calibration:
         return float(low), float(high)
 
     def _cut(self, values: np.ndarray, weights: np.ndarray) -> float:
-        """The lowest held-out value above which p-values are within the rate."""
+        """Find the lowest held-out value above which p-values are within the rate."""
         allowed = self.false_alarm_rate * (self.groups + 1) - 1 + 1e-9
         above = np.cumsum(weights[::-1])[::-1] - weights
         return float(values[np.argmax(above <= allowed)])

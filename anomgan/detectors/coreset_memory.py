@@ -1,4 +1,4 @@
-"""Normal vectors that cover all others: drawn, chosen, and searched for the nearest."""
+"""A memory of normal vectors that cover all others: drawing, choosing, nearest-neighbour search."""
 
 from collections.abc import Callable, Iterable
 
@@ -8,20 +8,20 @@ from torch import Tensor, nn
 from anomgan.detectors.feature_space import as_vectors
 
 BLOCK = 512
-"""Stored vectors that new ones are compared with at once."""
+"""Stored vectors in one block of the search."""
 
 
 class VectorMemory(nn.Module):
-    """Vectors [N, D, 1, 1] to the nearest stored ones, [N, D, 1, 1].
+    """Maps vectors [N, D, 1, 1] to the nearest stored ones, [N, D, 1, 1].
 
     Args:
-        size: vectors that are stored.
+        size: number of stored vectors.
         channels: D.
     """
 
     values: Tensor
     scale: Tensor
-    """[D]; what to multiply vectors by before they are compared."""
+    """[D]; the factor for each direction, applied to vectors before they are compared."""
 
     def __init__(self, size: int, channels: int) -> None:
         super().__init__()
@@ -29,14 +29,14 @@ class VectorMemory(nn.Module):
         self.register_buffer("scale", torch.ones(channels))
 
     def fill(self, vectors: Tensor) -> None:
-        """Store vectors [n, D], n up to `size`; if there are fewer, some of them twice."""
+        """Store vectors [n, D], n at most `size`; if there are fewer, some are stored twice."""
         self.values.copy_(vectors[torch.arange(len(self.values)) % len(vectors)])
 
     def forward(self, x: Tensor) -> Tensor:
         flat = x.flatten(1)
         least = torch.full_like(flat[:, 0], torch.inf)
         nearest = torch.zeros_like(least, dtype=torch.long)
-        # The number of blocks depends on the settings alone, so that a graph can be exported.
+        # The number of blocks depends only on the settings, so that a graph can be exported.
         for number, block in enumerate(self.values.split(BLOCK)):
             found = (block.square().sum(1) - 2 * (flat @ block.T)).float().min(1)
             nearest = torch.where(found.values < least, found.indices + number * BLOCK, nearest)
@@ -45,10 +45,10 @@ class VectorMemory(nn.Module):
 
 
 def draw_vectors(maps: Iterable[Tensor], count: int, generator: torch.Generator) -> Tensor:
-    """At most `count` vectors [n, D] of maps [1, D, h, w], in random order, all equally likely.
+    """Draw at most `count` vectors [n, D] of maps [1, D, h, w] in random order, all equally likely.
 
-    Each vector is given a random number, and the lowest numbers win. So memory does not grow with
-    the maps.
+    Each vector gets a random number, and those with the lowest numbers are kept. So the memory
+    used does not grow with the number of maps.
     """
     vectors, numbers, held = [], [], 0
     for one in maps:
@@ -67,7 +67,7 @@ def _lowest(numbers: Tensor, vectors: Tensor, count: int) -> tuple[Tensor, Tenso
 
 
 def greedy_k_centre(points: Tensor, count: int, report: Callable[[int], object]) -> Tensor:
-    """Choose points that cover all: each is the one farthest from those chosen before it.
+    """Choose points that cover all: each is the farthest from those chosen before it.
 
     Args:
         points: [n, d]; the first one is chosen first.
@@ -75,7 +75,7 @@ def greedy_k_centre(points: Tensor, count: int, report: Callable[[int], object])
         report: called with the number chosen so far.
 
     Returns:
-        Their indices [count], in the order of choice.
+        The indices [count] of the chosen points, in the order of choice.
     """
     lengths = points.square().sum(1)
     gaps = torch.full_like(lengths, torch.inf)

@@ -1,4 +1,4 @@
-"""The arguments of a detector's constructor in words, for `help(GANomaly)`."""
+"""Describes the arguments of a detector's constructor, for `help(GANomaly)`."""
 
 from collections.abc import Iterable
 from textwrap import fill
@@ -8,19 +8,19 @@ from anomgan.config import Settings, build_settings
 
 WIDTH = 96
 OWN = {
-    "image": "how photographs become network input",
+    "image": "how images become network input",
     "view": "which part of an image a network sees at once",
     "backbone": "the pretrained network of feature space",
     "training": "how long and how fast to train",
     "calibration": "how many normal images are held out, and the false-alarm rate",
     "score": "how maps become one score and one heatmap",
     "weights": "how much each evidence counts in the score",
-    "heatmap_weights": "likewise, in the heatmap",
+    "heatmap_weights": "how much each evidence counts in the heatmap",
 }
 
 
 def describe_arguments(kind: type[Settings], names: Iterable[str]) -> str:
-    """A section "Args:" that names each argument and each key of it, with unit and default."""
+    """Write an "Args:" section that names each argument and its keys, with unit and default."""
     usual = {space: build_settings(kind, {"space": space}) for space in _spaces(kind)}
     lines = ["Args:", _entry(1, "device", '"auto", "cpu", "cuda" or "mps". Default "auto".')]
     for name in names:

@@ -1,4 +1,4 @@
-"""Models of earlier versions: what this one still takes, and what to do about the rest."""
+"""Models of earlier versions: which of them this version still loads."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,23 +7,23 @@ from anomgan.errors import ModelError
 from anomgan.generators.loading import up_to_date
 
 REMOVED = ("restoration",)
-"""Detectors that are gone."""
+"""Detectors that have been removed."""
 POSSIBLE: dict[str, Callable[[Any], bool]] = {
     "view.scales": lambda scales: scales == 1,
     "score.top_share": lambda share: not isinstance(share, list),
 }
-"""Settings that had more values: whether a value still scores as it did."""
+"""Settings that once had more values: whether a value is still possible."""
 
 
 def current_settings(card: Mapping[str, Any], origin: object) -> dict[str, Any]:
-    """The settings in the card of a detector, without keys that are gone.
+    """Return the settings in the card of a detector, without keys that have been removed.
 
     Args:
         card: of a model folder or of an exported file.
-        origin: where it is from, for error messages.
+        origin: where the card is from, for error messages.
 
     Raises:
-        ModelError: it needs a detector, or a setting, that is gone.
+        ModelError: the model needs a detector or a setting that has been removed.
     """
     if card["detector"] in REMOVED:
         raise ModelError(

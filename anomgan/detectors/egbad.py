@@ -1,12 +1,13 @@
-"""EGBAD: a bidirectional GAN, whose encoder learns beside its generator to invert it.
+"""EGBAD: a bidirectional GAN, whose encoder learns to invert the generator as both are trained.
 
 Zenati, Foo, Lecouat, Manek and Chandrasekhar, "Efficient GAN-Based Anomaly Detection", ICLR 2018
 workshop, on BiGAN (Donahue, Krähenbühl and Darrell, ICLR 2017). The discriminator sees pairs of
-image and latent vector: (x, E(x)) and (G(z), z). It is at a loss only when E inverts G.
+image and latent vector: (x, E(x)) and (G(z), z). It cannot tell them apart only if E inverts G.
 
-In feature space x is a feature vector. Pairs and players are the paper's. Ours are: a Wasserstein
-critic of pairs with a gradient penalty, for the minimax discriminator leaves rare normals out; a
-cycle term |x - G(E(x))|, without which E never inverts G; and hard normals in each batch.
+In feature space x is a feature vector. The pairs and the networks are the paper's. Three things are
+ours: a Wasserstein critic of pairs with a gradient penalty, because the minimax discriminator
+leaves out rare normals; a cycle term |x - G(E(x))|, without which E never inverts G; and hard
+normals in each batch.
 """
 
 from collections.abc import Iterator
@@ -62,11 +63,13 @@ class NetworkSettings(Section):
 class LossSettings(Section):
     """Weights of the losses of encoder and generator."""
 
-    adversarial: float = Field(1.0, ge=0, description="pairs that fool the discriminator")
+    adversarial: float = Field(
+        1.0, ge=0, description="adversarial loss: pairs should fool the discriminator"
+    )
     critic: Literal["minimax", "wasserstein"] = Field(
         "minimax",
         description="minimax: the paper's discriminator of pairs; wasserstein: a critic of pairs "
-        "with a gradient penalty, which covers the normals better in feature space",
+        "with a gradient penalty, which covers rare normals better in feature space",
     )
     gradient_penalty: float = Field(
         10.0, ge=0, description="weight of the penalty of the wasserstein critic"
@@ -74,22 +77,26 @@ class LossSettings(Section):
     reconstruction: float = Field(
         10.0,
         ge=0,
-        description="L1 of image and G(E(x)), as in ALICE (Li et al. 2017); the paper has none "
-        "(0), and its encoder inverts the generator only after very long training",
+        description="L1 distance of image and G(E(x)), as in ALICE (Li et al. 2017); 0 as in the "
+        "paper, where the encoder inverts the generator only after very long training",
     )
 
 
 class EGBADWeights(Weights):
     """Evidence of EGBAD. The paper adds 0.9 x residual and 0.1 x one of the two others."""
 
-    cross_entropy: float = Field(0.0, ge=0, description="of D(x, E(x)) with 1")
+    cross_entropy: float = Field(
+        0.0, ge=0, description="cross-entropy of D(x, E(x)) with the label 1"
+    )
     feature: float = Field(
-        0.0, ge=0, description="L1 of D's joint features of (x, E(x)) and (G(E(x)), E(x))"
+        0.0,
+        ge=0,
+        description="L1 distance of D's joint features of (x, E(x)) and (G(E(x)), E(x))",
     )
 
 
 class EGBADSettings(Settings):
-    """Settings of EGBAD; the defaults are for photographs of parts."""
+    """Settings of EGBAD; the defaults are for images of parts."""
 
     in_features = {
         "training": {"steps": 3000, "beta1": 0.0, "beta2": 0.9},
@@ -131,7 +138,7 @@ class EGBADRecipe(Recipe):
         x_of_z = net["generator"](z[:, :, None, None])
         yield self._discriminate((x, z_of_x.detach()), (x_of_z.detach(), z))
 
-        # Labels swapped: the encoder wants its pair to look generated, the generator a real one.
+        # Labels swapped: the encoder's pair should look generated, the generator's pair real.
         wasserstein = self.loss.critic == "wasserstein"
         fool = generator_wasserstein if wasserstein else generator_non_saturating
         encoder = fool(-net["discriminator"](x, z_of_x)[0])
@@ -147,7 +154,7 @@ class EGBADRecipe(Recipe):
     def _discriminate(
         self, encoded: tuple[Tensor, Tensor], generated: tuple[Tensor, Tensor]
     ) -> Update:
-        """The update of the discriminator on pairs (x, E(x)) and (G(z), z)."""
+        """Return the discriminator's update on pairs (x, E(x)) and (G(z), z)."""
         net = self.networks["discriminator"]
         real, fake = net(*encoded)[0], net(*generated)[0]
         if self.loss.critic == "minimax":
@@ -176,9 +183,9 @@ class EGBAD(Detector):
     """
 
     profile = Profile(
-        infers="encoding and generating, and asking the joint discriminator",
+        infers="rebuilding the image, and scoring it with the joint discriminator",
         costs="quick to train; one forward pass per view",
-        choose="small aligned objects; when latent vectors are wanted too",
+        choose="for small aligned objects; if latent vectors are wanted too",
     )
     settings_type = EGBADSettings
     settings: EGBADSettings
@@ -244,9 +251,10 @@ class EGBAD(Detector):
         return {"egbad": Phase(recipe, self.settings.training)}
 
     def infer(self, x: Tensor) -> Maps:
-        """Reconstruction and both discriminator scores, section 3 of the paper.
+        """Return the reconstruction and both discriminator scores, section 3 of the paper.
 
-        The authors' code takes the cross-entropy of D(G(E(x)), E(x)); this is the paper's.
+        The cross-entropy is of D(x, E(x)), as in the paper; the authors' code uses
+        D(G(E(x)), E(x)).
         """
         net = self.networks
         z = net["encoder"](x).flatten(1)

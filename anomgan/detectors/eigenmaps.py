@@ -1,12 +1,13 @@
-"""Eigenmaps: what the normal images explain of a whole feature map, taken out of it.
+"""Eigenmaps: the principal components of whole feature maps, and the remainder they leave.
 
-Where parts lie still, a map is mostly the mean map and a few ways in which all of it varies
-together: pose, light, the type of the part. As in Turk and Pentland, "Eigenfaces for Recognition"
-(1991), these are the principal components of the normals' maps. What is left of a new map is what
-no normal one has at that place: a missing clip shows, however innocent the background behind it.
+If parts always lie in the same place, a map is mostly the mean map and a few ways in which all of
+it varies together: pose, light, the type of the part. As in Turk and Pentland, "Eigenfaces for
+Recognition" (1991), these are the principal components of the normal maps. The remainder of a new
+map is what no normal map has at that place. A missing clip shows, even if the background behind it
+looks normal.
 
-A detector sees both: the vector, and what is left of it. Of a rare place of a good part more is
-left than of a common one, and the vector says which of them it is.
+A detector sees both: the vector and its remainder. The remainder is larger at rare places of a good
+part than at common ones, and the vector tells the detector which place it is.
 """
 
 from collections.abc import Sequence
@@ -17,15 +18,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 FOLDS = 4
-"""Training images are seen as new ones are: each by the eigenmaps of the other folds."""
+"""Number of folds: the remainder of a training image is taken by eigenmaps of the other folds."""
 
 
 class EigenMaps(nn.Module):
-    """Whitened maps [N, D, h, w] to [N, 2 D, rows, columns]: they, and what is left of them.
+    """Turns whitened maps [N, D, h, w] into maps and remainders [N, 2 D, rows, columns].
 
     Args:
         shape: D, rows and columns of the grid on which maps are compared.
-        count: components that are kept.
+        count: number of components.
     """
 
     mean: Tensor
@@ -41,10 +42,10 @@ class EigenMaps(nn.Module):
 
     @classmethod
     def fit(cls, maps: Tensor, count: int) -> "EigenMaps":
-        """The mean and the principal components of normal maps [n, D, rows, columns].
+        """Compute the mean and the principal components of normal maps [n, D, rows, columns].
 
-        There are fewer maps than values in one, so that the components come from the products of
-        the maps with each other (Turk and Pentland, section 2).
+        There are fewer maps than values in a map, so the components are computed from the products
+        of the maps with each other (Turk and Pentland, section 2).
         """
         fitted = cls(maps.shape[1:], min(count, len(maps) - 1))
         fitted.mean.copy_(maps.mean(0, dtype=torch.float32))
@@ -62,34 +63,34 @@ class EigenMaps(nn.Module):
         return self.join(whole, self.remainder(whole))
 
     def remainder(self, whole: Tensor) -> Tensor:
-        """What is left of maps on the grid, [N, D, rows, columns]."""
+        """Subtract the mean and the components from maps on the grid, [N, D, rows, columns]."""
         different = (whole - self.mean).flatten(1)
         components = self.components.flatten(1)
         explained = (different @ components.T) @ components
         return (different - explained).view(-1, *self.shape)
 
     def join(self, whole: Tensor, remainder: Tensor) -> Tensor:
-        """Maps and what is left of them as one, each in units of its normal deviation."""
+        """Join maps and their remainders, each in units of its normal deviation."""
         return torch.cat([whole / self.scales[0], remainder / self.scales[1]], 1)
 
 
 def to_grid(x: Tensor, grid: Sequence[int]) -> Tensor:
-    """Maps [N, D, h, w] at the size of the grid, [N, D, rows, columns]."""
+    """Resize maps [N, D, h, w] to the size of the grid, [N, D, rows, columns]."""
     return F.interpolate(x, size=list(grid), mode="bilinear", align_corners=False)
 
 
 def unexplained(maps: Tensor, groups: Sequence[str], count: int, seed: int) -> tuple[Tensor, float]:
-    """Each normal map as the eigenmaps of the others leave it, and the share that is explained.
+    """Compute the remainder of each normal map by eigenmaps of the others, and the explained share.
 
     Args:
         maps: [n, D, rows, columns], half precision.
-        groups: of each map; a group stays together, for its images explain each other too well.
-        count: components.
+        groups: of each map; a group stays together, because its images explain each other too well.
+        count: number of components.
         seed: of the division into folds.
 
     Returns:
-        Maps [n, D, rows, columns] in half precision, and the share of their variance, over all
-        places together, that was explained: near 0 where parts lie in any direction.
+        Remainders [n, D, rows, columns] in half precision, and the explained share of the variance
+        of all places together. It is near 0 if parts lie in any direction.
     """
     left = torch.empty_like(maps)
     for members in _folds(groups, seed):

@@ -1,4 +1,4 @@
-"""A detector's parameters, kept as scikit-learn keeps an estimator's."""
+"""A detector's parameters, stored as a scikit-learn estimator stores them."""
 
 import inspect
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Estimator(Method):
-    """A method with parameters; what is given is kept as it is, `settings` is what it means.
+    """A method with parameters. They are kept as given; `settings` holds the validated values.
 
     Args:
         device: "auto", "cpu", "cuda" or "mps".
@@ -28,7 +28,7 @@ class Estimator(Method):
     """
 
     fitted: Fitted | None = None
-    """What a fit learnt beside the networks."""
+    """What a fit learns besides the networks."""
 
     def __init__(self, *, device: str = "auto", **values: Any) -> None:
         self._give({"device": device, **values})
@@ -41,20 +41,20 @@ class Estimator(Method):
 
     @classmethod
     def from_settings(cls, values: Mapping[str, Any], device: str = "auto") -> Self:
-        """A detector with settings as they come from a file: nested, by any name.
+        """Make a detector from nested settings, as a settings file holds them.
 
         Raises:
             SettingsError: names every setting that is unknown, out of range, or without effect.
         """
-        build_settings(cls.settings_type, values)  # a call would not say which names are known
+        build_settings(cls.settings_type, values)  # its errors list the known names
         given = {name: value for name, value in values.items() if name != "detector"}
         return cls(device=device, **given)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The arguments of the constructor, as they were given; None is the default.
+        """Return the arguments of the constructor as they were given; None is the default.
 
         Args:
-            deep: add the value of every setting in a section, as "training__steps".
+            deep: also return every setting in a section, as "training__steps".
         """
         given = dict(self._given)
         if deep:
@@ -65,12 +65,12 @@ class Estimator(Method):
         return given
 
     def set_params(self, **parameters: Any) -> Self:
-        """Change arguments: a whole section, or one key of it: `set_params(training__steps=500)`.
+        """Change a whole section, or one key of a section: `set_params(training__steps=500)`.
 
-        What was learnt is dropped, as it was learnt with other settings.
+        The detector is no longer fitted afterwards, because the settings have changed.
 
         Raises:
-            SettingsError: a name or a value is wrong; nothing is changed then.
+            SettingsError: a name or a value is wrong. Then nothing is changed.
         """
         given = dict(self._given)
         for parameter, value in parameters.items():
@@ -87,7 +87,7 @@ class Estimator(Method):
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def __sklearn_tags__(self) -> "Tags":
-        """What scikit-learn asks: an outlier detector, of images instead of a table."""
+        """Tell scikit-learn that this is an outlier detector for images, not for a table."""
         from sklearn.utils import InputTags, Tags, TargetTags  # late: 80 MB
 
         inputs = InputTags(two_d_array=False, three_d_array=True)
@@ -106,7 +106,7 @@ class Estimator(Method):
         return build_settings(self.settings_type, chosen)
 
     def _changes(self) -> dict[str, Any]:
-        """Of the arguments what differs from the defaults; of a section its keys that do."""
+        """Return the arguments, and the keys of sections, that differ from the defaults."""
         settings = self.settings
         space = type(settings).model_fields["space"].default
         usual = build_settings(self.settings_type, {"space": settings.space})
@@ -122,17 +122,17 @@ class Estimator(Method):
 
 
 def not_fitted(message: str) -> ModelError:
-    """The error of a detector that is not fitted; scikit-learn's too."""
+    """Make the error of a detector that is not fitted; it is also scikit-learn's error."""
     from sklearn.exceptions import NotFittedError  # late: 80 MB
 
     class NotFitted(ModelError, NotFittedError):
-        """Nothing has been learnt yet."""
+        """The detector has not been fitted yet."""
 
     return NotFitted(message)
 
 
 def _difference(value: Any, usual: Any) -> Any:
-    """What differs from the usual value; None for nothing."""
+    """Return what differs from the usual value; None if nothing does."""
     if value == usual:
         return None
     if not isinstance(value, Section):
@@ -142,7 +142,7 @@ def _difference(value: Any, usual: Any) -> Any:
 
 
 def _names(kind: type[Estimator]) -> list[str]:
-    """Names of the settings that the constructor takes."""
+    """List the settings that the constructor takes."""
     parameters = inspect.signature(kind.__init__).parameters
     named = [name for name in parameters if name in kind.settings_type.model_fields]
     return named or [name for name in kind.settings_type.model_fields if name != "detector"]

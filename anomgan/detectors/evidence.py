@@ -1,4 +1,4 @@
-"""From images, or maps of features, through the networks of a method to evidence."""
+"""Computes the evidence of images, or of feature maps, with the networks of a method."""
 
 from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass
@@ -28,20 +28,20 @@ from anomgan.detectors.method import Method
 
 Item = TypeVar("Item")
 VIEWS_AT_ONCE = 64
-"""Views in one batch when scoring."""
+"""Views in one batch while scoring."""
 SURROUNDINGS = 15.0
-"""Pixels: Gaussian over the surroundings that a residual is compared with."""
+"""Pixels; the Gaussian over the surroundings that a residual is compared with."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """What the networks make of one prepared image.
+    """The output of the networks for one prepared image.
 
     Attributes:
         prepared: uint8 [h, w] or [h, w, 3], the image as the networks see it.
-        reconstruction: uint8, likewise; None in feature space.
-        evidence: maps by name: of "residual", "squared", "contrast" and the method's own, those
-            that have a weight; [h, w], or a value for each cell of the features.
+        reconstruction: uint8 of the same shape; None in feature space.
+        evidence: maps by name: those of "residual", "squared", "contrast" and the method's own
+            that have a weight; [h, w], or one value for each cell of the features.
     """
 
     prepared: np.ndarray
@@ -60,12 +60,12 @@ def look(method: Method, images: Iterable[np.ndarray]) -> Iterator[Look]:
 
 
 def evidence_of(method: Method, features: Tensor) -> Evidence:
-    """The evidence of a map [D, h, w] in feature space, cell by cell."""
+    """Compute the evidence of a map [D, h, w] in feature space, cell by cell."""
     return _softened(method, _compute(method, method.see_features, features[None].float()))
 
 
 def batches(images: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Images in lists of `size`; the last one may be shorter."""
+    """Yield images in lists of `size`; the last one may be shorter."""
     remaining = iter(images)
     while some := list(islice(remaining, size)):
         yield some
@@ -93,13 +93,13 @@ def _look_at_features(method: Method, grid: Grid, image: np.ndarray) -> Look:
 
 
 def _softened(method: Method, maps: Maps) -> Evidence:
-    """Of maps [1, 1, h, w] those that have a weight, smoothed."""
+    """Keep the maps [1, 1, h, w] that have a weight, and smooth them."""
     names, smooth = method.counted, method.settings.score.smooth
     return {n: soften(m[0, 0].numpy(), smooth) for n, m in maps.items() if n in names}
 
 
 def _scan(method: Method, prepared: np.ndarray) -> Maps:
-    """Maps of a whole image, from overlapping tiles."""
+    """Compute the maps of a whole image from overlapping tiles."""
     size = method.settings.view.size
     if method.stride is None:
         tile, stride, batch = size, size, VIEWS_AT_ONCE
@@ -119,7 +119,7 @@ def _look(method: Method, prepared: np.ndarray, maps: Maps) -> Look:
 
 
 def _see(method: Method, x: Tensor) -> Maps:
-    """Maps of views x [N, C, h, w] in pixel space, each as large as a view."""
+    """Compute maps of views x [N, C, h, w] in pixel space, each as large as a view."""
     maps = _compute(method, method.see, x)
     return {name: m.expand(-1, -1, *x.shape[-2:]) for name, m in maps.items()}
 
@@ -131,13 +131,13 @@ def _compute(method: Method, see: Callable[[Tensor], Maps], x: Tensor) -> Maps:
 
 
 def compare(prepared: np.ndarray, rebuilt: np.ndarray, sigma: float, names: Set[str]) -> Evidence:
-    """What is in the difference of an image and its reconstruction, of the evidence in `names`.
+    """Compute the evidence in the difference between an image and its reconstruction.
 
     Args:
         prepared: uint8 [h, w, C].
-        rebuilt: float32 likewise, in [-1, 1].
+        rebuilt: float32 [h, w, C] in [-1, 1].
         sigma: pixels; Gaussian that smooths residuals.
-        names: all else is left out, for the blurs of a large image take their time.
+        names: evidence to compute; the rest is left out, because blurring a large image is slow.
     """
     evidence: Evidence = {}
     if not names & {"residual", "squared", "contrast"}:
@@ -153,11 +153,11 @@ def compare(prepared: np.ndarray, rebuilt: np.ndarray, sigma: float, names: Set[
 
 
 def residual_map(difference: np.ndarray, sigma: float) -> np.ndarray:
-    """Absolute difference of image and reconstruction, [h, w, C] to [h, w].
+    """Compute the absolute difference of image and reconstruction, [h, w, C] to [h, w].
 
-    The signed difference is smoothed (Gaussian of 0.7 `sigma` pixels) before its magnitude is
-    taken: the grain of a surface cancels out, a defect does not. The magnitude is smoothed by
-    `sigma`, so that both flanks of a scratch make one line. 0 smooths nothing.
+    The signed difference is smoothed first (Gaussian of 0.7 `sigma` pixels): the grain of a surface
+    cancels out, a defect does not. Then its magnitude is smoothed by `sigma`, so that both flanks
+    of a scratch make one line. A `sigma` of 0 does not smooth.
     """
     if not sigma:
         return np.abs(difference).mean(axis=2)
@@ -166,9 +166,9 @@ def residual_map(difference: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def contrast_map(residual: np.ndarray) -> np.ndarray:
-    """How far a residual [h, w] stands out from that of its surroundings, at least 0.
+    """Divide a residual [h, w] by that of its surroundings; at least 0.
 
-    Rough places are rebuilt less well than smooth ones, which is no defect.
+    Rough places are rebuilt less well than smooth ones, which is not a defect.
     """
     around = blur(residual, SURROUNDINGS) + 0.5 * residual.mean() + 1e-3
     return residual / around

@@ -1,10 +1,10 @@
-"""A detector in one file: its networks as a graph, and all the rest of the model beside it.
+"""A detector in one file: its networks as a graph, and the rest of the model beside the graph.
 
-A file is what `anomgan export` wrote, byte for byte: it ends in the checksum of all before, and
-nothing reads one that does not fit. That tells damage and other people's graphs, no forgery. An
-.onnx file holds no code: onnxruntime computes the operators that it lists. A .pt file is a program
-in TorchScript. No Python in it can run, and loading runs none of it, but its operators could do
-more than compute; take .pt files only from people from whom you would take a program.
+The file ends in a checksum of everything before it, and a file whose checksum is wrong is refused.
+This detects damage and files that `anomgan export` did not write, but not forgery. An .onnx file
+holds no code: onnxruntime computes the operators that it lists. A .pt file is a program in
+TorchScript. It holds no Python code, and loading does not run it, but its operators could do more
+than compute. Use .pt files only from people whose programs you would run.
 """
 
 import hashlib
@@ -36,25 +36,25 @@ from anomgan.model_files import CHECKSUM, LARGEST_WEIGHTS, parse_card, read_file
 from anomgan.training.checkpoint import prefixed
 
 FORMATS = {"onnx": ".onnx", "torchscript": ".pt"}
-"""What the files of each format are called."""
+"""The file suffix of each format."""
 CARD = "anomgan.json"
-"""Where the description is: a property of the ONNX model, an extra file of TorchScript."""
+"""Name of the description: a property of the ONNX model, or an extra file in TorchScript."""
 VIEWS = "views"
 """Name of the graph's input."""
 SEAL = 64
 """Length of the checksum: hexadecimal digits of SHA-256."""
 Graph = Callable[[np.ndarray], list[Tensor]]
-"""Views uint8 [N, h, w, C] to the maps of `Detector.infer`, in the order of the card."""
+"""Turns views uint8 [N, h, w, C] into the maps of `Detector.infer`, in the order of the card."""
 
 
 class Exported(Detector):
-    """A detector whose networks are a graph; it scores, and learns nothing any more.
+    """A detector whose networks are a graph; it can only score.
 
     Args:
-        settings: of the detector that was exported.
-        model: what the file holds beside the graph.
+        settings: of the exported detector.
+        model: the contents of the file besides the graph.
         maps: names of the graph's outputs.
-        stride: multiple that sides of an input must be; None if only a view's size will do.
+        stride: the sides of an input must be multiples of this; None: they must be a view's size.
         grid: stride and multiple of `Grid`; None in pixel space.
         graph: the networks.
     """
@@ -69,8 +69,8 @@ class Exported(Detector):
         graph: Graph,
     ) -> None:
         self.settings = settings
-        self._given = {}  # it cannot be made anew from arguments
-        self.device = torch.device("cpu")  # the graph takes views from there to where it computes
+        self._given = {}  # it cannot be constructed from arguments
+        self.device = torch.device("cpu")  # the graph moves views from here to its own device
         self.networks = nn.ModuleDict()
         self.fitted = model.fitted
         self._stride = stride
@@ -102,7 +102,7 @@ class Exported(Detector):
 
 
 def is_exported(model: Path) -> bool:
-    """Whether this is the name of an exported file, and no model folder."""
+    """Whether this is the name of an exported file, not of a model folder."""
     return model.suffix in FORMATS.values() and not model.is_dir()
 
 
@@ -113,13 +113,13 @@ def describe(
     stride: int | None,
     grid: Grid | None,
 ) -> str:
-    """The text that goes beside a graph: JSON of all that a model folder holds but the networks.
+    """Write the JSON text beside a graph: the contents of a model folder without the networks.
 
-    Thresholds are added for those who read it without anomgan.
+    Thresholds are added for programs that read the file without anomgan.
 
     Args:
-        card: that of the model folder.
-        fitted: what the detector in it has learnt.
+        card: of the model folder.
+        fitted: of the detector in the model folder.
         maps: names of the graph's outputs.
         stride: as `Detector.stride`.
         grid: as `Detector.grid`.
@@ -137,7 +137,7 @@ def describe(
 
 
 def seal(data: bytes) -> bytes:
-    """A file that ends in `SEAL` characters to be replaced, with the checksum of the rest there."""
+    """Replace the last `SEAL` bytes of a file with the checksum of the rest."""
     return data[:-SEAL] + _checksum(data)
 
 
@@ -145,8 +145,8 @@ def read_exported(path: Path, device: str = "auto") -> tuple[StoredModel, dict[s
     """Read and check an exported file.
 
     Returns:
-        The model without its networks; and what `Exported` takes of the graph: "maps", "stride",
-        "graph".
+        The model without its networks, and the arguments of `Exported` about the graph: "maps",
+        "stride", "grid", "graph".
 
     Raises:
         ModelError: the file is missing, damaged, of a newer format, or not from `anomgan export`;
@@ -179,16 +179,16 @@ def _read_onnx(data: bytes, path: Path, device: str) -> tuple[str, Graph]:
         import onnxruntime
     except ImportError:
         raise ModelError(
-            f'{path} takes onnxruntime; install it with: pip install "anomgan[onnx]"'
+            f'{path} needs onnxruntime; install it with: pip install "anomgan[onnx]"'
         ) from None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    # Threads that spin while they wait take the cores from torch's, and halve the speed.
+    # Threads that spin while they wait take cores from torch's threads, which halves the speed.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers = _providers(onnxruntime.get_available_providers(), device)
     try:
         session = onnxruntime.InferenceSession(data, options, providers=providers)
-    except Exception as error:  # its errors have no base of their own
+    except Exception as error:  # onnxruntime's errors have no base class of their own
         raise ModelError(
             f"onnxruntime {onnxruntime.__version__} cannot load {path}: {error}"
         ) from error
@@ -200,7 +200,7 @@ def _read_onnx(data: bytes, path: Path, device: str) -> tuple[str, Graph]:
 
 
 def _providers(available: list[str], device: str) -> list[str]:
-    """What onnxruntime computes with: "auto" takes CUDA where it is there, then the CPU."""
+    """Choose onnxruntime's providers: "auto" means CUDA if it is available, otherwise the CPU."""
     kind = device if device == "auto" else read_device(device).type
     cuda = "CUDAExecutionProvider"
     if kind not in ("auto", "cpu", "cuda") or (kind == "cuda" and cuda not in available):
@@ -216,7 +216,7 @@ def _read_torchscript(data: bytes, path: Path, device: str) -> tuple[str, Graph]
     extra = {CARD: ""}
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # TorchScript is old, and stays
+            warnings.simplefilter("ignore", FutureWarning)  # torch deprecates TorchScript
             module = torch.jit.load(io.BytesIO(data), place, extra)
     except RuntimeError as error:
         raise ModelError(f"torch {torch.__version__} cannot load {path}: {error}") from error

@@ -1,4 +1,4 @@
-"""Writes a model folder as one file, and checks the file against the model on images."""
+"""Exports a model folder to one file, and compares the scores of both on images."""
 
 import io
 import warnings
@@ -27,7 +27,7 @@ from anomgan.networks.folding import fold_batch_norms
 
 Format = Literal["onnx", "torchscript"]
 OPSET = 18
-"""Version of the ONNX operators: torch (from 2.6) writes this one without converting."""
+"""Version of the ONNX operators; torch (from 2.6) writes this version without a conversion."""
 TOLERANCE = 1e-3
 """Largest difference allowed between scores, and between heatmaps, as a share of the largest."""
 
@@ -37,10 +37,10 @@ class Agreement:
     """How closely an exported file and its model agree.
 
     Attributes:
-        images: that both have scored.
+        images: number of images that both have scored.
         score: largest difference of two scores, as a share of the largest score.
         heat: largest difference of two heatmaps, as a share of the largest value in one.
-        verdicts: images with the same verdict.
+        verdicts: number of images with the same verdict.
     """
 
     images: int
@@ -50,7 +50,7 @@ class Agreement:
 
     @property
     def differences(self) -> str:
-        """Both differences in words."""
+        """Both differences as text."""
         return f"scores within {self.score:.1e} and heatmaps within {self.heat:.1e}"
 
 
@@ -62,22 +62,22 @@ def export_model(
 ) -> Agreement:
     """Export a model folder to one file, and compare the two.
 
-    The file holds a graph of what the networks do with one batch of views, from "views" uint8
-    [N, h, w, C] (grey or RGB) to the maps of `Detector.infer`: "reconstruction" [N, C, h, w] in
-    [-1, 1], and the method's own [N, 1, h, w] or [N, 1, 1, 1]. N may be any number; h and w are
-    those of a view, or any multiples of `Detector.stride` where that is not None. All the rest of
-    the model lies beside it as JSON: see `anomgan.detectors.exported.describe`.
+    The file holds a graph of the networks. Its input is one batch of views, "views" uint8
+    [N, h, w, C] (grey or RGB). Its outputs are the maps of `Detector.infer`: "reconstruction"
+    [N, C, h, w] in [-1, 1], and the method's own [N, 1, h, w] or [N, 1, 1, 1]. N may be any number;
+    h and w are those of a view, or any multiples of `Detector.stride` if that is not None. The rest
+    of the model lies beside the graph as JSON: see `anomgan.detectors.exported.describe`.
 
     Args:
         model: model folder.
         out: file to write or replace; ends in .onnx or .pt.
         format: "onnx" or "torchscript".
         images: folder, paths or arrays on which both must agree within `TOLERANCE`; None for
-            noise.
+            images of noise.
 
     Raises:
         ModelError: the model cannot be loaded or exported, a package is missing, or the exported
-            file does not agree with it. There is no new file then.
+            file does not agree with the model. Then no file is written.
         InputError: the images cannot be used, or `out` cannot be written.
     """
     if out.suffix != FORMATS[format]:
@@ -102,7 +102,7 @@ def export_model(
         written = _onnx(graph, text) if format == "onnx" else _torchscript(graph, text)
         temporary.write_bytes(seal(written))
         found = compare(detector, load(temporary, "cpu"), images)
-        if not (found.score <= TOLERANCE and found.heat <= TOLERANCE):  # nor if one is NaN
+        if not (found.score <= TOLERANCE and found.heat <= TOLERANCE):  # so that NaN fails, too
             raise ModelError(
                 f"{out} is not written: it has {found.differences} of those of {model}, as a share "
                 f"of the largest one, and {TOLERANCE:g} is allowed; try the other format"
@@ -111,7 +111,7 @@ def export_model(
 
 
 def compare(detector: Detector, exported: Detector, images: Sequence[Source]) -> Agreement:
-    """Score images with both, one after the other.
+    """Score images with both detectors and compare the results.
 
     Raises:
         InputError: an image cannot be read or is too small.
@@ -137,7 +137,7 @@ def compare(detector: Detector, exported: Detector, images: Sequence[Source]) ->
 
 
 class _Graph(nn.Module):
-    """What the networks of a detector do with views, its batch norms folded."""
+    """The networks of a detector as one module, with batch norms folded."""
 
     def __init__(self, detector: Detector) -> None:
         super().__init__()
@@ -148,7 +148,7 @@ class _Graph(nn.Module):
         self.stride = detector.grid.multiple if detector.grid else detector.stride
         assert detector.fitted is not None
         size, channels = detector.settings.view.size, detector.fitted.preparation.channels
-        # Unlike each other, lest one be taken for the other.
+        # Two different sides, so that rows and columns cannot be confused.
         sides = (2 * self.stride, 3 * self.stride) if self.stride else (size, size)
         self.example = torch.zeros(4, *sides, channels, dtype=torch.uint8)
         self.maps = list(self._infer(self.example))
@@ -165,7 +165,7 @@ def _onnx(graph: _Graph, text: str) -> bytes:
     missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if not find_spec(name)]
     if missing:
         raise ModelError(
-            f"an export to ONNX takes {', '.join(missing)}; install what is missing with: "
+            f"an export to ONNX needs {', '.join(missing)}; install what is missing with: "
             f'pip install "anomgan[onnx]"'
         )
     import onnx
@@ -174,7 +174,7 @@ def _onnx(graph: _Graph, text: str) -> bytes:
     if graph.stride:
         sides[1] = graph.stride * torch.export.Dim("rows")
         sides[2] = graph.stride * torch.export.Dim("columns")
-    # The exporter by torch.export: the older one, by TorchScript, is on its way out.
+    # The exporter based on torch.export; torch is removing the older one, based on TorchScript.
     program = torch.onnx.export(
         graph,
         (graph.example,),
@@ -188,9 +188,9 @@ def _onnx(graph: _Graph, text: str) -> bytes:
     assert program is not None
     model = program.model_proto
     for node in model.graph.node:
-        del node.metadata_props[:]  # where the code lies on the machine that exports
+        del node.metadata_props[:]  # paths of source files on this machine
     onnx.helper.set_model_props(model, {CARD: text})
-    # Joined messages are one message, so that the checksum can come last.
+    # Two concatenated protobuf messages are one message, so the checksum can come last.
     last = onnx.StringStringEntryProto(key="sha256", value="0" * SEAL)
     return model.SerializeToString() + onnx.ModelProto(metadata_props=[last]).SerializeToString()
 
@@ -198,8 +198,8 @@ def _onnx(graph: _Graph, text: str) -> bytes:
 def _torchscript(graph: _Graph, text: str) -> bytes:
     file = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # TorchScript is old, and stays
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # the comparison finds out
+        warnings.simplefilter("ignore", FutureWarning)  # torch deprecates TorchScript
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # the comparison finds errors
         program = torch.jit.freeze(torch.jit.trace(graph, graph.example, check_trace=False))
         torch.jit.save(program, file, {CARD: text})
     with zipfile.ZipFile(file, "a") as archive:
@@ -208,7 +208,7 @@ def _torchscript(graph: _Graph, text: str) -> bytes:
 
 
 def _noise(fitted: Fitted) -> list[np.ndarray]:
-    """Images of the size of the normal ones, and one that is larger."""
+    """Make images of noise: some of the size of the normal images, and one that is larger."""
     height, width = fitted.image_size
     shape = (height, width) if fitted.preparation.channels == 1 else (height, width, 3)
     rng = np.random.default_rng(0)

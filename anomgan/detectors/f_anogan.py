@@ -1,11 +1,11 @@
-"""f-AnoGAN: a GAN that is trained first, and an encoder that then learns to invert it.
+"""f-AnoGAN: trains a GAN first, then an encoder that inverts its generator.
 
 Schlegl, Seeböck, Waldstein, Langs and Schmidt-Erfurth, "f-AnoGAN: Fast Unsupervised Anomaly
 Detection with Generative Adversarial Networks", Medical Image Analysis 2019. The encoder replaces
-the latent search of AnoGAN by one forward pass.
+the latent search of AnoGAN with one forward pass.
 
 In feature space x is a feature vector, and generator, critic and encoder are 1x1 convolutions. Both
-phases and their losses are the paper's; the encoder's batches hold hard normals, which is ours.
+phases and their losses are the paper's. The hard normals in the encoder's batches are ours.
 """
 
 from collections.abc import Iterator, Mapping
@@ -42,17 +42,16 @@ from anomgan.training.recipe import Adam, Phase, Recipe, Update
 
 Mode = Literal["ziz", "izi", "izi_f"]
 GENERATOR = "the GAN of the first phase"
-NETWORK = "settings of that GAN; those of the others are in anomgan/generators"
+NETWORK = "settings of that GAN; other GANs have other keys, see anomgan/generators"
 
 
 class EncoderSettings(Section):
-    """The second phase: how the encoder is trained, generator and discriminator held fixed."""
+    """How the encoder is trained in the second phase; generator and discriminator stay fixed."""
 
     mode: Mode = Field(
         "izi_f",
-        description="ziz: error of the latent vector (StyleGAN: of the style) of generated images; "
-        "izi: error of the rebuilt image; izi_f: that and the error in the discriminator's "
-        "features",
+        description="ziz: error of the latent vector (StyleGAN: the style) of generated images; "
+        "izi: error of the rebuilt image; izi_f: also the error in the discriminator's features",
     )
     kappa: float = Field(1.0, ge=0, description="weight of the feature error in izi_f")
     layer: int = Field(
@@ -60,13 +59,18 @@ class EncoderSettings(Section):
     )
     features: int = Field(16, ge=1, le=1024, description="feature maps after the first layer")
     steps: int = Field(800, ge=1, description="training steps of the encoder")
-    learning_rate: float = Field(1e-3, gt=0, le=1, description="Adam's step size")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="learning rate of Adam")
 
 
 class GANFirstWeights(Weights):
-    """Evidence of f-AnoGAN; with `squared` 1 and `feature` kappa their sum is equation 6."""
+    """Evidence of f-AnoGAN. With `squared` 1 and `feature` kappa, the sum is equation 6."""
 
-    feature: float = Field(0.0, ge=0, description="squared difference of their features")
+    feature: float = Field(
+        0.0,
+        ge=0,
+        description="squared difference of the discriminator's features of image and "
+        "reconstruction",
+    )
 
 
 class GANFirstSettings(Settings):
@@ -80,7 +84,7 @@ class GANFirstSettings(Settings):
     def suited(cls, defaults: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
         """Drop the defaults of `network` that the chosen generator does not use."""
         name = values.get("generator", defaults["generator"])
-        if name not in list(GENERATORS):  # which may be no text at all
+        if name not in list(GENERATORS):  # a list, because the name may not be hashable
             return defaults
         known = GENERATORS[name].settings_type.model_fields
         network = {key: one for key, one in defaults["network"].items() if key in known}
@@ -89,7 +93,7 @@ class GANFirstSettings(Settings):
     @field_validator("network", mode="plain")
     @classmethod
     def _is_of_the_generator(cls, network: Any, info: ValidationInfo) -> Any:
-        if "generator" not in info.data:  # which is an error of its own
+        if "generator" not in info.data:  # it was invalid, which is reported separately
             return network
         name = info.data["generator"]
         kind = GENERATORS[name].settings_type
@@ -106,7 +110,7 @@ class GANFirstSettings(Settings):
 
 
 class FAnoGANSettings(GANFirstSettings):
-    """Settings of f-AnoGAN; the defaults are for photographs of parts."""
+    """Settings of f-AnoGAN; the defaults are for images of parts."""
 
     in_features = {
         "training": {"steps": 3000, "beta1": 0.0, "beta2": 0.9},
@@ -128,11 +132,11 @@ class FAnoGANSettings(GANFirstSettings):
 
 
 class EncoderRecipe(Recipe):
-    """Second phase: E learns to invert G, which with D is held fixed (section 2.2).
+    """Second phase: E learns to invert G; G and D stay fixed (section 2.2).
 
     Args:
         gan: the trained generator and discriminator.
-        encoder: image to latent vector; to the style w where the generator has one.
+        encoder: maps images to latent vectors; to the style w if the generator has one.
         settings: mode and kappa.
     """
 
@@ -172,19 +176,19 @@ class EncoderRecipe(Recipe):
 
 
 def encode(encoder: nn.Module, x: Tensor) -> Tensor:
-    """Codes [N, latent_dim], as the generator decodes them, of images [N, C, H, W]."""
+    """Encode images [N, C, H, W] as codes [N, latent_dim] for the generator."""
     return encoder(x).flatten(1)
 
 
 class GANFirst(Detector):
-    """A detector whose GAN is trained first, and then an encoder that inverts it."""
+    """A detector that trains a GAN first, then an encoder that inverts the generator."""
 
     settings: GANFirstSettings
     gan: LatentGAN
 
     @property
     def uses_encoder(self) -> bool:
-        """Whether there is an encoder, and a phase that trains it."""
+        """Whether the detector trains and uses an encoder."""
         return True
 
     def build(self, channels: int) -> nn.ModuleDict:
@@ -216,7 +220,7 @@ class GANFirst(Detector):
         return phases
 
     def compare(self, x: Tensor, code: Tensor, layer: int) -> Maps:
-        """What the generator makes of codes, and how far the discriminator's features differ."""
+        """Decode codes, and measure the feature error of the reconstructions."""
         rebuilt = self.gan.decode(code)
         distance = self.gan.features(rebuilt, layer) - self.gan.features(x, layer)
         feature = distance.square().mean(1, keepdim=True)
@@ -227,7 +231,7 @@ class GANFirst(Detector):
 
 
 class FAnoGAN(GANFirst):
-    """WGAN-GP (or another GAN) and an encoder; one forward pass per view.
+    """A WGAN-GP (or another GAN) and an encoder; one forward pass per view.
 
     Example:
         >>> detector = FAnoGAN(encoder={"mode": "izi"}).fit("ok/")
@@ -238,7 +242,7 @@ class FAnoGAN(GANFirst):
     profile = Profile(
         infers="encoding into a GAN that was trained first",
         costs="slow to train (WGAN-GP, then the encoder); one forward pass per view",
-        choose="aligned objects, when training may take long",
+        choose="for aligned objects, if training may take long",
     )
     settings_type = FAnoGANSettings
     settings: FAnoGANSettings
@@ -279,5 +283,5 @@ class FAnoGAN(GANFirst):
         )
 
     def infer(self, x: Tensor) -> Maps:
-        """Reconstruction and feature error (equation 6), place by place."""
+        """Return the reconstruction and the feature error (equation 6) of each place."""
         return self.compare(x, encode(self.networks["encoder"], x), self.settings.encoder.layer)

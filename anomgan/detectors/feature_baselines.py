@@ -1,6 +1,6 @@
-"""Baselines in feature space: what the features give without an adversarial game.
+"""Baselines in feature space: detection by the features alone, without a GAN.
 
-They see the same features as the GAN detectors. What a GAN scores above them is what its game adds.
+They see the same features as the GAN detectors, so the difference in score is what the GAN adds.
 """
 
 from collections.abc import Iterable
@@ -36,23 +36,23 @@ from anomgan.machine.progress import progress_bar
 from anomgan.training.recipe import Phase
 
 PROJECTED = 32
-"""Dimensions in which the coreset is chosen: a random projection nearly keeps distances."""
+"""Dimensions in which the coreset is chosen; a random projection nearly preserves distances."""
 REGULARISER = 0.01
-"""Variance that PaDiM adds in each direction, as there are few images per place."""
+"""Variance that PaDiM adds in each direction, because there are few images per place."""
 
 
 class DistanceWeights(Weights):
     """Evidence of the baselines that measure a distance of their own."""
 
-    distance: float = Field(0.0, ge=0, description="distance to what is normal")
+    distance: float = Field(0.0, ge=0, description="distance to the normal features")
 
 
 class FeatureSettings(Settings):
-    """Settings of a baseline that knows feature space alone."""
+    """Settings of a baseline that works in feature space only."""
 
     idle = {"features": frozenset({"training"})}
 
-    space: Literal["features"] = Field("features", description="this method knows features alone")
+    space: Literal["features"] = Field("features", description="this method works on features only")
     image: ImageSettings = ImageSettings(**IN_FEATURES["image"])
     backbone: BackboneSettings = BackboneSettings(align="none")
     score: ScoreSettings = ScoreSettings(standardise=False, **IN_FEATURES["score"])
@@ -67,15 +67,13 @@ class GaussianSettings(FeatureSettings):
 
 
 class Gaussian(Detector):
-    """One Gaussian for all places: the Mahalanobis distance of each feature vector.
+    """One Gaussian for all places; scores are Mahalanobis distances of feature vectors.
 
-    Whitening has fitted that Gaussian already. The mean square of a whitened vector, the evidence
+    Whitening has already fitted the Gaussian. The mean square of a whitened vector, the evidence
     "magnitude", is its squared distance divided by the number of directions.
     """
 
-    profile = Profile(
-        "Mahalanobis distance to all normal features", "seconds", "never: a yardstick"
-    )
+    profile = Profile("Mahalanobis distance to all normal features", "seconds", "never: a baseline")
     settings_type: ClassVar[type[FeatureSettings]] = GaussianSettings
 
     def __init__(
@@ -114,7 +112,7 @@ class Gaussian(Detector):
 
 
 class EigenMapsSettings(FeatureSettings):
-    """Settings of the eigenmaps; backbone.components is how many are kept."""
+    """Settings of the eigenmaps; backbone.components is their number."""
 
     detector: Literal["eigenmaps"] = "eigenmaps"
     backbone: BackboneSettings = BackboneSettings()
@@ -124,12 +122,12 @@ class EigenMapsSettings(FeatureSettings):
 
 
 class EigenMapsAlone(Gaussian):
-    """What the eigenmaps leave of a feature map: mean square, standardised place by place.
+    """The remainder that eigenmaps leave of a feature map: mean square, standardised by place.
 
-    Where eigenmaps explain too little to be used, it is the one Gaussian.
+    If eigenmaps explain too little to be used, this is the same as one Gaussian.
     """
 
-    profile = Profile("what eigenmaps do not explain", "seconds", "never: a yardstick")
+    profile = Profile("measuring what eigenmaps do not explain", "seconds", "never: a baseline")
     settings_type = EigenMapsSettings
 
 
@@ -142,23 +140,23 @@ class PlaceGaussianSettings(FeatureSettings):
         36,
         ge=1,
         le=128,
-        description="rows, and columns, of places; feature maps are resized to that. A square "
-        "image of 512 px has 36 with its border, 16 px each",
+        description="rows and columns of the grid of places; feature maps are resized to it. A "
+        "square image of 512 px has 36 rows with its border, 16 px each",
     )
     weights: DistanceWeights = DistanceWeights(distance=1.0)
     heatmap_weights: DistanceWeights = DistanceWeights(distance=1.0)
 
 
 class PlaceGaussian(Detector):
-    """A Gaussian for each place of aligned images: the Mahalanobis distance to it.
+    """One Gaussian for each place of aligned images; scores are Mahalanobis distances.
 
-    The idea is that of Defard et al., "PaDiM: A Patch Distribution Modeling Framework for Anomaly
-    Detection and Localization", ICPR 2021. Vectors are whitened and cut to the directions of
-    largest variance here; PaDiM draws channels of the raw vectors at random.
+    The idea is from Defard et al., "PaDiM: A Patch Distribution Modeling Framework for Anomaly
+    Detection and Localization", ICPR 2021. Here, vectors are whitened and cut to the directions of
+    largest variance; PaDiM draws channels of the raw vectors at random.
     """
 
     profile = Profile(
-        "Mahalanobis distance to the normal features of the place", "seconds", "never: a yardstick"
+        "Mahalanobis distance to the normal features of the place", "seconds", "never: a baseline"
     )
     settings_type = PlaceGaussianSettings
     settings: PlaceGaussianSettings
@@ -195,7 +193,7 @@ class PlaceGaussian(Detector):
 
     def learn(self, views: Iterable[Tensor]) -> None:
         assert self.grid is not None
-        # New maps have a border, which those to learn from are given without.
+        # New maps have a border, but the maps to learn from come without one.
         border = (self.grid.multiple // self.grid.stride,) * 4
         whole = (F.pad(one, border, mode="replicate") for one in views)
         cast(GaussianGrid, self.networks.to(self.device)["gaussians"]).fit(whole)
@@ -207,17 +205,17 @@ class PlaceGaussian(Detector):
         return {"reconstruction": torch.zeros_like(x)}
 
     def see_features(self, features: Tensor) -> Maps:
-        """The evidence "distance" of features [N, D, h, w], [N, 1, h, w], and the shared one."""
+        """Compute the evidence of features [N, D, h, w]: the shared one and "distance"."""
         distance = self.networks["gaussians"](features)
         shared = super().see_features(features)
         return shared | {"distance": to_grid(distance, features.shape[-2:])}
 
 
 class GaussianGrid(nn.Module):
-    """Maps [N, D, h, w] to Mahalanobis distances [N, 1, side, side] to the Gaussian of each place.
+    """Turns maps [N, D, h, w] into Mahalanobis distances [N, 1, side, side] at each place.
 
     Args:
-        side: rows, and columns, of the grid.
+        side: rows and columns of the grid.
         channels: D.
     """
 
@@ -228,11 +226,11 @@ class GaussianGrid(nn.Module):
         super().__init__()
         self.side = side
         self.register_buffer("mean", torch.zeros(side**2, channels))
-        # W of each place, where W^T W is the inverse of the covariance.
+        # The matrix W of each place; W^T W is the inverse of the covariance.
         self.register_buffer("factor", torch.zeros(side**2, channels, channels))
 
     def fit(self, maps: Iterable[Tensor]) -> None:
-        """Learn mean and covariance of each place from maps [1, D, h, w], two at least."""
+        """Learn mean and covariance of each place from at least two maps [1, D, h, w]."""
         count = 0
         total = torch.zeros(self.mean.shape, dtype=torch.float64)
         products = torch.zeros(self.factor.shape, dtype=torch.float64)
@@ -253,7 +251,7 @@ class GaussianGrid(nn.Module):
         return white.norm(dim=2).T.reshape(-1, 1, self.side, self.side)
 
     def _by_place(self, x: Tensor) -> Tensor:
-        """Maps [N, D, h, w] as vectors [places, N, D]."""
+        """Rearrange maps [N, D, h, w] as vectors [places, N, D]."""
         return to_grid(x, (self.side, self.side)).flatten(2).permute(2, 0, 1)
 
 
@@ -263,30 +261,30 @@ class CoresetSettings(FeatureSettings):
     detector: Literal["coreset"] = "coreset"
     vectors: Literal["raw", "whitened"] = Field(
         "whitened",
-        description="raw: directions differ in variance, as the network gives them, and a large "
-        "difference counts wherever it is; whitened: all directions count alike",
+        description="raw: directions keep the variance that the network gives them; whitened: all "
+        "directions count equally",
     )
-    keep: int = Field(10_000, ge=1, le=1_000_000, description="normal vectors that are remembered")
+    keep: int = Field(10_000, ge=1, le=1_000_000, description="normal vectors that are stored")
     candidates: int = Field(
         100_000,
         ge=1,
         le=20_000_000,
-        description="normal vectors that these are chosen from, drawn fairly",
+        description="normal vectors, drawn at random, from which the stored ones are chosen",
     )
     weights: DistanceWeights = DistanceWeights(distance=1.0)
     heatmap_weights: DistanceWeights = DistanceWeights(distance=1.0)
 
 
 class Coreset(Detector):
-    """Distance of each feature vector to the nearest of a few normal ones that cover all.
+    """Distance of each feature vector to the nearest vector of a coreset of normal ones.
 
-    The idea is that of Roth et al., "Towards Total Recall in Industrial Anomaly Detection"
-    (PatchCore), CVPR 2022. PatchCore compares raw vectors, with all of their directions, and
-    weights the score of an image by the neighbours of the nearest vector. Here only the directions
-    of largest variance are compared, raw or whitened.
+    The idea is from Roth et al., "Towards Total Recall in Industrial Anomaly Detection"
+    (PatchCore), CVPR 2022. PatchCore compares raw vectors in all directions, and weights the score
+    of an image by the neighbours of the nearest vector. Here, vectors are compared in the
+    directions of largest variance only, raw or whitened.
     """
 
-    profile = Profile("comparing with chosen normal features", "a minute", "never: a yardstick")
+    profile = Profile("comparing with a coreset of features", "a minute", "never: a baseline")
     settings_type = CoresetSettings
     settings: CoresetSettings
 

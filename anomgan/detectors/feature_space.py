@@ -1,9 +1,9 @@
-"""Feature space: a detector's game is played on the feature map of a pretrained network.
+"""Feature space: a detector is trained on the feature map of a pretrained network.
 
     image -> backbone -> whitening -> cells of about 16 px -> eigenmaps -> map [channels, h, w]
 
-Every place of the map is a view of its own, x [1, channels, 1, 1]; so the recipes do not know in
-which space they are.
+Each place of the map is a separate view, x [1, channels, 1, 1]. So recipes work the same in both
+spaces.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,46 +28,46 @@ from anomgan.machine.progress import progress_bar
 from anomgan.training.checkpoint import Checkpoint, prefixed, unprefixed
 
 MEMORY = 400 * 2**20
-"""Bytes of feature maps that are learnt from; of more images, a share is drawn."""
+"""Bytes of feature maps to learn from; if there are more, images are drawn at random."""
 IMAGES_PER_FILE = 64
-"""Images whose maps are saved together while they are gathered."""
+"""Images whose maps are saved in one file."""
 CELL = 16
-"""Pixels from one cell to the next, at least: whitened vectors are averaged up to that, so that
-what varies within a cell counts less than what does not."""
+"""Pixels from one cell to the next, at least. Whitened vectors are averaged over a cell, so that
+variation within a cell counts less."""
 LEAST_EXPLAINED = 0.1
 """Share of the normals' variance that eigenmaps must explain to be used."""
 ROUNDING = 1e-3
-"""What half precision makes of whitened vectors: nothing below is taken for a difference."""
+"""Rounding error of whitened vectors in half precision; smaller differences are ignored."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """How cells lie on an image.
+    """The grid of cells on an image.
 
     Attributes:
         stride: pixels from one cell to the next.
-        multiple: what the sides of an image must be multiples of.
+        multiple: the sides of an image must be multiples of this.
     """
 
     stride: int
     multiple: int
 
     def surround(self, image: np.ndarray) -> np.ndarray:
-        """A prepared image [h, w, C] with the border that a backbone needs."""
+        """Add the border that a backbone needs to a prepared image [h, w, C]."""
         return surround(image, self.multiple)
 
     def crop(self, maps: Tensor, padded: tuple[int, ...], shape: tuple[int, ...]) -> Tensor:
-        """Of maps of a `padded` image the cells of the image, whose shape is `shape`."""
+        """Cut maps of an image of shape `padded` to the cells of the image of shape `shape`."""
         whole = to_grid(maps, [side // self.stride for side in padded[:2]])
         return crop(whole, shape, self.stride, self.multiple)
 
 
 class FeatureSpace(nn.Module):
-    """Images [N, C, H, W] in [-1, 1] to what a detector sees of them, [N, channels, h, w].
+    """Turns images [N, C, H, W] in [-1, 1] into a detector's input [N, channels, h, w].
 
     Args:
         settings: of the backbone.
-        place: shape and number of the eigenmaps, as `describe` gives them; None for none.
+        place: shape and number of the eigenmaps, as `describe` gives them; None for no eigenmaps.
 
     Raises:
         SettingsError: a name, stage or stride is unknown.
@@ -86,12 +86,12 @@ class FeatureSpace(nn.Module):
 
     @property
     def channels(self) -> int:
-        """Length of what is seen of a place: a whitened vector, or that and what is left of it."""
+        """Values per place: those of a whitened vector, and of its remainder if eigenmaps exist."""
         directions = sum(self.extractor.shares)
         return directions if self.eigenmaps is None else 2 * directions
 
     def describe(self) -> dict[str, Any] | None:
-        """What the constructor takes as `place`; None where place means nothing."""
+        """Return the argument `place` of the constructor; None if there are no eigenmaps."""
         if self.eigenmaps is None:
             return None
         shape = list(self.eigenmaps.shape)
@@ -102,7 +102,7 @@ class FeatureSpace(nn.Module):
         return features if self.eigenmaps is None else self.eigenmaps(features)
 
     def coarsen(self, fine: Tensor) -> Tensor:
-        """Maps of the extractor [N, C, h, w] as cells of the grid, smoothed by a binomial."""
+        """Average maps of the extractor [N, C, h, w] over cells, with a binomial filter."""
         if self.pool == 1:
             return fine
         cells = F.pad(F.avg_pool2d(fine, self.pool), (1, 1, 1, 1), mode="replicate")
@@ -110,21 +110,22 @@ class FeatureSpace(nn.Module):
 
 
 def as_vectors(features: Tensor) -> Tensor:
-    """Maps [N, D, h, w] as vectors [N * h * w, D, 1, 1]."""
+    """Rearrange maps [N, D, h, w] as vectors [N * h * w, D, 1, 1]."""
     return features.movedim(1, -1).reshape(-1, features.shape[1], 1, 1)
 
 
 def as_maps(values: Tensor, like: Tensor) -> Tensor:
-    """Values [N * h * w, c, 1, 1] of vectors as maps [N, c, h, w], for features `like` theirs."""
+    """Rearrange values [N * h * w, c, 1, 1] as maps [N, c, h, w] of the size of features `like`."""
     count, _, height, width = like.shape
     return values.reshape(count, height, width, -1).movedim(-1, 1)
 
 
 def feature_evidence(x: Tensor, rebuilt: Tensor, directions: int) -> Maps:
-    """What vectors [N, D, 1, 1] and their reconstructions say without any method, [N, 1, 1, 1].
+    """Compute the evidence that all methods share, [N, 1, 1, 1], from vectors [N, D, 1, 1].
 
-    Mean absolute and mean squared difference, and the mean square of the vectors themselves; all
-    in the last `directions` channels: where place is used, in what eigenmaps left of the vectors.
+    It is the mean absolute and the mean squared difference of vectors and reconstructions, and the
+    mean square of the vectors. All are taken over the last `directions` channels, which hold the
+    remainder if eigenmaps are used.
     """
     left, difference = x[:, -directions:], (x - rebuilt)[:, -directions:]
     return {
@@ -136,14 +137,15 @@ def feature_evidence(x: Tensor, rebuilt: Tensor, directions: int) -> Maps:
 
 @dataclass(frozen=True)
 class LearntSpace:
-    """What a detector learns from in feature space.
+    """The training data of a detector in feature space.
 
     Attributes:
-        maps: normal maps as new ones will look, each [channels, h, w], half precision.
-        vectors: those that phases are trained on.
-        explained: share of the normals' variance that place explains; None if nobody asked.
-        place: shape and number of the eigenmaps, as `FeatureSpace` takes it; None where place is
-            not made use of. Where it is, all maps have one size.
+        maps: normal maps, prepared like new ones, each [channels, h, w], half precision.
+        vectors: feature vectors for training.
+        explained: share of the normal images' variance that eigenmaps explain; None if it was not
+            measured.
+        place: shape and number of the eigenmaps, as `FeatureSpace` takes it; None without
+            eigenmaps. With eigenmaps, all maps have one size.
     """
 
     maps: list[Tensor]
@@ -163,16 +165,16 @@ def learn_space(
 ) -> LearntSpace:
     """Fit whitening and eigenmaps to normal images, and draw vectors to learn from.
 
-    The images pass the backbone once. Memory does not grow with their number.
+    Each image passes through the backbone once. The memory used does not grow with their number.
 
     Args:
-        space: with the weights of its backbone; the rest of it is set.
+        space: has the weights of its backbone; its whitening and eigenmaps are set here.
         store: prepared images.
-        indices: those to learn from.
+        indices: of the training images.
         groups: of each of these images.
         settings: of the backbone.
-        work: what was gathered before, and where to keep more.
-        seed: of all draws.
+        work: maps computed earlier, and where to save new ones.
+        seed: of all random draws.
 
     Raises:
         InputError: all images are alike in all features, or too large.
@@ -192,7 +194,7 @@ def learn_space(
 def _gather(
     space: FeatureSpace, store: ImageStore, images: Sequence[int], work: "MapFiles"
 ) -> None:
-    """Pass images through the backbone, and fit the whitening to all of their vectors."""
+    """Pass images through the backbone, and fit the whitening to all their vectors."""
     moments = work.moments(space.extractor.channels)
     with progress_bar("computing features", len(images)) as report:
         for first in range(len(work.maps), len(images), IMAGES_PER_FILE):
@@ -213,12 +215,12 @@ def _use_place(
     settings: BackboneSettings,
     seed: int,
 ) -> tuple[list[Tensor], float | None]:
-    """Give the space eigenmaps where they explain the maps, and see the maps by them.
+    """Fit eigenmaps, and use them if they explain enough of the maps.
 
     Returns:
-        The maps, seen as new ones will be; and the share that is explained.
+        The maps, with remainders if eigenmaps are used; and the explained share of the variance.
     """
-    if len(set(groups)) < 2:  # one group says nothing about others
+    if len(set(groups)) < 2:  # there are no other groups to take the remainder by
         return maps, None
     size = np.median([one.shape[1:] for one in maps], axis=0).astype(int).tolist()
     whole = torch.stack([to_grid(one[None].float(), size)[0].half() for one in maps])
@@ -237,8 +239,8 @@ def _use_place(
 def _without_border(
     space: FeatureSpace, maps: list[Tensor], shapes: Sequence[tuple[int, ...]]
 ) -> list[Tensor]:
-    """The maps without their border, which is not scored; `shapes` are those of the images."""
-    if space.eigenmaps is not None:  # they are of one size, that of the usual image
+    """Cut off the border of maps, which is not scored; `shapes` are those of the images."""
+    if space.eigenmaps is not None:  # all maps have one size, that of the median image
         shapes = [tuple(np.median(shapes, axis=0).astype(int))] * len(maps)
     stride, multiple = space.grid.stride, space.grid.multiple
     pairs = zip(maps, shapes, strict=True)
@@ -247,7 +249,7 @@ def _without_border(
 
 @torch.no_grad()
 def _raw_map(space: FeatureSpace, image: np.ndarray) -> Tensor:
-    """Features of a prepared image [h, w, C] and its border before whitening, [1, C, h', w']."""
+    """Compute the features, before whitening, of an image [h, w, C] and its border."""
     x = to_network(space.grid.surround(image)[None])
     return space.extractor.raw(x.to(space.extractor.device)).cpu()
 
@@ -258,7 +260,7 @@ def _whiten(extractor: FeatureExtractor, raw: Tensor) -> Tensor:
 
 
 def _share(space: FeatureSpace, store: ImageStore, indices: Sequence[int], seed: int) -> list[int]:
-    """Places in `indices` of all images, or of as many, drawn at random, as fit in memory."""
+    """Choose positions in `indices`: all, or as many random ones as fit in memory."""
     sides = np.array([store.shape(index)[:2] for index in indices])
     cells = np.ceil((sides + 2 * space.grid.multiple) / space.grid.stride).prod(1).mean()
     most = int(MEMORY / (2 * space.extractor.channels * cells))
@@ -271,7 +273,7 @@ def _share(space: FeatureSpace, store: ImageStore, indices: Sequence[int], seed:
 
 
 def _draw(maps: Sequence[Tensor], count: int, seed: int) -> Vectors:
-    """At most `count` vectors, as many from each map."""
+    """Draw at most `count` vectors, equally many from each map."""
     each = max(1, count // len(maps))
     values, images = [], []
     for number, one in enumerate(maps):
@@ -283,18 +285,18 @@ def _draw(maps: Sequence[Tensor], count: int, seed: int) -> Vectors:
 
 
 class MapFiles:
-    """Raw maps gathered so far, a file for every `IMAGES_PER_FILE` images.
+    """Raw maps computed so far, saved in one file for every `IMAGES_PER_FILE` images.
 
     Args:
-        folder: where they are kept; None keeps none.
+        folder: where the files are; None saves nothing.
         facts: JSON-able description of images and settings, which a resumed run must share.
-        resume: go on with what is there.
+        resume: continue with the files in `folder`.
 
     Attributes:
-        maps: those gathered so far, each [C, h, w] in half precision.
+        maps: raw maps so far, each [C, h, w] in half precision.
 
     Raises:
-        TrainingError: what is there is damaged, or of other images or settings.
+        TrainingError: a file is damaged, or of other images or settings.
     """
 
     def __init__(self, folder: Path | None, facts: dict[str, Any], resume: bool) -> None:
@@ -305,12 +307,12 @@ class MapFiles:
         self._moments: dict[str, Tensor] = {}
         if folder is not None and resume:
             self._read(folder)
-        elif folder is not None:  # or a later resume would take those of an earlier run for its own
+        elif folder is not None:  # a later resume must not use the files of an earlier run
             for old in folder.glob("features-*.safetensors"):
                 old.unlink()
 
     def moments(self, channels: int) -> Moments:
-        """Those of the vectors of all maps so far."""
+        """Return the moments of the vectors of all maps so far."""
         return Moments.from_tensors(self._moments) if self._moments else Moments(channels)
 
     def append(self, maps: list[Tensor], moments: Moments) -> None:
@@ -329,7 +331,7 @@ class MapFiles:
             if state.facts != self.facts:
                 raise TrainingError(
                     f"cannot resume from {path}: it was made with other images or backbone "
-                    f"settings; use the same, or fit without --resume to start anew"
+                    f"settings; use the same, or fit without --resume to start again"
                 )
             maps = unprefixed("map", state.tensors)
             self.maps += [maps[name] for name in sorted(maps)]

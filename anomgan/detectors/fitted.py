@@ -1,4 +1,4 @@
-"""What a fit learns beside the weights of the networks."""
+"""What a fit learns besides the weights of the networks."""
 
 import math
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from anomgan.detectors.calibration import Calibration
 from anomgan.detectors.heatmaps import Statistics
 
 Sample = tuple[np.ndarray, np.ndarray | None, np.ndarray]
-"""An image as prepared, its reconstruction (None in feature space), and its heatmap."""
+"""A prepared image, its reconstruction (None in feature space), and its heatmap."""
 
 
 @dataclass
@@ -20,15 +20,16 @@ class Fitted:
     """Everything that turns trained networks into verdicts.
 
     Attributes:
-        preparation: how photographs become network input.
+        preparation: how images become network input.
         statistics: of each evidence on training images.
         calibration: of scores on held-out images.
-        usual: the plainest statistics of good images; None in models that did not keep them.
-        learnt: digests of the images learnt from, uint8 [n, 8]; see `copies.digest`. None in
-            models that did not keep them.
-        facts: training facts for people: counts, steps, seconds, fingerprint; "recalibration".
+        usual: simple statistics of good images; None in models that did not store them.
+        learnt: digests of the training images, uint8 [n, 8]; see `copies.digest`. None in models
+            that did not store them.
+        facts: about the training, for people: counts, steps, seconds, fingerprint;
+            "recalibration".
         history: rows of mean losses.
-        samples: of a few held-out images; none in a loaded model.
+        samples: of a few held-out images; empty in a loaded model.
     """
 
     preparation: Preparation
@@ -42,9 +43,9 @@ class Fitted:
 
     @property
     def image_size(self) -> tuple[int, int]:
-        """Height and width of the normal images, if they all had one; else of a view."""
+        """Height and width of the normal images if they all had one size; otherwise of a view."""
         size, scale = self.preparation.size, self.preparation.scale
-        if self.preparation.view == "features":  # whose statistics are cell by cell
+        if self.preparation.view == "features":  # its statistics are cell by cell
             return size, size
         height, width = self.statistics.image_shape or (size, size)
         return math.ceil(height / scale), math.ceil(width / scale)

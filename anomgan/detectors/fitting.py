@@ -1,4 +1,4 @@
-"""How any detector is fitted: read, set aside, train, measure, calibrate; and calibrated again."""
+"""Fits any detector: read, hold out, train, measure, calibrate. Also recalibrates it."""
 
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,12 +33,12 @@ from anomgan.training.trainer import Batches, TrainingSummary
 
 FEWEST_TRAINING_IMAGES = 10
 STATISTICS_IMAGES = 200
-"""Training images that the statistics of the evidence are measured on."""
+"""Training images on which the statistics of the evidence are measured."""
 CELLS_OF_PLAY = 1.0
-"""Cells of a feature map by which the place of a part varies."""
+"""Cells of a feature map by which the position of a part varies."""
 FLOOR_OF_CELLS = 1.0
-"""Least deviation of a cell, as a share of the usual one: quiet cells do not count more, which
-would harm parts that lie in any direction."""
+"""Least deviation of a cell, as a share of the usual one. So quiet cells do not count more than
+others, which would harm parts that lie in any direction."""
 SAMPLES = 6
 """Held-out images shown in samples.png."""
 
@@ -55,7 +55,7 @@ class FitOptions:
 
 @dataclass
 class Parts:
-    """Prepared normal images, and which of them to learn from, with the group of each of those."""
+    """Prepared normal images, the indices of the training images, and the group of each."""
 
     store: ImageStore
     preparation: Preparation
@@ -80,7 +80,7 @@ def fit_method(
             normals,
             minimum + FEWEST_TRAINING_IMAGES,
             f"{minimum} to calibrate on (calibration.minimum) and {FEWEST_TRAINING_IMAGES} to "
-            f"learn from",
+            f"train on",
         )
         groups, copies = _read_groups(read, options.groups)
         training, held = _divide(groups or read.names, settings, copies)
@@ -140,7 +140,7 @@ def recalibrate_method(
         images = (read[index] for index in range(len(read)))
         usual = Usual.measure(images, fitted.preparation.bits)
         with read.prepared(fitted.preparation, Path(scratch)) as store:
-            # The statistics belong to what scores an image, as the weights do, and stay.
+            # The statistics are part of the detector, like the weights, and do not change.
             rate, every = settings.false_alarm_rate, range(len(store))
             calibration, samples = _calibrate(method, store, every, groups, fitted.statistics, rate)
     recalibration = {
@@ -157,9 +157,9 @@ def recalibrate_method(
 
 
 def _try_networks(method: Method) -> None:
-    """Build the networks without memory for them: settings that do not fit raise at once."""
+    """Build the networks without allocating memory, so that bad settings raise at once."""
     space, wanted = method.feature_space, method.settings.image.channels
-    # Whether images are grey is not known yet; it changes the first and the last layer alone.
+    # Whether images are grey is not known yet; it only changes the first and the last layer.
     channels = space.channels if space else 3 if wanted == "rgb" else 1
     with torch.device("meta"):
         method.build(channels)
@@ -189,13 +189,13 @@ def _refuse_learnt(read: NormalImages, fitted: Fitted) -> None:
         same = count_known(np.stack(read.digests), known)
     if same:
         raise InputError(
-            f"{same} of {len(read)} images are images that the model learnt from, whatever their "
-            f"names are now; their scores are too low to calibrate on: give new ones"
+            f"{same} of {len(read)} images are training images of the model, whatever their names "
+            f"are now; their scores are too low to calibrate on: give new images"
         )
 
 
 def _read_groups(read: NormalImages, table: Path | None) -> tuple[list[str] | None, int]:
-    """The group of each image, and how many are copies; without a table, copies make a group."""
+    """Find the group of each image, and count copies; without a table, copies share a group."""
     if table:
         return read_groups(table, [Path(name) for name in read.names]), 0
     images = (to_uint8(read[index], read.bits) for index in range(len(read)))
@@ -214,14 +214,14 @@ def _divide(groups: Sequence[str], settings: Settings, copies: int) -> tuple[lis
         )
     if len(training) < FEWEST_TRAINING_IMAGES:
         raise InputError(
-            f"only {len(training)} images are left to learn from after whole groups were held "
-            f"out for calibration ({len(held)} images); more groups are needed"
+            f"only {len(training)} images are left to train on after whole groups were held out "
+            f"for calibration ({len(held)} images); more groups are needed"
         )
     return training, held
 
 
 def _learn_space(method: Method, parts: Parts, options: FitOptions) -> LearntSpace | None:
-    """What there is to learn from in feature space; None in pixel space."""
+    """Prepare the training data in feature space; None in pixel space."""
     if method.feature_space is None:
         return None
     settings, seed = method.settings.backbone, method.settings.seed
@@ -282,8 +282,8 @@ def _measure(method: Method, parts: Parts, learnt: LearntSpace | None) -> Statis
         aligned = learnt.place is not None
         return Statistics.measure(seen, aligned, play=CELLS_OF_PLAY, floor=FLOOR_OF_CELLS)
     one_size = len({store.shape(index) for index in range(len(store))}) == 1
-    # Statistics come from training images, so that held-out and new images meet the very same
-    # detector: this keeps the conformal guarantee.
+    # Statistics come from training images, so that held-out and new images are scored by the same
+    # detector. The conformal guarantee needs this.
     some = parts.training[:: max(1, len(parts.training) // STATISTICS_IMAGES)]
     seen = (one.evidence for one in look(method, (store[index] for index in some)))
     return Statistics.measure(_counted(seen, len(some)), one_size)
@@ -297,7 +297,7 @@ def _calibrate(
     statistics: Statistics,
     rate: float,
 ) -> tuple[Calibration, list[Sample]]:
-    """Calibration on some images of a store, whose groups are given, and samples of them."""
+    """Calibrate on the images `held` of a store, with their groups; also return samples."""
     scores, heat = [], []
     samples: list[Sample] = []
     looks = look(method, (store[index] for index in held))

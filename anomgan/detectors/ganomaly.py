@@ -1,13 +1,13 @@
-"""GANomaly: an encoder-decoder-encoder that is trained to rebuild normal images.
+"""GANomaly: an encoder-decoder-encoder trained to rebuild normal images.
 
 Akcay, Atapour-Abarghouei and Breckon, "GANomaly: Semi-Supervised Anomaly Detection via
-Adversarial Training", ACCV 2018. The first encoder and the decoder rebuild the image, the second
-encoder reads the latent back from it. What is normal survives the round trip in image and latent;
-what is not, does not.
+Adversarial Training", ACCV 2018. The first encoder and the decoder rebuild the image; the second
+encoder computes the latent vector of the rebuilt image. For normal images, both the image and the
+latent vector are close to the original; for anomalous images they are not.
 
 In feature space x is a feature vector and the networks are 1x1 convolutions. The losses are the
-paper's. Ours are: half of each batch are hard normals (`training.hard`), and the score is the
-squared error of the vector plus its own magnitude, instead of the latent distance.
+paper's. Two things are ours: half of each batch are hard normals (`training.hard`), and the score
+is the squared error of the vector plus its own magnitude, instead of the latent distance.
 """
 
 from collections.abc import Iterator
@@ -51,8 +51,8 @@ class NetworkSettings(Section):
     latent_dim: int = Field(32, ge=1, le=4096, description="length of a latent vector")
     bottleneck: Bottleneck = Field(
         "map",
-        description="vector: one latent vector per view (the paper); map: one per cell of 4 x 4, "
-        "so that large images are scored in one pass",
+        description="vector: one latent vector per view, as in the paper; map: one per cell of a "
+        "4 x 4 grid on the view, so that large images are scored in one pass",
     )
     spectral_norm: bool = Field(
         True, description="spectral norm instead of batch norm in the discriminator"
@@ -60,17 +60,19 @@ class NetworkSettings(Section):
 
 
 class LossSettings(Section):
-    """Weights of the generator's losses (equation 4), and when the discriminator learns."""
+    """Weights of the generator's losses (equation 4), and when the discriminator is trained."""
 
     adversarial: float = Field(1.0, ge=0, description="feature matching, equation 1")
-    contextual: float = Field(50.0, ge=0, description="L1 of image and reconstruction, equation 2")
-    encoder: float = Field(1.0, ge=0, description="L2 of both latents, equation 3")
+    contextual: float = Field(
+        50.0, ge=0, description="L1 distance of image and reconstruction, equation 2"
+    )
+    encoder: float = Field(1.0, ge=0, description="L2 distance of both latents, equation 3")
     discriminator_floor: float = Field(
         0.2,
         ge=0,
         lt=0.69,
-        description="the discriminator sits a step out when its loss is below this: it wins, and "
-        "its features would stop telling the generator anything (0: it always learns)",
+        description="the discriminator skips a step if its loss is below this, because features of "
+        "a winning discriminator do not help the generator (0: it is always trained)",
     )
 
 
@@ -81,7 +83,7 @@ class GANomalyWeights(Weights):
 
 
 class GANomalySettings(Settings):
-    """Settings of GANomaly; the defaults are for photographs of parts."""
+    """Settings of GANomaly; the defaults are for images of parts."""
 
     in_features = {
         "training": {"steps": 1000},
@@ -118,7 +120,7 @@ class GANomalyRecipe(Recipe):
         return rebuilding_error(x, net["decoder"](net["encoder"](x)))
 
     def step(self, x: Tensor) -> Iterator[Update]:
-        """Yield the generator's update, then the discriminator's, as the authors do."""
+        """Yield the generator's update, then the discriminator's, as in the authors' code."""
         net = self.networks
         z = net["encoder"](x)
         x_hat = net["decoder"](z)
@@ -149,7 +151,7 @@ class GANomalyRecipe(Recipe):
 
 
 class GANomaly(Detector):
-    """Encoder-decoder-encoder detector; one forward pass per image.
+    """An encoder-decoder-encoder detector; one forward pass per image.
 
     Example:
         >>> detector = GANomaly(training={"steps": 500}).fit("ok/")
@@ -160,7 +162,7 @@ class GANomaly(Detector):
     profile = Profile(
         infers="rebuilding the image and its latent vector",
         costs="quick to train; one forward pass per image",
-        choose="first, on features; on pixels for aligned objects",
+        choose="first, on features; on pixels, for aligned objects",
     )
     settings_type = GANomalySettings
     settings: GANomalySettings
@@ -232,10 +234,10 @@ class GANomaly(Detector):
         return cast(Encoder, self.networks["encoder"]).stride if one_pass else None
 
     def infer(self, x: Tensor) -> Maps:
-        """Reconstruction, and the distance of both latents (z - z_hat)^2, equation 5."""
+        """Return the reconstruction, and the distance of both latents (z - z_hat)^2, equation 5."""
         z = self.networks["encoder"](x)
         x_hat = self.networks["decoder"](z)
-        if "latent" not in self.counted:  # and the second encoder is a third of the work
+        if "latent" not in self.counted:  # saves the second encoder, a third of the work
             return {"reconstruction": x_hat}
         distance = (z - self.networks["second_encoder"](x_hat)).square().mean(1, keepdim=True)
         latent = F.interpolate(distance, size=x.shape[-2:], mode="bilinear")

@@ -1,4 +1,4 @@
-"""From a detector's evidence to one heatmap, one score and the regions that stand out."""
+"""Turns a detector's evidence into one heatmap, one score and the marked regions."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Evidence = dict[str, np.ndarray]
 """Named maps [h, w] of one prepared image, higher is more anomalous."""
 
 PLAY = 3.0
-"""Pixels by which the place of a part varies: Gaussian that smooths statistics per pixel."""
+"""Pixels by which the position of a part varies: a Gaussian that smooths per-pixel statistics."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Region:
 class Statistics:
     """Mean and deviation of each evidence on normal images.
 
-    Both are taken position by position where all normal images have one size (`per_pixel`), so that
-    an edge that is never quite rebuilt does not count as a defect; they are one number for the
-    whole map otherwise.
+    If all normal images have one size (`per_pixel`), both are taken at each position, so that an
+    edge that is never rebuilt well does not count as a defect. Otherwise both are one number for
+    the whole map.
     """
 
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
@@ -47,13 +47,13 @@ class Statistics:
         play: float = PLAY,
         floor: float = 0.5,
     ) -> "Statistics":
-        """Accumulate over the evidence of normal images, one at a time.
+        """Measure statistics of the evidence of normal images, one image at a time.
 
         Args:
-            images: the evidence of each.
-            per_pixel: position by position; all must have one size.
-            play: pixels, or cells of a feature map, by which the place of a part varies.
-            floor: the least deviation of a position, as a share of what is usual in the image.
+            images: the evidence of each image.
+            per_pixel: measure at each position; all maps must have one size.
+            play: pixels, or cells of a feature map, by which the position of a part varies.
+            floor: the least deviation of a position, as a share of the usual one in the image.
         """
         count: dict[str, float] = {}
         first: dict[str, np.ndarray] = {}
@@ -70,12 +70,12 @@ class Statistics:
         for name, n in count.items():
             mean = first[name] / n
             if per_pixel:
-                # A part does not lie still to the pixel.
+                # Parts are never aligned to the exact pixel.
                 mean, power = blur(mean, play), blur(second[name] / n, play)
             else:
                 power = second[name] / n
             deviation = np.sqrt(np.maximum(power - mean**2, 0))
-            # A pixel that hardly ever moves must not turn a speck of noise into an alarm.
+            # A pixel with very little variation must not turn noise into an alarm.
             least = floor * float(np.sqrt(np.square(deviation).mean())) + 1e-8
             tensors[f"{name}.mean"] = torch.as_tensor(mean, dtype=torch.float32)
             tensors[f"{name}.deviation"] = torch.as_tensor(
@@ -85,19 +85,19 @@ class Statistics:
 
     @property
     def image_shape(self) -> tuple[int, int] | None:
-        """Height and width of the normal images, if there are statistics per pixel."""
+        """Height and width of the normal images; None without per-pixel statistics."""
         means = (one for name, one in self.tensors.items() if name.endswith(".mean") and one.ndim)
         return next(((mean.shape[0], mean.shape[1]) for mean in means), None)
 
     def measured(self, name: str) -> bool:
-        """Whether there is all that `standardise` needs of an evidence."""
+        """Whether an evidence has the statistics that `standardise` needs."""
         mean, deviation = (self.tensors.get(f"{name}.{what}") for what in ("mean", "deviation"))
         if mean is None or deviation is None or mean.shape != deviation.shape:
             return False
         return mean.ndim in (0, 2) and mean.numel() > 0 and bool((deviation > 0).all())
 
     def standardise(self, name: str, values: np.ndarray) -> np.ndarray:
-        """(values - mean) / deviation, for a map [h, w] of any size."""
+        """Return (values - mean) / deviation, for a map [h, w] of any size."""
         mean = self.tensors[f"{name}.mean"].numpy()
         deviation = self.tensors[f"{name}.deviation"].numpy()
         if mean.ndim and mean.shape != values.shape:
@@ -106,19 +106,19 @@ class Statistics:
 
 
 def blur(values: np.ndarray, sigma: float) -> np.ndarray:
-    """Gaussian blur of `sigma` pixels."""
+    """Blur with a Gaussian of `sigma` pixels."""
     return cv2.GaussianBlur(values, (0, 0), sigma)
 
 
 def soften(values: np.ndarray, sigma: float) -> np.ndarray:
-    """A map smoothed by a Gaussian of `sigma` of its cells; 0 leaves it as it is."""
+    """Smooth a map with a Gaussian of `sigma` cells; 0 leaves it unchanged."""
     return blur(values, sigma) if sigma else values
 
 
 def combine(
     evidence: Evidence, weights: Mapping[str, float], statistics: Statistics, standardise: bool
 ) -> np.ndarray:
-    """The weighted sum of (standardised) evidence as one map [h, w] float32."""
+    """Return the weighted sum of (standardised) evidence as one map [h, w] float32."""
     parts = [
         weight * (statistics.standardise(name, evidence[name]) if standardise else evidence[name])
         for name, weight in weights.items()
@@ -130,7 +130,7 @@ def combine(
 def judge(
     settings: Settings, evidence: Evidence, statistics: Statistics
 ) -> tuple[float, np.ndarray]:
-    """Image score and heatmap [h, w] from the evidence of one image."""
+    """Compute image score and heatmap [h, w] from the evidence of one image."""
     total = _total(evidence, settings.weights, statistics, settings.score)
     score = pool(total, settings.score)
     if settings.heatmap_weights == settings.weights:
@@ -148,17 +148,17 @@ def _total(
 
 
 def pool(heatmap: np.ndarray, settings: ScoreSettings) -> float:
-    """Mean of the hottest `top_share` of the pixels, at least one."""
+    """Return the mean of the hottest `top_share` of the pixels (at least one pixel)."""
     count = max(1, round(settings.top_share * heatmap.size))
     hottest = np.partition(heatmap.ravel(), heatmap.size - count)[-count:]
     return float(hottest.mean(dtype=np.float64))
 
 
 def find_regions(heatmap: np.ndarray, threshold: float) -> list[Region]:
-    """Connected parts of `heatmap` above `threshold`, hottest first."""
+    """Find the connected parts of `heatmap` above `threshold`, hottest first."""
     above = (heatmap > threshold).astype(np.uint8)
     if not above.any():
-        return []  # of most good parts, and sooner than OpenCV would say it
+        return []  # true of most good parts, and faster than OpenCV
     count, labels, boxes, _ = cv2.connectedComponentsWithStats(above, connectivity=8)
     regions = []
     for label in range(1, count):

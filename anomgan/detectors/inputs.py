@@ -1,4 +1,4 @@
-"""The ways in which images are given to a detector, as a list of sources."""
+"""Turns all forms in which users give images to a detector into a list of sources."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,10 +19,10 @@ Images: TypeAlias = Path | str | np.ndarray | Iterable[One]
 
 
 def as_source(image: One) -> Source:
-    """One image, a PIL image as an array.
+    """Return the source of one image; a PIL image becomes an array.
 
     Raises:
-        InputError: it is no path, array or PIL image.
+        InputError: it is not a path, an array or a PIL image.
     """
     if isinstance(image, Image.Image):
         return from_pillow(image, "image")
@@ -35,10 +35,10 @@ def as_source(image: One) -> Source:
 
 
 def as_sources(images: Images) -> list[Source]:
-    """Every image that is given.
+    """Return the source of every image.
 
     Raises:
-        InputError: the folder has no images, or an array is not of images.
+        InputError: the folder has no images, or an array does not hold images.
     """
     if isinstance(images, Path | str):
         path = Path(images)
@@ -49,7 +49,7 @@ def as_sources(images: Images) -> list[Source]:
         several = images.ndim == 4 or (images.ndim == 3 and images.shape[2] != 3)
         if not several:
             raise InputError(
-                f"an array of shape {images.shape} is no batch of images; give [n, H, W] or "
+                f"an array of shape {images.shape} is not a batch of images; give [n, H, W] or "
                 f"[n, H, W, 3] (RGB), or a list for one image"
             )
         return list(images)

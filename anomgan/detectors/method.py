@@ -1,4 +1,4 @@
-"""What a method states: its networks, its training phases and its inference."""
+"""The interface of a method: its networks, its training phases and its inference."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ from anomgan.training.recipe import Phase
 
 @dataclass(frozen=True)
 class Profile:
-    """A detector in a line for people who choose: how it infers, what it costs, when to use it."""
+    """A short description for choosing a detector: how it infers, what it costs, when to use it."""
 
     infers: str
     costs: str
@@ -31,27 +31,27 @@ class Profile:
 
 
 class Method(ABC):
-    """The part of a detector that differs from method to method.
+    """The part of a detector that differs between methods.
 
     Attributes:
-        settings: of `settings_type`.
-        device: where the networks compute.
-        networks: those of `build`, once they are there.
+        settings: of type `settings_type`.
+        device: device of the networks.
+        networks: the result of `build`; set when the detector is fitted or loaded.
     """
 
     settings_type: ClassVar[type[Settings]]
     profile: ClassVar[Profile]
     searches: ClassVar[bool] = False
-    """Whether it searches with gradients for each image, which no exported graph can."""
+    """Whether scoring searches with gradients for each image; an exported graph cannot do that."""
     settings: Settings
     device: torch.device
     networks: nn.ModuleDict
     feature_space: FeatureSpace | None = None
-    """What sees the images in feature space; None in pixel space."""
+    """Turns images into features; None in pixel space."""
 
     @abstractmethod
     def build(self, channels: int) -> nn.ModuleDict:
-        """Its networks, freshly initialised.
+        """Build the networks with new random weights.
 
         Args:
             channels: of an image, 1 or 3; in feature space, the length of a feature vector.
@@ -59,10 +59,10 @@ class Method(ABC):
 
     @abstractmethod
     def phases(self) -> dict[str, Phase]:
-        """Its training phases by name, in order; they train `self.networks`."""
+        """Return the training phases by name, in order; they train `self.networks`."""
 
     def learn(self, views: Iterable[Tensor]) -> None:
-        """What is learnt from the training images without descending a gradient.
+        """Learn from the training images without gradient descent.
 
         Args:
             views: every training image as a whole view [1, C, size, size] in [-1, 1].
@@ -70,25 +70,25 @@ class Method(ABC):
 
     @abstractmethod
     def infer(self, x: Tensor) -> Maps:
-        """Maps of views x [N, C, H, W] in [-1, 1], or of feature vectors x [N, D, 1, 1].
+        """Compute maps of views x [N, C, H, W] in [-1, 1], or of feature vectors x [N, D, 1, 1].
 
         Returns:
-            "reconstruction" like x, and the method's own evidence: maps [N, 1, H, W], or one
-            value per view [N, 1, 1, 1].
+            "reconstruction" of the shape of x, and the method's own evidence: maps [N, 1, H, W], or
+            one value per view [N, 1, 1, 1].
         """
 
     def see(self, x: Tensor) -> Maps:
-        """What `infer` makes of images x [N, C, H, W] in [-1, 1], in the space of the detector.
+        """Run `infer` on images x [N, C, H, W] in [-1, 1], in the space of the detector.
 
         Returns:
-            In pixel space as `infer`; in feature space as `see_features`.
+            In pixel space, the maps of `infer`; in feature space, those of `see_features`.
         """
         if self.feature_space is None:
             return self.infer(x)
         return self.see_features(self.feature_space(x))
 
     def see_features(self, features: Tensor) -> Maps:
-        """What `infer` makes of every place of features [N, D, h, w].
+        """Run `infer` on every place of features [N, D, h, w].
 
         Returns:
             Maps [N, 1, h, w]: the evidence that all methods share, and the method's own.
@@ -101,23 +101,23 @@ class Method(ABC):
 
     @property
     def stride(self) -> int | None:
-        """Multiple that sides of an input must be; None if only a view's size will do."""
+        """The sides of an input must be multiples of this; None: they must be a view's size."""
         return None
 
     @property
     def grid(self) -> Grid | None:
-        """How the cells of feature space lie on an image; None in pixel space."""
+        """The grid of feature-space cells on an image; None in pixel space."""
         return self.feature_space.grid if self.feature_space is not None else None
 
     def load_backbone(self) -> list[dict[str, Any]]:
         """Load the pretrained network of feature space, before any image is read.
 
         Returns:
-            Where its weights are from; nothing in pixel space.
+            Where the weights of each backbone are from; an empty list in pixel space.
 
         Raises:
             SettingsError: the backbone is unknown.
-            InputError: its weights cannot be had, or do not fit.
+            InputError: its weights are not available, or do not fit.
         """
         self.feature_space = None
         if self.settings.space == "pixels":
@@ -129,6 +129,6 @@ class Method(ABC):
 
     @property
     def counted(self) -> set[str]:
-        """Evidence that has a weight, in the score or in the heatmap."""
+        """Evidence that has a weight in the score or in the heatmap."""
         weights = (self.settings.weights, self.settings.heatmap_weights)
         return {name for some in weights for name, weight in some.as_dict().items() if weight}

@@ -1,4 +1,4 @@
-"""The model folder of a detector: what was learnt, and pictures for people."""
+"""The model folder of a detector: the model itself, and pictures for people."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from anomgan.pictures import save_grid, save_histogram
 from anomgan.training.checkpoint import prefixed, unprefixed
 
 LEARNT = "learnt"
-"""Name of the digests of the images learnt from, among the tensors."""
+"""Name of the tensor with the digests of the training images."""
 Module = TypeVar("Module", bound=nn.Module)
 
 
@@ -37,17 +37,17 @@ class StoredModel:
     """The contents of a model folder, or of an exported file, read and checked.
 
     Attributes:
-        folder: where it was read from, or the exported file.
+        folder: the model folder or the exported file.
         detector: name of the method.
         version: of anomgan that wrote it.
         created: UTC time, ISO 8601.
         settings: all settings of the detector.
-        preparation: how photographs become network input.
+        preparation: how images become network input.
         calibration: of scores on held-out images.
-        usual: the plainest statistics of good images; None in models that did not keep them.
-        facts: training facts.
-        tensors: "networks/...", "statistics/..." and, in feature space, "space/..."; of an
-            exported file the statistics alone.
+        usual: simple statistics of good images; None in models that did not store them.
+        facts: about the training.
+        tensors: "networks/...", "statistics/..." and, in feature space, "space/..."; in an
+            exported file, only the statistics.
     """
 
     folder: Path
@@ -65,10 +65,10 @@ class StoredModel:
     def from_card(
         cls, card: Mapping[str, Any], tensors: Mapping[str, Tensor], folder: Path
     ) -> "StoredModel":
-        """The model that the card of a folder or of an exported file describes.
+        """Build the model that the card of a folder or of an exported file describes.
 
         Raises:
-            ModelError: something is missing in the card, or no such thing is known.
+            ModelError: a value in the card is missing or not valid.
         """
         usual = card.get("usual")
         try:
@@ -103,10 +103,10 @@ class StoredModel:
         )
 
     def module(self, name: str, build: Callable[[], Module]) -> Module:
-        """What `build` makes of the settings, with the weights that are stored under `name`.
+        """Build a module and load the weights that are stored under `name`.
 
         Raises:
-            ModelError: they do not fit each other.
+            ModelError: the weights do not fit the module.
         """
         weights = unprefixed(name, self.tensors)
         check_weights(build, weights, self.folder)
@@ -116,16 +116,16 @@ class StoredModel:
 
 
 def write_model(folder: Path, settings: Settings, fitted: Fitted, modules: nn.ModuleDict) -> None:
-    """Write a model folder; the whole of it appears at once, or the earlier one stays.
+    """Write a model folder: all of it appears at once, or the earlier one stays.
 
     Args:
-        folder: to be written or replaced.
+        folder: model folder to write or replace.
         settings: of the detector.
-        fitted: what it has learnt beside weights.
-        modules: the weights, by the name that they are stored under.
+        fitted: what the detector has learnt besides weights.
+        modules: modules whose weights to store, by name.
 
     Raises:
-        InputError: the folder cannot be written to, the disk is full, or it is not a model.
+        InputError: the folder cannot be written to, the disk is full, or the folder is not a model.
     """
     card = {
         "detector": settings.detector,
@@ -147,7 +147,7 @@ def write_model(folder: Path, settings: Settings, fitted: Fitted, modules: nn.Mo
 
 
 def _halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """In half precision those that lose nothing by it, as pretrained weights do."""
+    """Convert tensors to half precision if they lose nothing by it, such as pretrained weights."""
     halves = {name: tensor.half() for name, tensor in tensors.items() if tensor.is_floating_point()}
     same = {name: half for name, half in halves.items() if torch.equal(half.float(), tensors[name])}
     return {**tensors, **same}
@@ -175,20 +175,20 @@ def read_model(folder: Path) -> StoredModel:
     """Read and check a model folder.
 
     Raises:
-        ModelError: it is missing, incomplete, damaged, of a newer format, or no detector.
+        ModelError: it is missing, incomplete, damaged, of a newer format, or not a detector.
     """
     card, tensors = read_folder(folder, "anomgan fit")
     if "generator" in card:
-        raise ModelError(f"{folder} holds a generator, {card['generator']}, and no detector")
+        raise ModelError(f"{folder} holds a generator, {card['generator']}, not a detector")
     return StoredModel.from_card(card, tensors, folder)
 
 
 def _read_facts(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Training facts that have all that is told to people."""
+    """Check that the facts about the training are complete."""
     facts = dict(values)
     for name in ("images", "training_images", "calibration_images", "skipped_images", "seconds"):
         if not isinstance(facts[name], int | float):
-            raise TypeError(f"training.{name} = {facts[name]!r} is no number")
+            raise TypeError(f"training.{name} = {facts[name]!r} is not a number")
     for name in ("groups", "steps", "device", "data_fingerprint"):
         if name not in facts:
             raise KeyError(f"training.{name}")

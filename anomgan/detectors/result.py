@@ -1,4 +1,4 @@
-"""What a detector says about one image."""
+"""The result of a detector for one image."""
 
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -11,7 +11,7 @@ from anomgan.detectors.heatmaps import Region, find_regions
 
 
 def tell_apart(score: float, threshold: float) -> tuple[str, str]:
-    """Score and threshold in as few digits, at least three, as it takes to tell them apart."""
+    """Format score and threshold with enough digits, at least three, to tell them apart."""
     for digits in range(3, 17):
         texts = f"{score:.{digits}g}", f"{threshold:.{digits}g}"
         if texts[0] != texts[1]:
@@ -23,24 +23,24 @@ def tell_apart(score: float, threshold: float) -> tuple[str, str]:
 class Result:
     """Score, verdict and pictures of one image.
 
-    `heatmap` and `regions` are worked out when they are first asked for.
+    `heatmap` and `regions` are computed on first access.
 
     Attributes:
         image: path of the image, or None for an array.
         score: higher is more anomalous; comparable within one model only.
-        p_value: share of good images, by the calibration, that would score this high.
+        p_value: share of good images that would score this high, estimated by the calibration.
         threshold: score above which an image is anomalous.
-        false_alarm_rate: the rate that the threshold keeps to.
+        false_alarm_rate: the false-alarm rate of the threshold.
         size: height and width of the image in pixels.
-        heat: float32 [h, w], the heatmap as the networks give it.
-        cell: pixels of `prepared` that a value of `heat` stands for, in each direction.
+        heat: float32 [h, w], the heatmap at the resolution of the networks.
+        cell: side in pixels of the square of `prepared` that one value of `heat` covers.
         heat_threshold: heatmap value above which a region is marked.
         prepared: uint8 [h, w] or [h, w, 3], the image as the networks saw it.
-        reconstruction: uint8 like `prepared`, what the generator made of it; None in feature
-            space, where it makes features.
-        reason: why an image is anomalous whatever its score: it is not like the images learnt in
-            brightness, contrast, sharpness, colour or size; None for most.
-        warnings: what is different in kind from the images learnt, such as depth or size.
+        reconstruction: uint8 like `prepared`, the rebuilt image; None in feature space, where
+            features are rebuilt.
+        reason: why an image is anomalous whatever its score: it is not like the training images in
+            brightness, contrast, sharpness, colour or size. None for most images.
+        warnings: how the image differs in kind from the training images, such as in depth or size.
         milliseconds: time from decoded image to result, without `heatmap` and `regions`.
     """
 
@@ -61,19 +61,19 @@ class Result:
 
     @property
     def is_anomalous(self) -> bool:
-        """Whether the score is above the threshold, or there is another `reason`."""
+        """Whether the score is above the threshold, or there is a `reason`."""
         return self.reason is not None or self.score > self.threshold
 
     @property
     def verdict(self) -> str:
-        """What the image is called: "ok" or "anomalous"."""
+        """The verdict as a word: "ok" or "anomalous"."""
         return "anomalous" if self.is_anomalous else "ok"
 
     @cached_property
     def heatmap(self) -> np.ndarray:
         """float32 [H, W] at the resolution of the image, higher is more anomalous."""
         heat = self.heat
-        if self.cell > 1:  # its last cells may reach past the image
+        if self.cell > 1:  # the last cells may reach past the edge of the image
             rows, columns = self.prepared.shape[:2]
             size = (heat.shape[1] * self.cell, heat.shape[0] * self.cell)
             heat = cv2.resize(heat, size, interpolation=cv2.INTER_CUBIC)[:rows, :columns]
@@ -88,7 +88,7 @@ class Result:
         return find_regions(self.heatmap, self.heat_threshold) if self.is_anomalous else []
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields that people exchange as JSON; heatmap path and model are for the caller."""
+        """Return the fields for JSON output; the caller adds the heatmap's path and the model."""
         return {
             "image": self.image,
             "score": self.score,

@@ -1,1 +1,1 @@
-"""What touches the computer: devices, files, progress bars, Ctrl-C, several processes, clusters."""
+"""Everything about the computer: devices, files, progress bars, Ctrl-C, processes, clusters."""

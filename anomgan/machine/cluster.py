@@ -1,7 +1,7 @@
-"""Work that is spread over a Ray cluster.
+"""Distributes work over a Ray cluster.
 
-A piece of work reads and writes files on the machine that does it: folders must have the same
-names on all machines, as on a shared disk.
+A task reads and writes files on the machine that runs it. So folders must have the same names on
+all machines, as on a shared disk.
 """
 
 import os
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Value = TypeVar("Value")
 RETRIES = 3
-"""How often a piece of work whose process died is begun anew, by another process."""
+"""How often a task is started again by another process after its process died."""
 AHEAD = 2
-"""Pieces in flight for each worker, so that none waits for its next one."""
+"""Tasks in flight for each worker, so that no worker waits for its next task."""
 
 
 def spread(
@@ -35,19 +35,19 @@ def spread(
     device: str,
     ordered: bool,
 ) -> Iterator[Value]:
-    """Do a piece of work for each item, on as many workers as a cluster has cores, or GPUs.
+    """Run a task for each item, on as many workers as the cluster has cores, or GPUs.
 
     Args:
-        address: HOST:PORT of the cluster's head; "auto" for one that runs on this machine;
-            "local" for one that is started here and ended afterwards.
-        work: done for each item; both travel to the workers.
-        items: taken as workers become free.
-        lost: stands for the result of an item whose process died again and again.
-        device: where the work is done; pieces on CUDA have a GPU each.
-        ordered: give results in the order of the items, rather than as they come.
+        address: HOST:PORT of the cluster's head; "auto" for a cluster that runs on this machine;
+            "local" to start a cluster here and stop it afterwards.
+        work: called for each item; function and item are sent to a worker.
+        items: read as workers become free.
+        lost: gives the result of an item whose process died too often.
+        device: device of the tasks; on CUDA, each task has its own GPU.
+        ordered: return results in the order of the items, not as they are finished.
 
     Raises:
-        SettingsError: ray is not installed, or there is no such cluster, or no GPU in it.
+        SettingsError: ray is not installed, or there is no such cluster, or it has no GPU.
         AnomganError: raised by `work`.
     """
     gpus = int(choose_device(device).type == "cuda")
@@ -77,7 +77,7 @@ def spread(
 
 def _work_in(folder: str, work: Callable[[Item], Value], item: Item) -> Value:
     try:
-        os.chdir(folder)  # so that relative paths mean what they mean here
+        os.chdir(folder)  # so that relative paths mean the same on the worker
     except OSError as error:
         raise InputError(
             f"{socket.gethostname()} has no folder {folder}: all machines of a cluster need the "
@@ -88,7 +88,7 @@ def _work_in(folder: str, work: Callable[[Item], Value], item: Item) -> Value:
 
 @contextmanager
 def _connected(address: str) -> Iterator[ModuleType]:
-    """Ray, connected to a cluster; if the caller has connected it already, it is left so."""
+    """Connect Ray to a cluster; if it is connected already, leave the connection as it is."""
     try:
         import ray
     except ImportError:
@@ -98,7 +98,7 @@ def _connected(address: str) -> Iterator[ModuleType]:
         return
     try:
         host, _, port = address.rpartition(":")
-        if host:  # ray itself would try for minutes
+        if host:  # ray itself would keep trying for minutes
             socket.create_connection((host, int(port)), timeout=10).close()
         ray.init(address, log_to_driver=False, logging_level="ERROR", include_dashboard=False)
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Where to compute."""
+"""Chooses the device to compute on."""
 
 import os
 
@@ -7,13 +7,13 @@ import torch
 from anomgan.errors import SettingsError
 
 BFLOAT16_UNITS = ("avx512_bf16", "amx_bf16")
-"""What torch calls processor units for bfloat16."""
+"""torch's names of processor units for bfloat16."""
 
 
 def choose_device(name: str) -> torch.device:
-    """The device called `name`; "auto" takes CUDA, then Apple's MPS, then the CPU.
+    """Choose the device called `name`; "auto" takes CUDA, then Apple's MPS, then the CPU.
 
-    Each of the processes that `torchrun` starts on a machine has a GPU of its own.
+    Each process that `torchrun` starts on a machine gets its own GPU.
 
     Raises:
         SettingsError: the device is unknown or not available on this machine, or there are fewer
@@ -41,10 +41,10 @@ def choose_device(name: str) -> torch.device:
 
 
 def read_device(name: object) -> torch.device:
-    """The device that a name stands for, whether it is there or not.
+    """Parse the name of a device, without checking that the device is available.
 
     Raises:
-        SettingsError: no such device is known.
+        SettingsError: the name is unknown.
     """
     known = f"unknown device {name}; choose auto, cpu, cuda or mps, or one of several as in cuda:1"
     try:
@@ -57,9 +57,9 @@ def read_device(name: object) -> torch.device:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether a device has units for bfloat16, with which mixed precision is faster."""
+    """Whether a device has units for bfloat16, which make mixed precision faster."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    # An older torch does not say what its processor has; float32 is right everywhere.
+    # An older torch does not tell the processor's capabilities; float32 works everywhere.
     capabilities = getattr(torch.cpu, "get_capabilities", dict)()
     return device.type == "cpu" and any(capabilities.get(unit) for unit in BFLOAT16_UNITS)

@@ -1,8 +1,8 @@
-"""Several processes that train one model together, each on its share of every batch.
+"""Trains one model in several processes, each on its share of every batch.
 
 Gradients are averaged after each `backward`, not by DistributedDataParallel: players take turns,
-a network serves several of them, and penalties differentiate gradients. An average of what
-`backward` has left suits all of these, and is seen where it happens.
+several players can share a network, and penalties differentiate gradients. Averaging the gradients
+after `backward` works in all these cases, and the code shows where it happens.
 """
 
 import os
@@ -21,20 +21,20 @@ from anomgan.errors import SettingsError, TrainingError
 
 Value = TypeVar("Value")
 ENDED = (
-    "another process of this training has ended, or this one was told to end; where another has "
-    "failed, its own message says why. If a checkpoint was saved, the same command with --resume "
-    "goes on"
+    "another process of this training has ended, or this one was told to end; if another process "
+    "has failed, its own message says why. If a checkpoint was saved, the same command with "
+    "--resume goes on"
 )
 PATIENCE = timedelta(minutes=30)
-"""How long a process waits for the others, which may read their images from a slower disk."""
+"""How long a process waits for the others, which may read images from a slower disk."""
 
 
 @contextmanager
 def process_group() -> Iterator[None]:
     """Join the processes that `torchrun` has started, if any, while the body runs.
 
-    After an error the group is not left in good order, which might wait for processes that are
-    gone: this process ends, its connections close, and so the others end, too.
+    After an error, the group is not shut down properly, because that could wait for processes that
+    have ended. This process ends, its connections close, and so the others end, too.
 
     Raises:
         TrainingError: `torchrun` ends this process, because another one has failed.
@@ -47,9 +47,9 @@ def process_group() -> Iterator[None]:
     try:
         yield
     except BaseException:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends by itself, and is to say why
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends anyway, and must report the error
         raise
-    dist.barrier()  # a process that lets go of one at work may crash
+    dist.barrier()  # leaving the group while others still work may crash
     dist.destroy_process_group()
     signal.signal(signal.SIGTERM, previous)
 
@@ -64,15 +64,15 @@ def ranks() -> int:
 
 
 def rank() -> int:
-    """Number of this process, from 0; number 0 alone writes files and speaks to the user."""
+    """Number of this process, from 0; only number 0 writes files and prints."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
 def check_batch_size(size: int) -> None:
-    """Every process needs a share of the batch, of at least two views for statistics.
+    """Check that each process gets an equal share of the batch, of at least two views.
 
     Raises:
-        SettingsError: the batch cannot be divided like that.
+        SettingsError: the batch cannot be divided that way.
     """
     count = ranks()
     if count > 1 and (size % count or size < 2 * count):
@@ -83,14 +83,15 @@ def check_batch_size(size: int) -> None:
 
 
 def share(batch: Sequence[Tensor], joined: int) -> list[Tensor]:
-    """The views of a batch that are this process's part, and their labels.
+    """Select this process's share of a batch: views and their labels.
 
     Args:
         batch: views [N, ...], and labels [N] or [N, K] if there are any.
-        joined: of how many batches, equally labelled, it consists; each is divided by itself.
+        joined: number of concatenated batches with equal labels; each is divided separately.
 
     Returns:
-        One view in `ranks()`, label by label, so that each process has as many of each.
+        One view in `ranks()`, chosen label by label, so that all processes have equally many of
+        each label.
     """
     if ranks() == 1:
         return list(batch)
@@ -105,7 +106,7 @@ def share(batch: Sequence[Tensor], joined: int) -> list[Tensor]:
 
 
 def average_(tensors: Iterable[Tensor]) -> None:
-    """Replace each tensor by its mean over all processes; they are of one device and type."""
+    """Replace each tensor with its mean over all processes; all must have one device and type."""
     some = list(tensors)
     if ranks() == 1 or not some:
         return
@@ -117,15 +118,15 @@ def average_(tensors: Iterable[Tensor]) -> None:
 
 
 def average(x: Tensor) -> Tensor:
-    """The mean of a tensor over all processes; gradients pass through it to all of them."""
+    """Average a tensor over all processes; gradients flow back to all of them."""
     return _Sum.apply(x) / ranks()
 
 
 def largest(*values: float) -> list[float]:
-    """Of each value the largest in all processes."""
+    """Find the largest of each value over all processes."""
     if ranks() == 1:
         return list(values)
-    # On the CPU: a process that is gone is noticed here, where GPUs would wait for it.
+    # On the CPU, where a process that has ended is noticed; GPUs would wait for it.
     tensor = torch.tensor(values, dtype=torch.float64)
     with _others():
         dist.all_reduce(tensor, dist.ReduceOp.MAX)
@@ -133,7 +134,7 @@ def largest(*values: float) -> list[float]:
 
 
 def from_first(make: Callable[[], Value]) -> Value:
-    """What the first process makes, given to all."""
+    """Call `make` in the first process, and return its result in all."""
     if ranks() == 1:
         return make()
     box = [make() if rank() == 0 else None]
@@ -151,7 +152,7 @@ class _Sum(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: object, gradient: Tensor) -> Tensor:
-        # What one process put in, the losses of all depend on.
+        # The losses of all processes depend on the input of each.
         return _Sum.apply(gradient)
 
 

@@ -1,4 +1,4 @@
-"""Writing files so that a crash never leaves a half-written one."""
+"""Writes and moves files so that a crash never leaves a half-written one."""
 
 import filecmp
 import glob
@@ -15,17 +15,17 @@ from anomgan.errors import InputError
 from anomgan.machine.names import LONGEST, shortened
 
 ABANDONED = 3600.0
-"""Seconds after which a half-written folder is that of a process which was killed."""
+"""Seconds after which a half-written folder is taken to be from a killed process."""
 MARKS = 32
-"""Bytes that marks of what is half-written add to a name, at most."""
+"""Bytes that the marks of half-written files add to a name, at most."""
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; what is written there becomes `path` at the end.
+    """Yield a temporary path beside `path`; the file written there becomes `path` at the end.
 
     If the body fails, or the process dies, `path` keeps its earlier content. The temporary name
-    keeps the suffix of `path`, because image writers choose their format by it.
+    keeps the suffix of `path`, because image writers choose the format by suffix.
 
     Raises:
         InputError: the folder of `path` cannot be written to, or the disk is full.
@@ -45,11 +45,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `folder`; it takes the place of `folder` at the end.
+    """Yield a temporary folder beside `folder`; it replaces `folder` at the end.
 
-    An existing `folder` is moved aside first and deleted last, so that at every moment one whole
-    folder exists. `restore_interrupted` ends an exchange that was cut off between the two moves.
-    A symbolic link stays; what it points to is replaced.
+    An existing `folder` is moved aside first and deleted last, so that one complete folder exists
+    at every moment. If the process dies between the two moves, `restore_interrupted` puts the
+    earlier folder back. A symbolic link is kept, and its target is replaced.
 
     Raises:
         InputError: the parent folder cannot be written to, or the disk is full. The old folder
@@ -78,7 +78,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 
 
 def restore_interrupted(folder: Path) -> None:
-    """Put back the earlier `folder` if a replacement was cut off between its two moves."""
+    """Put back the earlier `folder` if a replacement was interrupted between its two moves."""
     folder = _real(folder)
     aside = _aside(folder)
     if not aside.exists():
@@ -96,11 +96,11 @@ def _remove_abandoned(folder: Path) -> None:
 
 
 def move_into(folder: Path, source: Path) -> Path:
-    """Move a file into `folder`, under a number where its name is taken: `part-2.png`.
+    """Move a file into `folder`; if its name is taken, it gets a number: `part-2.png`.
 
-    Nothing is ever overwritten, and at every moment a whole file exists. A move that was cut off
-    before it removed `source` is ended by calling this again. What somebody puts in the place of
-    `source` meanwhile stays there.
+    Nothing is ever overwritten, and a complete file exists at every moment. If a move was
+    interrupted before it removed `source`, calling this again finishes it. If somebody replaces
+    `source` in the meantime, the new file stays there.
 
     Returns:
         The new path.
@@ -129,7 +129,7 @@ def move_into(folder: Path, source: Path) -> Path:
 
 
 def _appear(source: Path, target: Path) -> None:
-    """Give the content of `source` a second name, or copy it to where that is impossible."""
+    """Hard-link `target` to `source`, or copy the file if that is impossible."""
     try:
         os.link(source, target)
     except OSError:  # another file system, or one without hard links
@@ -138,7 +138,7 @@ def _appear(source: Path, target: Path) -> None:
             with copy.open("rb+") as file:
                 os.fsync(file.fileno())
             target.touch(exist_ok=False)
-        if os.name == "posix":  # a power cut must not take the copy after `source` is gone
+        if os.name == "posix":  # a power cut must not lose the copy after `source` is deleted
             folder = os.open(target.parent, os.O_RDONLY)
             try:
                 os.fsync(folder)
@@ -158,7 +158,7 @@ def _is_copy(source: Path, target: Path) -> bool:
 
 
 def _real(folder: Path) -> Path:
-    """What a symbolic link points to, even if that is away for a moment."""
+    """Resolve a symbolic link, even if its target does not exist at the moment."""
     return Path(os.path.realpath(folder))
 
 

@@ -1,4 +1,4 @@
-"""A progress bar on a terminal, and a plain line now and then elsewhere."""
+"""Shows progress: a bar on a terminal, and a line of text from time to time elsewhere."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -20,22 +20,22 @@ from anomgan.machine.distributed import rank
 
 SECONDS_BETWEEN_LINES = 10.0
 WIDTH_FOR_FIGURES = 60
-"""Columns of a terminal that has room for figures beside a bar."""
+"""Least width of a terminal, in columns, to show figures beside the bar."""
 
 
 class Report(Protocol):
-    """Called with the work done so far and the latest figures to show beside the bar."""
+    """A function called with the work done so far and the latest figures to show."""
 
     def __call__(self, done: int, figures: Mapping[str, float] = ...) -> None: ...
 
 
 @contextmanager
 def progress_bar(title: str, total: int) -> Iterator[Report]:
-    """Show on standard error how far the body has come.
+    """Show on standard error how much of the body's work is done.
 
-    On a terminal that is a bar, which shares its line with as many figures as there is room for;
-    elsewhere a line of text every ten seconds. Of several processes that train together, the first
-    one shows it.
+    On a terminal, this is a bar with as many figures beside it as fit on the line. Elsewhere, it is
+    a line of text every ten seconds. If several processes train together, only the first one
+    shows it.
     """
     console = Console(stderr=True)
     if rank():
@@ -72,7 +72,7 @@ def _bar(console: Console) -> Progress:
 
 
 class _Lines:
-    """Reports in lines of text, for log files and pipes."""
+    """Reports progress in lines of text, for log files and pipes."""
 
     def __init__(self, console: Console, title: str, total: int) -> None:
         self.console, self.title, self.total = console, title, total

@@ -1,4 +1,4 @@
-"""Ctrl-C between two steps, never within one."""
+"""Handles Ctrl-C between two steps, never within a step."""
 
 import signal
 import threading
@@ -9,7 +9,10 @@ from types import FrameType
 
 @contextmanager
 def stop_signal() -> Iterator[threading.Event]:
-    """An event that Ctrl-C sets, so that a step is never cut in two; a second one interrupts."""
+    """Yield an event that the first Ctrl-C sets; a second Ctrl-C interrupts at once.
+
+    So a step can be finished before the program stops.
+    """
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop

@@ -1,1 +1,1 @@
-"""Figures that say how well a method does."""
+"""Metrics of detectors and generators."""

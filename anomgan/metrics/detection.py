@@ -1,4 +1,4 @@
-"""How well scores separate anomalous images (label 1) from normal ones (label 0)."""
+"""Metrics of how well scores separate anomalous images (label 1) from normal ones (label 0)."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ Values = Sequence[float] | np.ndarray
 
 
 def auroc(labels: Values, scores: Values) -> float:
-    """Area under the ROC curve: how often an anomalous image scores above a normal one."""
+    """Area under the ROC curve: probability that an anomalous image scores above a normal one."""
     return float(roc_auc_score(*checked(labels, scores)))
 
 
@@ -32,30 +32,30 @@ def best_f1(labels: Values, scores: Values) -> float:
 
 
 def fpr_at_95_tpr(labels: Values, scores: Values) -> float:
-    """Smallest false-positive rate at which at least 95% of the anomalous images are found."""
+    """Smallest false-positive rate at which at least 95% of the anomalous images are detected."""
     false_positive, true_positive = roc_points(labels, scores)
     return float(false_positive[true_positive >= 0.95].min())
 
 
 def roc_points(labels: Values, scores: Values) -> tuple[np.ndarray, np.ndarray]:
-    """The ROC curve as (false-positive rate, true-positive rate), a point per threshold."""
-    # Dropping the points between two others on a line would hide thresholds that can be chosen.
+    """Compute the ROC curve as (false-positive rate, true-positive rate), a point per threshold."""
+    # Keep points on a straight line between others: they are thresholds that can be chosen.
     false_positive, true_positive, _ = roc_curve(*checked(labels, scores), drop_intermediate=False)
     return false_positive, true_positive
 
 
 def precision_recall_points(labels: Values, scores: Values) -> tuple[np.ndarray, np.ndarray]:
-    """The precision-recall curve as (recall, precision), recall falling to 0."""
+    """Compute the precision-recall curve as (recall, precision), from recall 1 down to 0."""
     precision, recall, _ = precision_recall_curve(*checked(labels, scores))
     return recall, precision
 
 
 def checked(labels: Values, scores: Values) -> tuple[np.ndarray, np.ndarray]:
-    """Labels as integers and scores as floats.
+    """Convert labels to integers and scores to floats, and check them.
 
     Raises:
-        InputError: lengths differ, labels are not 0 and 1 with both present, or a score is not a
-            finite number.
+        InputError: the lengths differ, the labels are not 0 and 1 or one of them is missing, or a
+            score is not a finite number.
     """
     y, s = np.asarray(labels), np.asarray(scores, dtype=float)
     if y.shape != s.shape or y.ndim != 1:

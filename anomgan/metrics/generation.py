@@ -1,6 +1,6 @@
-"""How much generated images are like real ones, and how varied, by features of both.
+"""Metrics of generated images: similarity to real images, and diversity.
 
-All take features [N, D] of any network; which one it was belongs to the name of the figure.
+All take features [N, D] of any network. When you report a metric, name the network.
 """
 
 import numpy as np
@@ -13,31 +13,31 @@ BLOCK = 1000
 
 
 def fid(real: np.ndarray, fake: np.ndarray) -> float:
-    """Fréchet distance of two Gaussians fitted to the features; 0 for equal ones.
+    """Fréchet distance of two Gaussians fitted to the features; 0 if they are equal.
 
     |m_r - m_f|^2 + tr(C_r + C_f - 2 (C_r C_f)^(1/2)): Heusel et al., "GANs Trained by a Two
-    Time-Scale Update Rule Converge to a Local Nash Equilibrium", NeurIPS 2017, equation 6. Biased
-    for few images; compare figures of equally many only.
+    Time-Scale Update Rule Converge to a Local Nash Equilibrium", NeurIPS 2017, equation 6. It is
+    biased for few images, so compare only values from equal numbers of images.
 
     Raises:
-        InputError: there are fewer than 2 images, the lengths of the features differ, or they are
-            not finite.
+        InputError: there are fewer than 2 images, the lengths of the features differ, or a feature
+            is not finite.
     """
     real, fake = _checked(real, fake)
     shift = np.square(real.mean(0) - fake.mean(0)).sum()
     first, second = np.cov(real, rowvar=False), np.cov(fake, rowvar=False)
     first, second = np.atleast_2d(first), np.atleast_2d(second)
-    # The trace of a matrix root is the sum of the roots of its eigenvalues. Those of a product of
-    # covariances are not negative; rounding makes tiny negative and imaginary parts near 0.
+    # The trace of a matrix root is the sum of the roots of the eigenvalues. The eigenvalues of a
+    # product of covariances are not negative; rounding adds tiny negative and imaginary parts.
     roots = np.sqrt(np.maximum(np.linalg.eigvals(first @ second).real, 0))
     return float(shift + np.trace(first) + np.trace(second) - 2 * roots.sum())
 
 
 def kid(real: np.ndarray, fake: np.ndarray, seed: int = 0) -> float:
-    """Kernel distance: unbiased squared MMD with the kernel (x . y / D + 1)^3.
+    """Kernel Inception distance: unbiased squared MMD with the kernel (x . y / D + 1)^3.
 
-    Binkowski, Sutherland, Arbel and Gretton, "Demystifying MMD GANs", ICLR 2018, section 4. The
-    mean over blocks of at most 1,000 images, shuffled by `seed`; may be slightly negative.
+    Binkowski, Sutherland, Arbel and Gretton, "Demystifying MMD GANs", ICLR 2018, section 4. It is
+    the mean over blocks of at most 1,000 images, shuffled by `seed`. It may be slightly negative.
 
     Raises:
         InputError: as `fid`.
@@ -54,10 +54,10 @@ def kid(real: np.ndarray, fake: np.ndarray, seed: int = 0) -> float:
 
 
 def diversity(features: np.ndarray) -> float:
-    """Mean distance of two of the images: 0 where a generator has collapsed to one.
+    """Mean distance between two images; 0 if a generator has collapsed to a single image.
 
-    The mean pairwise Euclidean distance of features divided by their length, as LPIPS diversity
-    is measured (Choi et al., StarGAN v2, CVPR 2020, section 4), with the features given.
+    It is the mean pairwise Euclidean distance of the given features, each divided by its length.
+    LPIPS diversity is measured the same way (Choi et al., StarGAN v2, CVPR 2020, section 4).
 
     Raises:
         InputError: as `fid`.
@@ -71,7 +71,7 @@ def diversity(features: np.ndarray) -> float:
 
 
 def _mmd(real: np.ndarray, fake: np.ndarray) -> float:
-    """Equation 4 of the paper, with all pairs of an image with itself left out."""
+    """Compute equation 4 of the paper, without pairs of an image with itself."""
     n, m = len(real), len(fake)
     scale = {"degree": 3, "gamma": 1 / real.shape[1], "coef0": 1}
     among_real = polynomial_kernel(real, real, **scale)

@@ -1,4 +1,4 @@
-"""How sure an AUROC is, and the difference of two, by the bootstrap."""
+"""Bootstrap confidence intervals of an AUROC, and of the difference of two."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ DRAWS = 1000
 
 @dataclass(frozen=True)
 class Difference:
-    """AUROC of one detector less that of another on the same images.
+    """AUROC of one detector minus that of another on the same images.
 
     Attributes:
         mean: the difference on all images.
-        low: lower end of its 95% interval.
-        high: upper end.
-        p_value: two-sided, that the sign is by chance.
+        low: lower end of the 95% interval.
+        high: upper end of the 95% interval.
+        p_value: two-sided p-value of the difference.
     """
 
     mean: float
@@ -32,13 +32,13 @@ class Difference:
 def auroc_interval(
     labels: Values, scores: Values, groups: Sequence[str] | None = None, seed: int = 0
 ) -> tuple[float, float]:
-    """95% percentile-bootstrap interval of the AUROC.
+    """Compute the 95% percentile-bootstrap interval of the AUROC.
 
     Args:
         labels: 1 anomalous, 0 normal.
         scores: higher is more anomalous.
         groups: group (physical part) of each image; whole groups are drawn. None: single images.
-        seed: of the draws.
+        seed: of the bootstrap samples.
 
     Raises:
         InputError: as `auroc`.
@@ -56,7 +56,7 @@ def compare_auroc(
     groups: Sequence[str] | None = None,
     seed: int = 0,
 ) -> Difference:
-    """Paired comparison: both detectors are measured on every bootstrap sample.
+    """Compare two detectors in pairs: both are measured on every bootstrap sample.
 
     Raises:
         InputError: as `auroc`.
@@ -65,7 +65,7 @@ def compare_auroc(
     draws = _draws(y, groups, seed)
     gains = np.array([_weighted(y, a, w) - _weighted(y, b, w) for w in draws])
     low, high = np.percentile(gains, (2.5, 97.5))
-    # The smallest p-value that so many draws can tell is 2 / (draws + 1).
+    # The smallest possible p-value is 2 / (draws + 1).
     tail = min((gains <= 0).sum(), (gains >= 0).sum())
     p_value = min(1.0, 2 * (tail + 1) / (len(gains) + 1))
     mean = roc_auc_score(y, a) - roc_auc_score(y, b)
@@ -73,7 +73,7 @@ def compare_auroc(
 
 
 def _draws(y: np.ndarray, groups: Sequence[str] | None, seed: int) -> list[np.ndarray]:
-    """How often each image is in each bootstrap sample; samples of a single class are no use."""
+    """Count each image in each bootstrap sample; samples of only one class are left out."""
     _, member = np.unique(groups if groups is not None else np.arange(len(y)), return_inverse=True)
     count = member.max() + 1
     rng = np.random.default_rng(seed)
@@ -86,9 +86,9 @@ def _draws(y: np.ndarray, groups: Sequence[str] | None, seed: int) -> list[np.nd
 
 
 def _weighted(y: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> float:
-    """AUROC of weighted images: how often an anomalous one is above a normal one, ties half.
+    """AUROC of weighted images; ties count by half.
 
-    A hundred times as fast as scikit-learn's, which sorts for each sample and draws the curve.
+    It is a hundred times as fast as scikit-learn's, which sorts and computes the curve each time.
     """
     levels, level = np.unique(scores, return_inverse=True)
     bad, good = (

@@ -1,4 +1,4 @@
-"""How well heatmaps separate the pixels of defects from all others."""
+"""Metrics of how well heatmaps separate the pixels of defects from all others."""
 
 import numpy as np
 from scipy import ndimage
@@ -11,8 +11,8 @@ EIGHT_NEIGHBOURS = np.ones((3, 3), int)
 class PixelScores:
     """Collects heatmaps and masks image by image, and measures them together.
 
-    What is kept is one float32 per pixel, and another while measuring: 8 GB for 1,000 images of
-    1 megapixel. Every figure is exact, over all thresholds, and ties count by half.
+    It stores one float32 per pixel, and another while measuring: 8 GB for 1,000 images of
+    1 megapixel. All metrics are exact, over all thresholds, and ties count by half.
     """
 
     def __init__(self) -> None:
@@ -20,11 +20,11 @@ class PixelScores:
         self._defects: list[np.ndarray] = []
 
     def add(self, heatmap: np.ndarray, mask: np.ndarray | None = None) -> None:
-        """Take in an image.
+        """Add an image.
 
         Args:
             heatmap: float [H, W], higher is more anomalous.
-            mask: bool [H, W], True on defects; None where there are none.
+            mask: bool [H, W], True on defects; None for an image without defects.
 
         Raises:
             InputError: the shapes differ, or the heatmap holds numbers that are not finite.
@@ -42,7 +42,7 @@ class PixelScores:
         self._defects += [values[components == number] for number in range(1, count + 1)]
 
     def auroc(self) -> float:
-        """Area under the ROC curve of pixels: how often one of a defect is hotter than another.
+        """Area under the ROC curve of pixels: probability that a defect's pixel is hotter.
 
         Raises:
             InputError: there are no pixels of defects, or no others.
@@ -53,11 +53,11 @@ class PixelScores:
         return float((cooler + at_most).mean(dtype=np.float64) / 2)
 
     def aupro(self, limit: float = 0.3) -> float:
-        """Area under the per-region-overlap curve up to a false-positive rate, divided by it.
+        """Area under the per-region-overlap curve up to a false-positive rate, divided by the rate.
 
-        At each threshold, the overlap is the share of a connected defect (8 neighbours) that is
-        above it, averaged over all defects, so that small ones count as much as large ones
-        (Bergmann et al., "The MVTec Anomaly Detection Dataset", IJCV 2021, section 5.1.2).
+        The overlap at a threshold is the share of a connected defect (8 neighbours) that is above
+        it, averaged over all defects. So small defects count as much as large ones (Bergmann et
+        al., "The MVTec Anomaly Detection Dataset", IJCV 2021, section 5.1.2).
 
         Args:
             limit: largest false-positive rate of pixels, in (0, 1].
@@ -81,17 +81,17 @@ class PixelScores:
 
 
 def _ranks(normal: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The shares of the sorted `normal` that are below each value, and that are not above it."""
+    """Compute the shares of the sorted `normal` that are below each value, and at most equal."""
     below = np.searchsorted(normal, values, "left") / len(normal)
     return below, np.searchsorted(normal, values, "right") / len(normal)
 
 
 def _area(normal: np.ndarray, values: np.ndarray, limit: float) -> np.ndarray:
-    """What each pixel of a defect adds to the area below the curve, before `limit`.
+    """Compute what each pixel of a defect adds to the area under the curve, up to `limit`.
 
     As the threshold falls past the pixel's value, the false-positive rate rises from `start` to
-    `end` (which differ where normal pixels have that very value); the curve rises on the straight
-    line between, and the pixel counts from there on.
+    `end`, which differ if some normal pixels have the same value. The curve rises on a straight
+    line between them, and the pixel counts fully from `end` on.
     """
     below, at_most = _ranks(normal, values)
     start, end = 1 - at_most, 1 - below

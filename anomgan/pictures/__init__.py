@@ -1,4 +1,4 @@
-"""The pictures that people look at: overlays, histograms, curves, contact sheets."""
+"""Draws pictures for people: overlays, histograms, curves, contact sheets."""
 
 from anomgan.pictures.grid import save_grid
 from anomgan.pictures.overlay import save_overlay

@@ -1,4 +1,4 @@
-"""What all pictures share: colours, axes, and writing them whole."""
+"""Shared parts of all pictures: colours, axes, and atomic writing."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from anomgan.data.own_pictures import MARK
 from anomgan.machine.files import atomic_path
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Okabe and Ito's palette, told apart by colour-blind readers."""
+"""Okabe and Ito's palette, which colour-blind readers can tell apart."""
 HEAT = "inferno"
 DPI = 100
 
@@ -21,7 +21,7 @@ def show(
 ) -> None:
     """Draw an image uint8 [H, W] or [H, W, 3], or a map [H, W] in colours from low to high."""
     if image.dtype == np.uint8 and image.ndim == 2:
-        image = np.dstack([image] * 3)  # a grey colour map would be off by one here and there
+        image = np.dstack([image] * 3)  # a grey colour map would change some values by one
     axis.imshow(image, cmap=HEAT, vmin=low, vmax=high, interpolation=interpolation)
     axis.set_xticks([])
     axis.set_yticks([])
@@ -29,7 +29,7 @@ def show(
 
 
 def plot(title: str, x_label: str, y_label: str) -> tuple[Figure, Axes]:
-    """A figure with one set of axes."""
+    """Make a figure with one set of axes."""
     figure = Figure(figsize=(7, 4.2), dpi=DPI)
     figure.set_layout_engine("constrained")
     axis = figure.subplots()
@@ -41,12 +41,12 @@ def plot(title: str, x_label: str, y_label: str) -> tuple[Figure, Axes]:
 
 
 def plain(text: str) -> str:
-    """Text to be drawn as it is: no formula between dollar signs, no undecodable bytes."""
+    """Escape text, so that it is drawn as it is: no formulas, no undecodable bytes."""
     return text.encode("utf-8", "replace").decode().replace("$", r"\$")
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, whole or not at all."""
+    """Write a figure as PNG, completely or not at all."""
     FigureCanvasAgg(figure)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", metadata=MARK)

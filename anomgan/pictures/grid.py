@@ -1,4 +1,4 @@
-"""Contact sheets."""
+"""Draws contact sheets."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,10 +18,10 @@ def save_grid(
     *,
     limits: tuple[float, float] | None = None,
 ) -> None:
-    """A contact sheet; cells are uint8 images or float maps [H, W].
+    """Save a contact sheet; cells are uint8 images or float maps [H, W].
 
-    Maps are drawn on the scale `limits`, from the darkest value to the brightest; without it, each
-    column has a scale of its own.
+    Maps are drawn on the scale `limits`, from the darkest value to the brightest. Without it, each
+    column has its own scale.
     """
     figure = Figure(figsize=(2.2 * len(columns) + 0.6, 2.2 * len(rows) + 0.5), dpi=DPI)
     figure.set_layout_engine("constrained")

@@ -1,4 +1,4 @@
-"""A photograph and where it is anomalous."""
+"""Draws an image and its heatmap."""
 
 import math
 from collections.abc import Sequence
@@ -26,11 +26,11 @@ def save_overlay(
     regions: Sequence[tuple[int, int, int, int]] = (),
     title: str = "",
 ) -> None:
-    """A photograph beside the same photograph under its heatmap, with a colour bar.
+    """Save an image beside the same image under its heatmap, with a colour bar.
 
-    Only what lies above the threshold is coloured, on a scale that ends at twice the threshold
-    for every image: a good part does not look alarming. Up to 1200 pixels high, each pixel of the
-    photograph is shown as a square of whole pixels.
+    Only places above the threshold are coloured. The scale ends at twice the threshold for every
+    image, so that a good part does not look alarming. In images up to 1200 pixels high, each pixel
+    is drawn as a square of whole pixels.
 
     Args:
         path: PNG to write.
@@ -38,7 +38,7 @@ def save_overlay(
         heatmap: float [H, W], higher is more anomalous.
         threshold: value above which a place is anomalous.
         regions: boxes (x, y, width, height) to draw.
-        title: line above the picture, wrapped where it is too long.
+        title: text above the picture, wrapped if it is too long.
     """
     zoom = _zoom(*image.shape[:2])
     figure, (photograph, overlay, beside) = _panels(image.shape[:2], zoom, title)
@@ -68,18 +68,18 @@ def _heat_range(threshold: float) -> tuple[float, float]:
 
 
 def _zoom(height: int, width: int) -> float:
-    """Whole-number enlargement to 256 pixels of height; reduction only of what is too large."""
+    """Choose a whole-number enlargement to 256 pixels of height; reduce only large images."""
     return min(max(1, math.ceil(256 / height)), 1200 / height, 4096 / width)
 
 
 def _panels(shape: tuple[int, int], zoom: float, title: str) -> tuple[Figure, list[Axes]]:
-    """Two panels of exactly `zoom` times `shape` pixels, and a narrow one for a colour bar."""
+    """Make two panels of exactly `zoom` times `shape` pixels, and a narrow one for a colour bar."""
     height, width = (max(1, round(zoom * side)) for side in shape)
     space, bar, labels = 12, 16, 90
     total_width = 2 * width + 4 * space + bar + labels
     lines = wrap(title, (total_width - 2 * space) // 8)
     total_height = height + 2 * space + 18 * len(lines)
-    # A hundredth of a pixel more, because a size that is rounded down would lose a whole one.
+    # A hundredth of a pixel more, because rounding down would lose a whole pixel.
     figure = Figure(((total_width + 0.01) / DPI, (total_height + 0.01) / DPI), dpi=DPI)
     figure.text(
         space / total_width, 1 - 8 / total_height, plain("\n".join(lines)), va="top", fontsize=10

@@ -1,4 +1,4 @@
-"""Histograms of scores, curves of detectors, curves of training."""
+"""Plots histograms of scores, curves of detectors, and curves of training."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle, product
@@ -15,7 +15,7 @@ from anomgan.pictures.canvas import COLOURS, DPI, plain, plot, save
 def save_histogram(
     path: Path, scores: Mapping[str, np.ndarray], threshold: float, title: str
 ) -> None:
-    """Histograms of named groups of scores on common bins, with the threshold.
+    """Save histograms of named groups of scores on common bins, with the threshold.
 
     The axis is logarithmic when a few positive scores are far above the others.
     """
@@ -41,7 +41,7 @@ def save_histogram(
 def save_roc(
     path: Path, curves: Mapping[str, tuple[np.ndarray, np.ndarray, float]], title: str
 ) -> None:
-    """ROC curves: (false-positive rate, true-positive rate, AUROC) by name."""
+    """Save ROC curves: (false-positive rate, true-positive rate, AUROC) by name."""
     figure, axis = plot(title, "false alarms among good parts", "defects found")
     figure.set_size_inches(5.5, 5.5 + 0.25 * len(curves))
     styles = cycle(product(("-", "--"), COLOURS))
@@ -50,7 +50,7 @@ def save_roc(
         axis.plot(false_alarms, found, linestyle=style[0], color=style[1], lw=2, label=label)
     axis.plot([0, 1], [0, 1], color="0.6", linestyle=":", label="chance")
     axis.set_aspect("equal")
-    # Inside, a long legend would lie on the curves.
+    # Outside, because a long legend inside would cover the curves.
     figure.legend(frameon=False, loc="outside lower center")
     save(figure, path)
 
@@ -61,13 +61,13 @@ def save_precision_recall(
     share: float,
     title: str,
 ) -> None:
-    """Precision-recall curves: (recall, precision, average precision) by name.
+    """Save precision-recall curves: (recall, precision, average precision) by name.
 
     Args:
         path: PNG to write.
-        curves: as above.
-        share: of the images that are anomalous, the precision of chance.
-        title: above the picture.
+        curves: (recall, precision, average precision) by name.
+        share: share of anomalous images, which is the precision of chance.
+        title: text above the picture.
     """
     figure, axis = plot(title, "defects found", "alarms that are defects")
     figure.set_size_inches(5.5, 5.5)
@@ -83,15 +83,15 @@ def save_precision_recall(
 
 
 def save_curves(path: Path, history: Sequence[Mapping[str, float]], title: str) -> None:
-    """Losses over the steps of a training, smoothed, over their pale raw values.
+    """Save the losses over the training steps: smoothed curves over pale raw values.
 
-    The Wasserstein estimate, penalties, and how often players train have panels of their own,
-    because their scales are.
+    The Wasserstein estimate, penalties, and the share of steps in which players train have their
+    own panels, because their scales differ.
 
     Args:
         path: PNG to write.
         history: rows with "step" and any of the terms; a term that is not in a row has no point.
-        title: above the picture.
+        title: text above the picture.
     """
     panels = _curve_panels(history)
     figure = Figure(figsize=(7, 1 + 2.6 * len(panels)), dpi=DPI)
@@ -102,7 +102,7 @@ def save_curves(path: Path, history: Sequence[Mapping[str, float]], title: str) 
         for name, colour in zip(names, cycle(COLOURS), strict=False):
             rows = [row for row in history if name in row]
             steps, values = (np.array([row[key] for row in rows]) for key in ("step", name))
-            line = "." if len(rows) == 1 else "-"  # a line through one point is not to be seen
+            line = "." if len(rows) == 1 else "-"  # a line through one point is invisible
             axis.plot(steps, values, color=colour, alpha=0.25)
             axis.plot(steps, _smooth(values), line, color=colour, label=name.replace("_", " "))
         axis.set_ylabel(label)
@@ -113,7 +113,7 @@ def save_curves(path: Path, history: Sequence[Mapping[str, float]], title: str) 
 
 
 def _curve_panels(history: Sequence[Mapping[str, float]]) -> dict[str, list[str]]:
-    """The terms of each panel, by its label; without players that train at every step."""
+    """Group terms by the label of their panel; leave out players that train at every step."""
     panels: dict[str, list[str]] = {}
     for name in dict.fromkeys(name for row in history for name in row if name != "step"):
         label = {"wasserstein": "Wasserstein estimate", "penalty": "penalty"}.get(name, "loss")
@@ -126,7 +126,7 @@ def _curve_panels(history: Sequence[Mapping[str, float]]) -> dict[str, list[str]
 
 
 def _smooth(values: np.ndarray) -> np.ndarray:
-    """Means over a tenth of the values around each, over fewer at the ends."""
+    """Smooth values by a moving mean over a tenth of them, over fewer at the ends."""
     half = len(values) // 20
     sums = np.concatenate([[0], np.cumsum(values)])
     first = np.maximum(np.arange(len(values)) - half, 0)

@@ -1,1 +1,1 @@
-"""The one training loop, which knows a small protocol and none of the methods."""
+"""The training loop of all methods. It depends on the protocol `Recipe`, not on any method."""

@@ -1,4 +1,4 @@
-"""Exponential moving average of the weights (EMA): the networks that are used after training."""
+"""Exponential moving average of the weights (EMA), which is used after training."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -18,9 +18,9 @@ class WeightAverage:
     """Moving average of the weights of a recipe's networks.
 
     Args:
-        recipe: its networks are on their device already.
-        decay: share of the average that is kept at each step; at 0 there is no average, and the
-            last weights are used.
+        recipe: its networks must already be on their device.
+        decay: share of the average that is kept at each step; 0 for no average: then the last
+            weights are used.
 
     Attributes:
         networks: copy of the networks with the averaged weights; None if the decay is 0.
@@ -33,10 +33,10 @@ class WeightAverage:
 
     @torch.no_grad()
     def follow(self, step: int) -> None:
-        """Move the average towards the weights after a step, counted from 0."""
+        """Update the average with the weights after a step; steps count from 0."""
         if self.networks is None:
             return
-        # Until it has seen enough steps, a slow average would still hold the first weights.
+        # A smaller decay in the first steps, or the average would still contain the first weights.
         decay = min(self.decay, (1 + step) / (10 + step))
         averages, currents = self.networks.state_dict(), self.recipe.networks.state_dict()
         for average, current in zip(averages.values(), currents.values(), strict=True):
@@ -47,7 +47,7 @@ class WeightAverage:
 
     @contextmanager
     def lent(self) -> Iterator[None]:
-        """Give the recipe the averaged weights for a moment, in evaluation mode."""
+        """Give the recipe the averaged weights, in evaluation mode, while the body runs."""
         current = self.recipe.networks
         self.recipe.networks = (current if self.networks is None else self.networks).eval()
         try:
@@ -56,10 +56,10 @@ class WeightAverage:
             self.recipe.networks = current.train()
 
     def settle(self, run: Callable[[int], None]) -> None:
-        """Give the recipe the averaged weights for good, and measure batch-norm statistics anew.
+        """Give the recipe the averaged weights for good, and measure their batch-norm statistics.
 
-        The statistics of the training belong to the weights of single steps. The averaged weights
-        give smaller activations; with those statistics a generator would produce plain grey.
+        The statistics from training belong to the weights of single steps. Averaged weights give
+        smaller activations, and with the old statistics a generator would produce plain grey.
 
         Args:
             run: passes the batch of a step through the recipe's networks.

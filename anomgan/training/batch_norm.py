@@ -1,4 +1,4 @@
-"""Batch norm over the batch of all processes."""
+"""Batch norm over the batches of all processes."""
 
 import torch
 from torch import Tensor, nn
@@ -8,10 +8,10 @@ from anomgan.machine.distributed import average, ranks
 
 
 class SharedBatchNorm(_BatchNorm):
-    """Batch norm by the statistics of all processes' shares, so that they learn as one would.
+    """Batch norm with the statistics of all processes, as if one process had the whole batch.
 
-    As `nn.SyncBatchNorm`, which knows no CPU. In evaluation, and in its state, it is like any other
-    batch norm.
+    Like `nn.SyncBatchNorm`, but it also works on CPUs. Its evaluation mode and its state are those
+    of any other batch norm.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -20,7 +20,7 @@ class SharedBatchNorm(_BatchNorm):
             return super().forward(x)
         dims = [0, *range(2, x.dim())]
         variance, mean = torch.var_mean(x.float(), dims, correction=0)
-        # In double precision, for the square of a large mean hides a small variance.
+        # In double precision, because the square of a large mean hides a small variance.
         mean, variance = mean.double(), variance.double()
         mean, square = average(torch.stack([mean, variance + mean.square()]))
         variance = square - mean.square()
@@ -31,7 +31,7 @@ class SharedBatchNorm(_BatchNorm):
         return (x.float() * scale.view(shape) + shift.view(shape)).to(x.dtype)
 
     def _check_input_dim(self, x: Tensor) -> None:
-        """Any number of dimensions will do."""
+        """Accept any number of dimensions."""
 
     @torch.no_grad()
     def _follow(self, mean: Tensor, variance: Tensor, count: float) -> None:
@@ -42,7 +42,7 @@ class SharedBatchNorm(_BatchNorm):
 
 
 def share_batch_norms(networks: nn.Module) -> None:
-    """Put a `SharedBatchNorm` in the place of every other batch norm, with its weights."""
+    """Replace every batch norm with a `SharedBatchNorm` that has the same weights."""
     for module in list(networks.modules()):
         for name, layer in module.named_children():
             if isinstance(layer, _BatchNorm) and not isinstance(layer, SharedBatchNorm):

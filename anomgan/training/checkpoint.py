@@ -1,4 +1,4 @@
-"""Training state in one safetensors file, written atomically: no pickle, never half of it."""
+"""Training state in one safetensors file, written atomically and without pickle."""
 
 import hashlib
 import json
@@ -19,12 +19,12 @@ from anomgan.machine.files import atomic_path
 
 @dataclass
 class Checkpoint:
-    """Everything that a run needs to go on as if it had never stopped.
+    """Everything that a run needs to continue as if it had never stopped.
 
     Attributes:
         step: steps done.
-        seconds: training time spent so far.
-        facts: what the run was started with; a resumed run must agree.
+        seconds: training time so far.
+        facts: images and settings of the run; a resumed run must have the same.
         history: one row of mean losses per logged step.
         tensors: weights, averages and optimiser state, by name.
     """
@@ -36,7 +36,7 @@ class Checkpoint:
     tensors: dict[str, Tensor] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
-        """Write to `path`, replacing an earlier checkpoint only when this one is whole."""
+        """Write to `path`; replaces an earlier checkpoint only when this one is complete."""
         about = {name: getattr(self, name) for name in ("step", "seconds", "facts", "history")}
         tensors = {name: t.detach().cpu().contiguous() for name, t in self.tensors.items()}
         text = json.dumps(about)
@@ -46,7 +46,7 @@ class Checkpoint:
 
     @classmethod
     def load(cls, path: Path) -> "Checkpoint":
-        """Read what `save` wrote.
+        """Read a file that `save` wrote.
 
         Raises:
             TrainingError: the file is damaged or is not a checkpoint.
@@ -56,9 +56,9 @@ class Checkpoint:
                 metadata = file.metadata()
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
             checksum = _checksum(metadata["checkpoint"], tensors)
-            # Checkpoints of the first versions had none.
+            # Checkpoints of the first versions have no checksum.
             if metadata.get("sha256", checksum) != checksum:
-                raise ValueError("its checksum is not its own")
+                raise ValueError("its checksum does not match")
             return cls(**json.loads(metadata["checkpoint"]), tensors=tensors)
         except (OSError, SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise TrainingError(
@@ -67,7 +67,7 @@ class Checkpoint:
 
 
 def _checksum(about: str, tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of everything in a checkpoint."""
+    """Compute the SHA-256 of everything in a checkpoint."""
     digest = hashlib.sha256(about.encode())
     for name in sorted(tensors):
         digest.update(f"{name} {tensors[name].dtype} {tuple(tensors[name].shape)}".encode())
@@ -76,18 +76,18 @@ def _checksum(about: str, tensors: Mapping[str, Tensor]) -> str:
 
 
 def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """`tensors` with `prefix/` before every name."""
+    """Add `prefix/` before the name of every tensor."""
     return {f"{prefix}/{name}": tensor for name, tensor in tensors.items()}
 
 
 def unprefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors whose name begins with `prefix/`, without it."""
+    """Select the tensors whose name begins with `prefix/`, and remove the prefix."""
     start = f"{prefix}/"
     return {name[len(start) :]: t for name, t in tensors.items() if name.startswith(start)}
 
 
 def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
-    """An optimiser's running moments as named tensors."""
+    """Return an optimiser's running moments as named tensors."""
     return {
         f"{index}.{name}": torch.as_tensor(value)
         for index, state in optimizer.state_dict()["state"].items()
@@ -96,7 +96,7 @@ def optimizer_tensors(optimizer: Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Put back what `optimizer_tensors` took; learning rates stay those of `optimizer`."""
+    """Restore the tensors of `optimizer_tensors`; `optimizer` keeps its own learning rates."""
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         index, name = key.split(".", 1)

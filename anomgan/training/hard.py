@@ -1,7 +1,7 @@
-"""Hard normals: part of each batch are the vectors that the networks know worst.
+"""Hard normals: part of each batch are the vectors that the networks rebuild worst.
 
-Rare normal places (highlights, the flank of a thread) score highest among good images and so set
-the threshold. A network that meets them as rarely as they come never learns them.
+Rare normal places (highlights, the flank of a thread) have the highest scores in good images, so
+they set the threshold. A network that sees them only as often as they occur never learns them.
 """
 
 import math
@@ -12,32 +12,32 @@ from torch import Tensor
 from anomgan.training.recipe import Recipe
 
 CANDIDATES = 4
-"""Vectors that compete for each hard place of a batch."""
+"""Candidates for each hard vector of a batch."""
 FAIR_SHARES = 2
-"""Hard vectors that one image may give, as a multiple of its fair share."""
+"""Most hard vectors from one image, as a multiple of its fair share."""
 
 
 def rebuilding_error(x: Tensor, rebuilt: Tensor) -> Tensor:
-    """Mean squared difference [N] of vectors and what is made of them: how hard each one is."""
+    """Compute the mean squared error [N] of rebuilt vectors, which says how hard each one is."""
     return (x - rebuilt).square().flatten(1).mean(1)
 
 
 def to_draw(batch_size: int, hard_share: float) -> int:
-    """Vectors to draw for a batch of `batch_size`, `hard_share` of which are hard."""
+    """Count the vectors to draw for a batch of `batch_size` with a share of hard ones."""
     hard = round(hard_share * batch_size)
     return batch_size - hard + CANDIDATES * hard
 
 
 def with_hardest(recipe: Recipe, drawn: Tensor, images: Tensor, batch_size: int) -> Tensor:
-    """A batch of vectors drawn at random, completed by the hardest of the others.
+    """Make a batch of vectors drawn at random and the hardest of the other candidates.
 
-    An image gives at most twice its fair share of the hard ones: a bad image among the good ones
-    is hard to learn, too, and must not be what the networks learn best.
+    At most twice its fair share of the hard vectors comes from one image. A bad image among the
+    good ones is hard, too, and must not be what the networks learn best.
 
     Args:
-        recipe: says how hard each vector is.
+        recipe: measures how hard each vector is.
         drawn: `to_draw` vectors [M, D, 1, 1].
-        images: number [M] of the image that each is from.
+        images: number [M] of the image that each vector is from.
         batch_size: vectors in the batch.
 
     Returns:
@@ -57,7 +57,7 @@ def with_hardest(recipe: Recipe, drawn: Tensor, images: Tensor, batch_size: int)
     order = difficulty.argsort(descending=True)
     order = order[_turn(images[split:][order]) < _most(images, hard)][:hard]
     chosen = torch.cat([drawn[:split], candidates[order]])
-    if len(chosen) < batch_size:  # a few images only, which may not give more
+    if len(chosen) < batch_size:  # too few images, each at its limit
         chosen = torch.cat([chosen, candidates[: batch_size - len(chosen)]])
     return chosen[torch.randperm(batch_size, device=chosen.device)]
 
@@ -67,7 +67,7 @@ def _most(images: Tensor, hard: int) -> int:
 
 
 def _turn(images: Tensor) -> Tensor:
-    """How often the image of each entry came before it, [M]."""
+    """Count how often the image of each entry occurs before the entry, [M]."""
     order = images.argsort(stable=True)
     ordered = images[order]
     place = torch.arange(len(images), device=images.device)

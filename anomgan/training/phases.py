@@ -1,4 +1,4 @@
-"""Training a phase of any method on prepared images."""
+"""Trains a phase of any method on prepared images."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from anomgan.training.recipe import Phase
 from anomgan.training.trainer import Batches, Trainer, TrainingSummary
 
 BUDGET = {"steps", "minutes", "checkpoint_minutes"}
-"""Training settings that may change on a resume; all others decide what is learnt."""
+"""Training settings that may change on a resume; the others must stay the same."""
 
 
 def train_phase(
@@ -36,17 +36,17 @@ def train_phase(
     Args:
         name: of the phase.
         phase: recipe and training settings.
-        batches: what it learns from: `view_batches` or `vector_batches`.
-        settings: all settings of the model; a resumed run must share them but for the budget.
-        fingerprint: of the images, which a resumed run must share too.
+        batches: training batches: `view_batches` or `vector_batches`.
+        settings: all settings of the model; a resumed run must have the same, except the budget.
+        fingerprint: of the images; a resumed run must have the same.
         device: where to train.
-        work_folder: where the checkpoint is kept; None keeps none.
-        resume: go on from the checkpoint.
-        show: called every `show_every` steps, as `Trainer` does.
+        work_folder: folder of the checkpoint; None for no checkpoint.
+        resume: continue from the checkpoint.
+        show: called every `show_every` steps, see `Trainer`.
         show_every: 0 for never.
 
     Raises:
-        TrainingError: a loss is not finite, or the checkpoint does not fit.
+        TrainingError: a loss is not finite, or the checkpoint does not match this run.
         Interrupted: Ctrl-C was pressed; a checkpoint is saved.
     """
     trainer = Trainer(
@@ -73,7 +73,7 @@ def view_batches(
     settings: LearningSettings,
     labelled: LabelledImages | None = None,
 ) -> ViewSampler:
-    """Views of some images of a store, for training a phase; with their labels if there are any."""
+    """Make training batches of views of some images, with their labels if there are any."""
     return ViewSampler(
         store,
         indices,
@@ -88,7 +88,7 @@ def view_batches(
 
 
 def vector_batches(phase: Phase, vectors: Vectors, seed: int) -> VectorSampler:
-    """Feature vectors for training a phase, with candidates for the hard ones."""
+    """Make training batches of feature vectors, with candidates for the hard ones."""
     training = phase.training
     size = training.batch_size * phase.recipe.batches_per_step
     return VectorSampler(vectors, to_draw(size, training.hard_share), seed)

@@ -1,4 +1,4 @@
-"""What a method tells the training loop: its networks and one training step."""
+"""The interface between a method and the training loop: its networks and one training step."""
 
 import math
 from abc import ABC, abstractmethod
@@ -13,14 +13,14 @@ from anomgan.config import TrainingSettings
 
 @dataclass(frozen=True)
 class Update:
-    """One loss to descend, for the networks of one player.
+    """One loss to minimise, for the networks of one player.
 
     Attributes:
         player: name of the player whose weights change.
         loss: scalar tensor, the weighted sum that is minimised.
-        terms: its parts as the history and the progress bar show them.
-        floor: the player sits this step out unless its loss is above this, over the views of all
-            processes; its terms are logged all the same.
+        terms: parts of the loss, for the history and the progress bar.
+        floor: the player skips the step unless its loss, averaged over all processes, is above
+            this; its terms are still logged.
     """
 
     player: str
@@ -31,7 +31,7 @@ class Update:
 
 @dataclass(frozen=True)
 class Adam:
-    """A method's own settings of Adam, used unless the training settings say otherwise."""
+    """A method's own settings of Adam, used unless the training settings override them."""
 
     learning_rate: float = 2e-4
     beta1: float = 0.5
@@ -55,18 +55,18 @@ class Phase:
 
 
 class Recipe(ABC):
-    """A method: networks that take turns at descending losses.
+    """A method: networks that are trained in turns, each on its own loss.
 
     Attributes:
         players: names of the networks that change together, by player.
-        optimiser: the method's own, and its settings.
-        rates: what the step size is multiplied by, for networks that need another one.
+        optimiser: the method's own optimiser and its settings.
+        rates: factor of the learning rate, for networks that need another one.
         networks: all networks, by name; their state is checkpointed and averaged.
-        memory: what training remembers beside the weights; checkpointed, not part of the model.
-            Each process has its own; a resumed training begins with the first one's in all.
-        batches_per_step: how many batches of views one step is given, joined into one.
-        steps_done: steps before this one; the loop says it.
-        share_done: of the training, from 0 to 1; likewise.
+        memory: training state besides the weights; checkpointed, but not part of the model. Each
+            process has its own; a resumed training starts with that of the first process in all.
+        batches_per_step: number of batches of views for one step, concatenated.
+        steps_done: number of steps before this one; set by the loop.
+        share_done: share of the training that is done, from 0 to 1; set by the loop.
     """
 
     players: ClassVar[Mapping[str, tuple[str, ...]]]
@@ -79,9 +79,9 @@ class Recipe(ABC):
     share_done: float = 0.0
 
     def difficulty(self, x: Tensor) -> Tensor | None:
-        """How badly each of the vectors x [N, D, 1, 1] is learnt so far, [N]; see `hard`.
+        """Measure how badly each of the vectors x [N, D, 1, 1] is rebuilt so far, [N]; see `hard`.
 
-        None where the method cannot say; it is then trained on vectors as they come.
+        None if the method cannot measure it; then it is trained on random vectors only.
         """
         return None
 
@@ -89,12 +89,12 @@ class Recipe(ABC):
     def step(self, *batch: Any, **_: Any) -> Iterator[Update]:
         """Yield the updates of one training step in the method's order.
 
-        A method takes `step(x)`, or `step(x, c)` if it learns from labelled views. The loop
-        descends each update before it asks for the next one, so that code after a `yield` sees
-        the changed weights. Which networks are asked, and in which order, must not depend on the
-        views: processes that train together would wait for each other.
+        A method takes `step(x)`, or `step(x, c)` if it learns from labelled views. The loop applies
+        each update before it asks for the next one, so code after a `yield` sees the changed
+        weights. The networks used, and their order, must not depend on the views. Otherwise
+        processes that train together would wait for each other.
 
         Args:
-            batch: views x [N, C, H, W] in [-1, 1], and their labels c [N, K] as
-                `data.labels.LabelledImages` gives them.
+            batch: views x [N, C, H, W] in [-1, 1], and their labels c [N, K] in the form of
+                `data.labels.LabelledImages`.
         """

@@ -1,4 +1,4 @@
-"""The loop: optimiser steps, checkpoints, the guard against NaN, progress, stopping.
+"""The training loop: optimiser steps, checkpoints, a check for NaN, progress, stopping.
 
 Several processes can share the work: see `distributed`.
 """
@@ -43,23 +43,23 @@ from anomgan.training.hard import with_hardest
 from anomgan.training.recipe import Recipe, RMSProp, Update
 
 LOG_EVERY = 20
-"""Steps whose mean makes one row of the history."""
+"""Steps that are averaged in one row of the history."""
 RANK_APART = 2_654_435_761
-"""From the seed of a process to the next one's; only 32 bits of a seed count, and it fills them."""
+"""Difference between the seeds of two processes; it spreads over the 32 bits of a seed."""
 
 Batches = Callable[[int], Sequence[Tensor]]
-"""The batch of a step, always the same for the same step: uint8 views [N, C, H, W], and labels if
-there are any; or float feature vectors [N, D, 1, 1], and the number of the image of each."""
+"""Gives the batch of a step, always the same for the same step: uint8 views [N, C, H, W], and
+labels if there are any; or float feature vectors [N, D, 1, 1], and the image number of each."""
 
 
 @dataclass
 class TrainingSummary:
-    """What a finished run did.
+    """A summary of a finished run.
 
     Attributes:
-        steps: steps done, over all resumed parts.
-        seconds: time spent, over all resumed parts.
-        history: rows of mean losses; `step` names the last step of each row.
+        steps: number of steps, over all resumed parts.
+        seconds: training time, over all resumed parts.
+        history: rows of mean losses; `step` is the last step of each row.
     """
 
     steps: int
@@ -68,26 +68,27 @@ class TrainingSummary:
 
 
 class Trainer:
-    """Trains one recipe; the networks of the recipe hold the averaged weights afterwards.
+    """Trains one recipe. Afterwards, the networks of the recipe hold the averaged weights.
 
-    All randomness of a step is seeded by (seed, step), so that a resumed run needs no random
-    state and ends, on a CPU, with the same weights as one that was never stopped.
+    All randomness of a step is seeded by (seed, step). So a resumed run needs no random state and
+    ends, on a CPU, with the same weights as a run that was never stopped.
 
-    Several processes learn what one would learn from the same batches, but for rounding: each has
-    its share of a batch, and gradients, batch-norm statistics and logged losses are those of all
-    shares. What a recipe draws at random is drawn by each process for itself, so that a recipe
-    that draws learns not the same, but as well. Batch statistics of a recipe's own are of a share.
+    Several processes learn the same as one process from the same batches, except for rounding. Each
+    has its share of a batch; gradients, batch-norm statistics and logged losses are averaged over
+    all shares. Each process draws its own random numbers in a recipe, so a recipe that draws some
+    learns equally well, but not exactly the same. A recipe's own batch statistics are those of one
+    share.
 
     Args:
         recipe: the method; its networks are moved to `device`.
         batches: gives the batch of a step.
-        settings: steps, learning rate and the like.
+        settings: steps, learning rate and so on.
         device: where to train.
         seed: base of all randomness.
-        checkpoint: file for checkpoints, which the first process writes; None for none.
+        checkpoint: file for checkpoints, written by the first process; None for no checkpoints.
         facts: JSON-able description of data and settings, which a resumed run must share.
-        show: called with the number of steps done every `show_every` steps, while the recipe
-            holds the averaged weights, in evaluation mode.
+        show: called with the number of steps done every `show_every` steps, while the recipe has
+            the averaged weights, in evaluation mode.
         show_every: 0 for never.
 
     Raises:
@@ -119,7 +120,7 @@ class Trainer:
         precision = settings.precision
         self.mixed = precision == "bfloat16" or (precision == "auto" and has_bfloat16(device))
         check_batch_size(settings.batch_size)
-        # Convolutions of few feature maps are a quarter faster this way, on a CPU too.
+        # Convolutions with few feature maps are a quarter faster this way, also on a CPU.
         recipe.networks.to(device, memory_format=torch.channels_last).train()
         recipe.memory.to(device)
         if ranks() > 1:
@@ -135,8 +136,8 @@ class Trainer:
         """Train until the budget is used up.
 
         Raises:
-            TrainingError: a loss is not finite, the checkpoint to resume from does not fit, or
-                another process has ended.
+            TrainingError: a loss is not finite, the checkpoint does not match this run, or another
+                process has ended.
             Interrupted: the user pressed Ctrl-C; a checkpoint is saved first.
         """
         self._begin(resume)
@@ -149,7 +150,7 @@ class Trainer:
         ):
             while self.state.step < self.settings.steps and not self._out_of_time():
                 self._step()
-                # All processes stop after the same step, or some would wait for the others.
+                # All processes stop after the same step; otherwise some would wait for the others.
                 stopped, self.state.seconds = largest(stop.is_set(), time.monotonic() - began)
                 report(self.state.step, self.state.history[-1] if self.state.history else {})
                 if stopped:
@@ -164,7 +165,7 @@ class Trainer:
         return TrainingSummary(self.state.step, self.state.seconds, self.state.history)
 
     def _begin(self, resume: bool) -> None:
-        """Start where the first process starts, which alone has the checkpoint."""
+        """Start at the same step as the first process, the only one with the checkpoint."""
         facts = self.state.facts
         if from_first(lambda: facts) != facts:
             raise TrainingError(
@@ -217,7 +218,7 @@ class Trainer:
                 self.show(self.state.step)
 
     def _set_rates(self) -> None:
-        """Full step size until `decay_from`, then down to 0 along a line."""
+        """Set the learning rates: full until `decay_from`, then linearly down to 0."""
         start = self.settings.decay_from
         left = 1.0 if start == 1 else min(1.0, (1 - self._share_done()) / (1 - start))
         for optimizer in self.optimizers.values():
@@ -231,7 +232,7 @@ class Trainer:
         return min(1.0, share)
 
     def _updates(self) -> Iterator[tuple[Update, bool]]:
-        """Let the recipe do one step; says of each update if the player learnt from it."""
+        """Run one step of the recipe; yields each update, and whether the player was trained."""
         self._seed_step(self.state.step)
         running = self.recipe.step(*self._batch(self.state.step))
         while True:
@@ -245,14 +246,14 @@ class Trainer:
             yield update, learns
 
     def _seed_step(self, step: int) -> None:
-        """Seed what the recipe draws in a step: something else in each process."""
+        """Seed the random numbers of a step, differently in each process."""
         torch.manual_seed(self.seed * 1_000_003 + step + rank() * RANK_APART)
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed)
 
     def _learns(self, update: Update) -> bool:
-        """Whether the loss, over all processes, is above the player's floor; it must be finite."""
+        """Whether the loss, averaged over all processes, is above the floor; it must be finite."""
         mean = update.loss.detach().clone()
         average_([mean])
         if torch.isfinite(mean):
@@ -267,22 +268,22 @@ class Trainer:
 
     def _learn(self, update: Update) -> None:
         optimizers = [self.optimizers[name] for name in self.recipe.players[update.player]]
-        # Only this player's weights: gradients for its opponent would be computed for nothing.
+        # Only this player's weights: gradients for the other players are not needed.
         update.loss.backward(inputs=_weights(optimizers))
         average_(w.grad for w in _weights(optimizers) if w.grad is not None)
         for optimizer in optimizers:
             optimizer.step()
-            optimizer.zero_grad()  # or they would take memory beside the next activations
+            optimizer.zero_grad()  # frees the gradients' memory before the next forward pass
 
     def _pass(self, step: int) -> None:
-        """Run the recipe on the batch of a step; nothing is learnt."""
+        """Run the recipe on the batch of a step without training."""
         self._seed_step(step)
         for _ in self.recipe.step(*self._batch(step)):
             pass
 
     @contextmanager
     def _reading_ahead(self) -> Iterator[None]:
-        """Read each batch while the one before is learnt from, which a GPU would wait for."""
+        """Read the next batch during each step, so that a GPU does not wait for it."""
         with ThreadPoolExecutor(1) as self.reader:
             try:
                 yield
@@ -323,7 +324,7 @@ class Trainer:
             tensors |= prefixed("average", self.average.networks.state_dict())
         for name, optimizer in self.optimizers.items():
             tensors |= prefixed(f"optimizer.{name}", optimizer_tensors(optimizer))
-        # Rows are means of LOG_EVERY steps; steps since the last row would be lost on a resume.
+        # A row is the mean of LOG_EVERY steps; the steps since the last row must be saved, too.
         for index, terms in enumerate(self.recent):
             tensors |= prefixed(f"recent.{index}", terms)
         self.state.tensors = tensors
@@ -334,7 +335,7 @@ class Trainer:
             changed = [k for k in self.state.facts if saved.facts.get(k) != self.state.facts[k]]
             raise TrainingError(
                 f"cannot resume from {self.checkpoint}: it was made with other "
-                f"{' and '.join(changed)}; use the same, or fit without --resume to start anew"
+                f"{' and '.join(changed)}; use the same, or fit without --resume to start again"
             )
         self.recipe.networks.load_state_dict(unprefixed("networks", saved.tensors))
         self.recipe.memory.load_state_dict(unprefixed("memory", saved.tensors))

@@ -269,7 +269,7 @@ def test_photographs_are_projected(run, dcgan, cgan, data, tmp_path):
     assert code == 3 and "mean difference" in said and "bad.png is not an image" in said
     assert pictures(tmp_path / "out") == ["0.png"]
     code, _, err = run(*command, "--model", cgan)
-    assert code == 2 and "takes one without labels" in err
+    assert code == 2 and "needs one without labels" in err
 
 
 def test_samples_are_measured_by_a_classifier(run, dcgan, cgan, data, judge):

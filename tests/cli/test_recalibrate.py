@@ -83,7 +83,7 @@ def test_what_cannot_be_calibrated_on_is_refused_and_the_model_stays(model, new_
         (folder / "0.png").write_bytes(images[0].read_bytes())
     with pytest.raises(InputError, match="few holds only 1 usable images; at least 6"):
         recalibrate(few, model, device="cpu")
-    with pytest.raises(InputError, match="images that the model learnt from"):
+    with pytest.raises(InputError, match="are training images of the model"):
         recalibrate(line / "train" / "good", model, device="cpu")
     with pytest.raises(SettingsError, match="false_alarm_rate = 1.5"):
         recalibrate(new_ok, model, false_alarm_rate=1.5, device="cpu")
@@ -105,7 +105,7 @@ def test_images_learnt_from_are_found_under_any_name(model, line, new_ok, tmp_pa
     mixed.mkdir()
     for number, path in enumerate([*list_images(line / "train")[1:], *list_images(new_ok)]):
         (mixed / f"part_{number}.png").write_bytes(path.read_bytes())
-    with pytest.raises(InputError, match=r"1[78] of 35 images are images that the model learnt"):
+    with pytest.raises(InputError, match=r"1[78] of 35 images are training images"):
         recalibrate(mixed, model, device="cpu")
 
 

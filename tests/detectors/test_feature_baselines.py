@@ -80,7 +80,7 @@ def test_features_are_all_that_they_know(name):
     kind = BASELINES[name].settings_type
     assert build_settings(kind, {"space": "features"}) == build_settings(kind, {}) == kind()
     assert kind().image.lighting == "keep" and kind().score.top_share == 0.01
-    with pytest.raises(SettingsError, match=f"{name} knows features alone"):
+    with pytest.raises(SettingsError, match=f"{name} works on features only"):
         BASELINES[name](space="pixels")
 
 

@@ -250,7 +250,7 @@ def test_a_misspelt_backbone_is_answered_by_names_that_are_near(monkeypatch):
 
 
 def test_a_method_that_knows_pixels_alone_says_so():
-    with pytest.raises(SettingsError, match="pca knows pixels alone"):
+    with pytest.raises(SettingsError, match="pca works on pixels only"):
         _detector(Principal)
 
 
