@@ -133,7 +133,7 @@ class TrainingSettings(Section):
         None,
         ge=0,
         lt=1,
-        description="Adam's decay of the second moment (not set: the method's own); not for RMSProp",
+        description="Adam's decay of the second moment (default: the method's); not for RMSProp",
     )
     decay_from: float = Field(
         1.0,
