@@ -57,7 +57,8 @@ def read_toml(name: Path | str) -> dict[str, Any]:
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
     """Turn `["training.steps=3000", "view.kind=whole"]` into nested settings.
 
-    A value is read as TOML (numbers, true, "text", [lists]); anything else is plain text.
+    A value is read as TOML (numbers, true, "text", [lists]). null unsets a setting, and anything
+    else is plain text.
 
     Raises:
         SettingsError: an assignment has no `=` or no key.
@@ -71,7 +72,7 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
         try:
             value = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
-            value = text.strip()
+            value = None if text.strip() == "null" else text.strip()
         target = nested
         for section in sections:
             target = target.setdefault(section, {})

@@ -24,6 +24,12 @@ def test_assignments_are_nested_and_typed():
     }
 
 
+def test_null_unsets_a_setting():
+    values = parse_assignments(["score.background=null", "space=features"])
+    assert build_settings(GANomalySettings, {"space": "features"}).score.background == 0.25
+    assert build_settings(GANomalySettings, values).score.background is None
+
+
 @pytest.mark.parametrize("wrong", ["training.steps", "=3", "a..b=1", ".=1"])
 def test_malformed_assignments_are_refused(wrong):
     with pytest.raises(SettingsError, match="section.key=value"):
