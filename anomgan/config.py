@@ -16,7 +16,7 @@ Space = Literal["pixels", "features"]
 
 
 class Section(BaseModel):
-    """A group of settings: immutable, and closed to unknown keys."""
+    """A group of settings: immutable; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -127,7 +127,7 @@ class TrainingSettings(Section):
         None,
         ge=0,
         lt=1,
-        description="Adam's decay of the first moment (not set: as in the method); not for RMSProp",
+        description="Adam's decay of the first moment (not set: the method's own); not RMSProp",
     )
     beta2: float | None = Field(
         None,

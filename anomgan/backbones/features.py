@@ -97,7 +97,10 @@ class FeatureExtractor(nn.Module):
             start += width
 
     def deviations(self) -> Tensor:
-        """Return directions' deviations before whitening, as a share of the backbone's largest."""
+        """Return the deviation of each direction before whitening, [directions].
+
+        Deviations are relative: the largest one of each backbone is 1.
+        """
         return torch.cat([whitening.deviations() for whitening in self.whitenings])
 
     @property

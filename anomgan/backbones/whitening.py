@@ -105,7 +105,7 @@ class Whitening(nn.Module):
         return whitening
 
     def deviations(self) -> Tensor:
-        """Return each direction's deviation before whitening, as a share of the largest, [n]."""
+        """Return the directions' deviations before whitening, as shares of the largest."""
         lengths = self.directions.norm(dim=1)  # reciprocal deviations; 0 without variance
         least = lengths[lengths > 0].min()
         return torch.where(lengths > 0, least / lengths.clamp_min(least), 1.0)

@@ -1,1 +1,1 @@
-"""The `anomgan` command: one file per verb, with its options, its work and its words."""
+"""The `anomgan` command line: one file per command, with its options and messages."""

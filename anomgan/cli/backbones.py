@@ -1,4 +1,4 @@
-"""`anomgan backbones`: the pretrained networks to choose from."""
+"""`anomgan backbones`: lists the pretrained networks."""
 
 
 def backbones() -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from anomgan.generators.trained_gan import TrainedGAN
 
 TOGETHER = 16
-"""Images that are projected together."""
+"""Images in one batch of the search."""
 
 
 class Space(StrEnum):

@@ -31,7 +31,7 @@ def _describe_copies(facts: Mapping[str, Any]) -> list[str]:
 
 
 def describe_space(facts: Mapping[str, Any]) -> list[str]:
-    """Name the pretrained networks, and say whether place is used; nothing in pixel space."""
+    """Describe the pretrained networks and the use of eigenmaps; empty in pixel space."""
     if "backbones" not in facts:
         return []
     lines = [

@@ -49,7 +49,7 @@ class CalibrationOptions(TypedDict, total=False):
 
 
 class DistanceWeightsOptions(TypedDict, total=False):
-    """Evidence of the baselines that measure a distance of their own."""
+    """Evidence of the baselines that measure their own distance."""
 
     residual: float
     squared: float

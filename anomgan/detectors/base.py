@@ -279,7 +279,7 @@ class Detector(Estimator):
             prepared=seen.prepared,
             reconstruction=seen.reconstruction,
             milliseconds=0.0,
-            reason=image.reason and f"not like the training images: {image.reason}",
+            reason=image.reason and f"not like the images learnt: {image.reason}",
             warnings=image.warnings,
         )
 

@@ -296,7 +296,7 @@ class AutoencoderRecipe(Recipe):
 
 
 class Autoencoder(Detector):
-    """GANomaly's encoder and decoder without the second encoder and the discriminator."""
+    """GANomaly without the second encoder and the discriminator."""
 
     profile = Profile("rebuilding the image", "quick to train", "never: a baseline")
     settings_type = AutoencoderSettings

@@ -42,7 +42,7 @@ REGULARISER = 0.01
 
 
 class DistanceWeights(Weights):
-    """Evidence of the baselines that measure a distance of their own."""
+    """Evidence of the baselines that measure their own distance."""
 
     distance: float = Field(0.0, ge=0, description="distance to the normal features")
 

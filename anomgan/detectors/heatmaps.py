@@ -11,7 +11,7 @@ from torch import Tensor
 from anomgan.config import ScoreSettings, Settings, Weights
 
 Evidence = dict[str, np.ndarray]
-"""Named maps [h, w] of one prepared image, higher is more anomalous."""
+"""Maps [h, w] of one prepared image by name; higher is more anomalous."""
 
 PLAY = 3.0
 """Pixels by which the position of a part varies: a Gaussian that smooths per-pixel statistics."""

@@ -21,7 +21,7 @@ def auroc(labels: Values, scores: Values) -> float:
 
 
 def average_precision(labels: Values, scores: Values) -> float:
-    """Area under the precision-recall curve, as a sum of steps."""
+    """Area under the precision-recall curve, computed as a sum of steps."""
     return float(average_precision_score(*checked(labels, scores)))
 
 

@@ -9,7 +9,7 @@ from sklearn.metrics.pairwise import polynomial_kernel
 from anomgan.errors import InputError
 
 BLOCK = 1000
-"""Images whose kernels are in memory at once for KID."""
+"""Images in one block of KID."""
 
 
 def fid(real: np.ndarray, fake: np.ndarray) -> float:

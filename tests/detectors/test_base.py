@@ -79,7 +79,7 @@ def test_a_frame_that_shows_nothing_is_never_ok(fitted, tmp_path, grey):
     for detector in (fitted, load(tmp_path / "model", "cpu")):
         result = detector.score(frame)
         assert result.verdict == "anomalous"
-        assert "not like the training images: " in result.reason and "no contrast" in result.reason
+        assert "not like the images learnt: " in result.reason and "no contrast" in result.reason
         assert result.p_value == pytest.approx(1 / (fitted.fitted.calibration.groups + 1))
         assert detector.predict([frame]).tolist() == [-1]
 
