@@ -75,6 +75,9 @@ class Whitening(nn.Module):
         directions: how many to keep, from the largest variance down.
     """
 
+    mean: Tensor
+    directions: Tensor
+
     def __init__(self, channels: int, directions: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(channels))

@@ -71,7 +71,10 @@ def write_line(
 
     Every image has a seed of its own.
     """
-    kinds = [("train/good", None, normal), ("test/good", None, test_normal)]
+    kinds: list[tuple[str, str | None, int]] = [
+        ("train/good", None, normal),
+        ("test/good", None, test_normal),
+    ]
     kinds += [(f"test/{defect}", defect, per_defect) for defect in DEFECTS]
     number = seed * 1_000_000
     for place, defect, count in kinds:

@@ -107,7 +107,7 @@ def read_normals(
             continue
         about = f"{Path(name).name} {image.shape} {image.dtype}\n"
         fingerprint.update(about.encode(errors="surrogateescape"))
-        fingerprint.update(image)
+        fingerprint.update(image.data)
         normals.digests.append(digest(image))
         _add(normals, image, name)
         report(number + 1)

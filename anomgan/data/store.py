@@ -93,11 +93,12 @@ class ImageStore:
     def _read(self, index: int, top: int, height: int) -> np.ndarray:
         _, width, channels = self._shapes[index]
         row = width * channels
+        assert self._file is not None
         data = os.pread(self._file.fileno(), height * row, self._offsets[index] + top * row)
         return np.frombuffer(data, np.uint8).reshape(height, width, channels)
 
 
 def _write(file: IO[bytes], image: np.ndarray) -> None:
-    left = memoryview(image).cast("B")
+    left = image.data.cast("B")
     while left:
         left = left[file.write(left) :]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from types import FrameType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -137,10 +137,11 @@ def from_first(make: Callable[[], Value]) -> Value:
     """Call `make` in the first process, and return its result in all."""
     if ranks() == 1:
         return make()
-    box = [make() if rank() == 0 else None]
+    box: list[Any] = [make() if rank() == 0 else None]
     with _others():
         dist.broadcast_object_list(box)
-    return box[0]
+    found: Value = box[0]
+    return found
 
 
 class _Sum(torch.autograd.Function):

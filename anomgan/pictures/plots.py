@@ -25,7 +25,8 @@ def save_histogram(
     if high - low < 1e-6 * size:
         low, high = low - 0.5 * size, high + 0.5 * size
     skewed = low > 0 and high > 20 * np.median(values)
-    bins = np.geomspace(low, high, 42) if skewed else np.linspace(low, high, 42)
+    edges = np.geomspace(low, high, 42) if skewed else np.linspace(low, high, 42)
+    bins = list(edges)
     figure, axis = plot(title, "score", "images")
     for (name, group), colour in zip(scores.items(), cycle(COLOURS), strict=False):
         label = plain(f"{name} ({len(group)})")
