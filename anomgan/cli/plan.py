@@ -34,7 +34,9 @@ def describe_plan(detector: Detector, normal_dir: Path) -> list[str]:
     loaded = detector.load_backbone()
     if detector.feature_space is None:
         return []
-    paths = survey(normal_dir).images  # the fit says what is left out
+    paths = survey(normal_dir).images  # the fit says what is left out, or that there are none
+    if not paths:
+        return []
     sides = _long_sides(paths)
     seen = detector.feature_space.long_side
     through = ", ".join(f"{one['name']} ({one['licence']})" for one in loaded)

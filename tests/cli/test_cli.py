@@ -254,7 +254,7 @@ def test_backbones_are_listed_with_their_licence(run):
 def test_detectors_are_listed_with_their_cost(run):
     code, out, _ = run("detectors")
     assert code == 0
-    for word in ("anogan", "egbad", "f-anogan", "ganomaly", "costs"):
+    for word in ("anogan", "egbad", "f-anogan", "ganomaly", "cost"):
         assert word in out
 
 

@@ -203,8 +203,16 @@ def test_less_is_explained_of_parts_that_lie_anywhere(rng):
     assert 0 < explained[1] < 0.6 * explained[0] < explained[0] < 1
 
 
-def test_images_that_are_all_alike_are_learnt_without_a_nan():
-    detector = _detector(**SHORT).fit(_plates(1, seed=0) * 20)
+def test_images_that_are_all_alike_are_refused_or_learnt_without_a_nan(tmp_path):
+    alike = _plates(1, seed=0) * 20
+    with pytest.raises(InputError, match="19 of 20 images are copies"):
+        _detector(**SHORT).fit(alike)
+    paths = [tmp_path / f"{number}.png" for number in range(20)]
+    for path, image in zip(paths, alike, strict=True):
+        cv2.imwrite(str(path), image)
+    table = tmp_path / "parts.csv"  # says that they show different parts
+    table.write_text("\n".join(["file,part", *(f"{path.name},{path.stem}" for path in paths)]))
+    detector = _detector(**SHORT).fit(paths, groups=table)
     one, other = detector.score(_plates(2, seed=0))
     assert np.isfinite([one.score, other.score]).all()
     assert one.score < other.score
