@@ -1,24 +1,32 @@
-"""The same photograph twice: equal pixels, or nearly equal ones after encoding it anew."""
+"""The same photograph twice: equal pixels, or nearly equal ones after it was changed a little.
+
+Copies promise nothing about new parts: forty copies of three photographs are three photographs.
+"""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+from scipy.spatial.distance import pdist, squareform
 
 from anomgan.data.decode import with_channels
 
-SIDE = 32
-"""Pixels of a thumbnail."""
-NEAR = 0.75
-"""Grey levels of 255, root mean square over a thumbnail. JPEG at quality 50 changes it by .7, a
-shift of the part by one pixel by .6 to 5; different photographs of parts differ by 1.7 to 15."""
-NEAR_SHARE = 0.1
-"""Of a thumbnail's deviation: thumbnails of blank surfaces are alike without being copies."""
-BLOCK = 1024
-"""Thumbnails that are compared at once."""
+SIDE = 16
+"""Pixels of a thumbnail: so few that noise and compression vanish."""
+NEAR = 1.0
+"""Grey levels, root mean square: the largest difference of the thumbnails of copies. JPEG at
+quality 40 or a little noise changes .5, and 1.0 in images of 100 pixels; photographs of different
+aligned parts differ by 1.2 at least, and usually by more than 4."""
+SHARE = 0.1
+"""The limit as a share of the distance of very different images of the set: dark or plain images
+are near each other without being copies."""
+APART = 3
+"""Copies are this many times nearer to each other than to any other image. Photographs of a part
+that hardly moves, or whose light drifts, are near each other as well, but have no such gap."""
+SOME = 300
+"""Images that distances of all images are estimated from."""
 DIGEST_BYTES = 8
 
 
@@ -36,32 +44,70 @@ def count_known(digests: np.ndarray, known: np.ndarray) -> int:
 
 
 def thumbnail(image: np.ndarray) -> np.ndarray:
-    """Small grey version of an image uint8 [H, W] or [H, W, 3], float32 [1024]."""
-    grey = with_channels(image, 1)[:, :, 0]
-    return cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).ravel().astype(np.float32)
+    """A tiny grey version of an image uint8 [H, W] or [H, W, 3], float32 [256]."""
+    grey = with_channels(image, 1)[:, :, 0].astype(np.float32)
+    return cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).ravel()
 
 
-def near_copies(thumbnails: Sequence[np.ndarray]) -> list[int]:
-    """For each image the first one that it is a near copy of, directly or by others in between.
+def find_copies(thumbnails: np.ndarray) -> list[int]:
+    """For each image the first one that it is a copy of, or its own number.
 
-    An image without copies is given itself.
+    Copies of copies count as copies. Brightness does not matter.
+
+    Args:
+        thumbnails: [N, 256], grey levels from 0 to 255.
     """
-    every = np.stack(thumbnails)
-    order = np.argsort(every.mean(axis=1), kind="stable")
-    x = every[order]
-    means, lengths = x.mean(axis=1), np.square(x).sum(axis=1)
-    limits = np.minimum(NEAR, NEAR_SHARE * x.std(axis=1))
-    pairs = []
-    for first in range(0, len(x), BLOCK):
-        rows = slice(first, first + BLOCK)
-        # Means differ by less than thumbnails do, so that later ones need not be compared.
-        end = int(np.searchsorted(means, means[rows][-1] + NEAR, side="right"))
-        products = x[rows] @ x[first:end].T
-        squared = lengths[rows, None] + lengths[None, first:end] - 2 * products
-        near = squared <= x.shape[1] * np.square(limits[rows, None])
-        pairs.append(np.argwhere(near) + first)
-    one, other = np.concatenate(pairs).T
-    graph = coo_array((np.ones(len(one)), (order[one], order[other])), shape=(len(x), len(x)))
-    _, members = connected_components(graph, directed=False)
-    _, firsts = np.unique(members, return_index=True)
-    return [int(firsts[member]) for member in members]
+    number_of: dict[bytes, int] = {}
+    first = [number_of.setdefault(one.tobytes(), n) for n, one in enumerate(thumbnails)]
+    if len(number_of) > 1:
+        clusters = _Clusters(thumbnails)
+        for cluster in clusters:
+            if clusters.is_apart(cluster):
+                for number in cluster:
+                    first[number] = min(cluster)
+    return first
+
+
+class _Clusters:
+    """Images that are near each other, directly or through others between."""
+
+    def __init__(self, thumbnails: np.ndarray) -> None:
+        self.points = (thumbnails - thumbnails.mean(axis=1, keepdims=True)) / SIDE
+        some = np.random.default_rng(0).permutation(self.points)[:SOME]
+        self.limit = min(NEAR, SHARE * float(np.quantile(pdist(some), 0.9)))
+        # Means over blocks never differ by more than their pixels do, and are found in a tree.
+        blocks = self.points.reshape(-1, 4, SIDE // 4, 4, SIDE // 4)
+        self.coarse = SIDE // 4 * blocks.mean(axis=(2, 4)).reshape(-1, 16)
+        self.tree = cKDTree(self.coarse)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        free = np.ones(len(self.points), bool)
+        for number in range(len(free)):
+            if free[number]:
+                free[number] = False
+                cluster = [number]
+                for one in cluster:  # which grows
+                    near = self._within(one, self.limit, free)
+                    free[near] = False
+                    cluster += near.tolist()
+                if len(cluster) > 1:
+                    yield cluster
+
+    def is_apart(self, cluster: list[int]) -> bool:
+        """Whether these are copies: much nearer to each other than to any other image."""
+        some = cluster[:SOME]
+        distances = squareform(pdist(self.points[some]))
+        reach = (distances + np.diag(np.full(len(some), np.inf))).min(axis=1).max()
+        others = np.ones(len(self.points), bool)
+        others[cluster] = False
+        return bool(
+            others.any()
+            and distances.max() <= 2 * self.limit
+            and not any(len(self._within(one, APART * reach, others)) for one in some)
+        )
+
+    def _within(self, one: int, distance: float, among: np.ndarray) -> np.ndarray:
+        near = np.array(self.tree.query_ball_point(self.coarse[one], distance + 1e-6))
+        near = near[among[near]]
+        apart = np.linalg.norm(self.points[near] - self.points[one], axis=1)
+        return near[apart <= distance]

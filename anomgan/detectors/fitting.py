@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from anomgan.config import CalibrationSettings, Settings
-from anomgan.data.copies import count_known, near_copies, thumbnail
+from anomgan.data.copies import count_known, find_copies, thumbnail
 from anomgan.data.decode import to_uint8
 from anomgan.data.folders import list_images, read_groups
 from anomgan.data.normals import NormalImages, Source, read_normals
@@ -199,7 +199,7 @@ def _read_groups(read: NormalImages, table: Path | None) -> tuple[list[str] | No
     if table:
         return read_groups(table, [Path(name) for name in read.names]), 0
     images = (to_uint8(read[index], read.bits) for index in range(len(read)))
-    firsts = near_copies([thumbnail(image) for image in images])
+    firsts = find_copies(np.stack([thumbnail(image) for image in images]))
     copies = len(read) - len(set(firsts))
     return [read.names[first] for first in firsts] if copies else None, copies
 
