@@ -121,11 +121,9 @@ def drift(facts: Sequence[Facts]) -> Finding | None:
     if np.square(left).mean() <= np.square(unlined).mean():
         if abs(after - before) < max(DRIFT, CLEAR * float(left.std())):
             return None
-        first = facts[order[place]].name
-        change = f"from {before:.0f} to {after:.0f}"
-        said = f"brightness jumps {change} here"
-        text = f"Exposure jumps: the brightness goes {change} (of 255) after {place} images."
-        return Finding("drift", text, {first: said})
+        ends = f"from {before:.0f} to {after:.0f}"
+        text = f"Exposure jumps: the brightness goes {ends} (of 255) after {place} images."
+        return Finding("drift", text, {facts[order[place]].name: "the first after the jump"})
     change = float(slope) * (len(calm) - 1)
     related = abs(float(np.corrcoef(np.arange(len(calm)), calm)[0, 1]))
     if abs(change) < DRIFT or related < RELATED:
@@ -173,8 +171,10 @@ def _mixed(
         return []
     (usual, number), *others = counts.most_common()
     rest = sum(count for _, count in others)
+    if rest > number and len(counts) > 5:
+        return [Finding(kind, f"{title}: {len(counts)} in {len(facts)} images.")]
     shown = ", ".join(f"{count} {value}" for value, count in others[:3])
-    more = f" and {len(others) - 3} more kinds" if len(others) > 3 else ""
+    more = f" and {len(others) - 3} more" if len(others) > 3 else ""
     text = f"{title}: {number} images {usual}; {shown}{more}."
     # Where there is no usual kind, as in images cut to the part, none of them stands out.
     odd = {one.name: of(one) for one in facts if of(one) != usual} if rest < number / 10 else {}

@@ -17,7 +17,7 @@ MOST = 500
 
 
 def find_shifts(small: np.ndarray) -> np.ndarray | None:
-    """Shift of each small photograph [n, h, w] from the median, as shares of the sides [n, 2] (x, y).
+    """How far each small photograph [n, h, w] is moved, as shares of width and height [n, 2].
 
     A shift that does not explain the difference is 0. None if the parts do not lie still.
     """

@@ -1,11 +1,11 @@
 """Which photographs look unlike the rest, and whether more of them would help.
 
-Every photograph is scored by what the others teach: they are dealt into folds, and a fold is
-scored with the whitening of all other folds. The score is that of the hottest cells of the squared
-whitened feature map. All features are computed once; their moments add up.
+Each photograph is scored by what others teach. They are dealt into folds, and those of a fold are
+scored with the whitening and the eigenmaps of the other folds: with what no other photograph has
+at that place. Features are computed once, and kept in a file if memory does not hold them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,30 +19,66 @@ from anomgan.data.normals import NormalImages
 from anomgan.data.prepare import Preparation
 from anomgan.data.store import ImageStore
 from anomgan.data.views import to_network
+from anomgan.detectors.eigenmaps import EigenMaps, to_grid
 from anomgan.detectors.feature_space import FeatureSpace
+from anomgan.evaluation.check.plain import Finding, deviations
 from anomgan.machine.device import choose_device
 
 FOLDS, PARTS = 5, 4
 """Each fold is divided into parts, so that one can learn from a quarter or half of it."""
 HOTTEST = 0.01
 """Share of the cells that make the score: a defect is small."""
-FEWEST_FOR_CURVE = 40
+FEWEST = 40
 """Different photographs for a learning curve: two in each part of each fold."""
+MOST = 800
+"""Photographs of which eigenmaps are made, drawn at random: 200 MB of maps of 512 px."""
+FAR = 5.0
+"""Robust deviations of the logarithm of the score from which on a photograph is named."""
 
 
 @dataclass(frozen=True)
 class Unlike:
-    """How unlike all others each photograph is.
+    """How unlike the others each photograph is.
 
     Attributes:
-        scores: by photographs of other folds [n], larger is stranger.
-        halves: scores learnt from half of these photographs; None with few photographs.
+        scores: by photographs of other folds [n]; larger is stranger.
+        halves: scores if learnt from half of those; None with few photographs, or very many.
         quarters: likewise, from a quarter.
     """
 
     scores: np.ndarray
     halves: np.ndarray | None
     quarters: np.ndarray | None
+
+    def deviations(self) -> np.ndarray:
+        """How far each score is out, in robust deviations of its logarithm."""
+        return deviations(np.log(self.scores))
+
+    def finding(self, names: Sequence[str]) -> Finding | None:
+        """The photographs that look unlike the rest."""
+        far = self.deviations()
+        found = {
+            names[place]: f"unlike the rest ({far[place]:.1f} deviations)"
+            for place in np.argsort(-far)
+            if far[place] > FAR
+        }
+        if not found:
+            return None
+        which = f"{len(found)} images look" if len(found) > 1 else "1 image looks"
+        text = f"Unlike the rest: {which} as no other does. Is the part good, and is it the part?"
+        return Finding("unlike", text, found, may_go=True)
+
+    def falls(self) -> tuple[float, float] | None:
+        """By which share the error falls from a quarter to half, and from half to all images.
+
+        The error is the geometric mean of the scores, so that a few odd photographs don't count
+        more than others.
+        """
+        if self.halves is None or self.quarters is None:
+            return None
+        steps = (self.halves / self.quarters, self.scores / self.halves)
+        first, second = (1 - float(np.exp(np.log(step).mean())) for step in steps)
+        return first, second
 
 
 def compare(
@@ -51,7 +87,6 @@ def compare(
     device: str,
     folder: Path,
     report: Callable[[int], None],
-    seed: int = 0,
 ) -> Unlike:
     """Score each photograph by the others.
 
@@ -61,42 +96,82 @@ def compare(
         device: "auto", "cpu", "cuda" or "mps".
         folder: where feature maps go that do not fit in memory; nothing is left there.
         report: called with the number of photographs whose features are computed.
-        seed: of the folds.
 
     Raises:
         InputError: the photographs do not vary in any feature.
     """
     space = FeatureSpace(BackboneSettings())
     space.extractor.load_weights()
-    space.to(choose_device(device)).eval()
-    folds, parts = _deal(groups, seed)
-    channels = space.extractor.channels
-    moments = [[Moments(channels) for _ in range(PARTS)] for _ in range(FOLDS)]
-    with ImageStore(folder=folder) as maps:
-        for place, image in enumerate(_prepared(normals, space)):
-            cells = _features(space, image)
-            moments[folds[place]][parts[place]].add(cells)
-            maps.append(cells.half().numpy()[None].view(np.uint8))
-            report(place + 1)
-        has_curve = len(set(groups)) >= FEWEST_FOR_CURVE
-        found = [
-            _scores(maps, folds, moments, count) if count == PARTS or has_curve else None
-            for count in (PARTS, PARTS // 2, PARTS // 4)
-        ]
-    assert found[0] is not None
-    return Unlike(found[0], found[1], found[2])
+    space.to(choose_device(device))
+    with ImageStore(folder=folder) as store:
+        maps = _Maps(store, *_deal(groups), space.extractor.channels)
+        for number, features in enumerate(_features(space, normals), start=1):
+            maps.append(features)
+            report(number)
+        has_curve = FEWEST <= len(set(groups)) <= MOST
+        scores = maps.scores(PARTS)
+        halves, quarters = (
+            maps.scores(count) if has_curve else None for count in (PARTS // 2, PARTS // 4)
+        )
+    return Unlike(scores, halves, quarters)
 
 
-def _deal(groups: Sequence[int], seed: int) -> tuple[list[int], list[int]]:
+class _Maps:
+    """Feature maps [C, h, w] in half precision, and their moments for each part of each fold."""
+
+    def __init__(
+        self, store: ImageStore, folds: np.ndarray, parts: np.ndarray, channels: int
+    ) -> None:
+        self.store, self.folds, self.parts = store, folds, parts
+        self.moments = [[Moments(channels) for _ in range(PARTS)] for _ in range(FOLDS)]
+
+    def append(self, features: Tensor) -> None:
+        place = len(self.store)
+        self.moments[self.folds[place]][self.parts[place]].add(features.flatten(1).T)
+        self.store.append(features.half().contiguous().numpy().view(np.uint8))
+
+    def scores(self, count: int) -> np.ndarray:
+        """Score all maps, learning from `count` of the parts of the other folds."""
+        found = np.zeros(len(self.store))
+        for fold in np.unique(self.folds).tolist():
+            # Which parts are used goes round, so that all of them count.
+            used = (self.folds != fold) & ((self.parts - fold) % PARTS < count)
+            whitening = self._whitening(fold, count)
+            others = (
+                np.random.default_rng(int(fold)).permutation(np.flatnonzero(used))[:MOST].tolist()
+            )
+            learnt = torch.stack([self._whitened(place, whitening).half() for place in others])
+            eigenmaps = EigenMaps.fit(learnt, BackboneSettings().components)
+            for place in np.flatnonzero(self.folds == fold).tolist():
+                left = eigenmaps.remainder(self._whitened(place, whitening)[None])
+                found[place] = _hottest(left.square().mean(1))
+        return found
+
+    def _whitening(self, fold: int, count: int) -> Whitening:
+        total = Moments(len(self.moments[0][0].sum))
+        for other in range(FOLDS):
+            if other != fold:
+                for part in range(count):
+                    total += self.moments[other][(fold + part) % PARTS]
+        return Whitening.fit(total, BackboneSettings().directions)
+
+    @torch.no_grad()
+    def _whitened(self, place: int, whitening: Whitening) -> Tensor:
+        features = torch.from_numpy(self.store[place].view(np.float16)).float()
+        whitened: Tensor = whitening(features[None])[0]
+        return whitened
+
+
+def _deal(groups: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Deal groups into folds and parts of folds, all as equal as can be."""
-    names = list(dict.fromkeys(groups))
-    order = np.random.default_rng(seed).permutation(len(names))
-    ranks = {names[one]: rank for rank, one in enumerate(order.tolist())}
-    numbers = [ranks[group] for group in groups]
-    return [n % FOLDS for n in numbers], [n // FOLDS % PARTS for n in numbers]
+    names, numbers = np.unique(groups, return_inverse=True)
+    ranks = np.random.default_rng(0).permutation(len(names))[numbers]
+    return ranks % FOLDS, ranks // FOLDS % PARTS
 
 
-def _prepared(normals: NormalImages, space: FeatureSpace):
+@torch.no_grad()
+def _features(space: FeatureSpace, normals: NormalImages) -> Iterator[Tensor]:
+    """Features of the cells of each photograph, [C, h, w], all on the median grid."""
     prepare = Preparation.decide(
         ImageSettings(),
         ViewSettings(),
@@ -105,40 +180,17 @@ def _prepared(normals: NormalImages, space: FeatureSpace):
         shapes=normals.shapes(),
         long_side=space.long_side,
     )
-    return (prepare(normals[place], name) for place, name in enumerate(normals.names))
+    sides = np.array(normals.shapes())
+    cells = sides * (space.long_side / space.grid.stride) / sides.max(1, keepdims=True)
+    grid = np.maximum(1, np.rint(np.median(cells, axis=0))).astype(int).tolist()
+    for place, name in enumerate(normals.names):
+        image = prepare(normals[place], name)
+        padded = space.grid.surround(image)
+        x = to_network(padded[None]).to(space.extractor.device)
+        maps = space.grid.crop(space.coarsen(space.extractor.raw(x)), padded.shape, image.shape)
+        yield to_grid(maps, grid)[0].float().cpu()
 
 
-@torch.no_grad()
-def _features(space: FeatureSpace, image: np.ndarray) -> Tensor:
-    """Feature vectors of the cells of a prepared image, [cells, channels]."""
-    padded = space.grid.surround(image)
-    x = to_network(padded[None]).to(space.extractor.device)
-    maps = space.grid.crop(space.coarsen(space.extractor.raw(x)), padded.shape, image.shape)
-    return maps[0].flatten(1).T.float().cpu().contiguous()
-
-
-def _scores(
-    maps: ImageStore, folds: Sequence[int], moments: Sequence[Sequence[Moments]], count: int
-) -> np.ndarray:
-    """Score all maps, each learnt from `count` of the parts of all other folds."""
-    learnt = [_learn(moments, fold, count) for fold in range(FOLDS)]
-    return np.array([_score(maps[place], learnt[fold]) for place, fold in enumerate(folds)])
-
-
-def _learn(moments: Sequence[Sequence[Moments]], fold: int, count: int) -> Whitening:
-    """Learn without a fold; which parts are used goes round, so that all of them count."""
-    total = Moments(len(moments[0][0].sum))
-    for other in range(FOLDS):
-        if other != fold:
-            for part in range(count):
-                total += moments[other][(fold + part) % PARTS]
-    return Whitening.fit(total, BackboneSettings().directions)
-
-
-@torch.no_grad()
-def _score(cells: np.ndarray, whitening: Whitening) -> float:
-    """Mean square of the whitened vectors of the hottest cells, from bytes [1, cells, 2 C]."""
-    vectors = torch.from_numpy(cells[0].view(np.float16)).float()
-    whitened = (vectors - whitening.mean) @ whitening.directions.T
-    heat = whitened.square().mean(1)
-    return float(heat.topk(max(1, round(HOTTEST * len(heat)))).values.mean())
+def _hottest(heat: Tensor) -> float:
+    """Mean of the hottest cells."""
+    return float(heat.flatten().topk(max(1, round(HOTTEST * heat.numel()))).values.mean())
