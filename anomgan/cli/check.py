@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 SHOWN = 10
 """Images that are named of each kind."""
+STRANGEST = 5
+"""Images that are named though they are within what is usual: defects are often among them."""
 IN_PICTURE, USUAL = 15, 5
-"""Images of the picture: those that stand out, and some usual ones to compare."""
+"""Images of the picture that stand out, and usual ones to compare with."""
 LINES = 3
 """Lines that a fit prints, at most."""
 
@@ -61,6 +63,9 @@ def describe(found: "Check", folder: Path) -> list[str]:
             lines.append(f"  and {len(finding.images) - SHOWN} more")
     if not found.findings:
         lines.append("Nothing stands out.")
+    strangest = ", ".join(_short(name, folder) for name in found.strangest(STRANGEST))
+    if strangest:
+        lines.append(f"Strangest of the rest, worth a look: {strangest}")
     return [*lines, found.advice]
 
 
@@ -76,15 +81,17 @@ def describe_glance(folder: Path) -> list[str]:
 
 
 def draw(found: "Check", folder: Path, out: Path) -> bool:
-    """Draw the images that stand out, and some usual ones; False if nothing stands out."""
+    """Draw the images that stand out, the strangest and the most usual; False if there are none."""
     from anomgan.data.decode import read_image, to_uint8
     from anomgan.pictures.sheet import reduced, save_sheet
 
     readable = {one.name for one in found.facts}
     odd = {name: said for name, said in found.remarks().items() if name in readable}
-    if not odd:
+    rest = {name: ["among the strangest"] for name in found.strangest(STRANGEST)}
+    if not odd and not rest:
         return False
-    shown = dict(list(odd.items())[:IN_PICTURE]) | {name: ["usual"] for name in found.usual(USUAL)}
+    usual = {name: ["usual"] for name in found.usual(USUAL)}
+    shown = dict(list(odd.items())[:IN_PICTURE]) | usual | rest
     titles = [
         f"{_short(name, folder)}\n{_short_in('; '.join(said), folder)}"
         for name, said in shown.items()

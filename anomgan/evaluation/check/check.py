@@ -67,6 +67,14 @@ class Check:
             names = [names[place] for place in np.argsort(far, kind="stable")]
         return [name for name in names if name not in said][:count]
 
+    def strangest(self, count: int) -> list[str]:
+        """Names of the strangest images that are not strange enough to be named."""
+        if self.unlike is None:
+            return []
+        said = self.remarks()
+        names = (self.facts[place].name for place in np.argsort(-self.unlike.scores))
+        return [name for name in names if name not in said][:count]
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         rows = [one.as_dict() for one in self.facts]

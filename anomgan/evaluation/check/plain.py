@@ -9,11 +9,9 @@ import numpy as np
 from anomgan.data.copies import near_copies
 from anomgan.data.usual import NO_CONTRAST
 from anomgan.evaluation.check.facts import Facts, in_order
+from anomgan.evaluation.check.robust import FAR, deviations
 from anomgan.evaluation.check.shifts import find_shifts, where
 
-FAR = 5.0
-"""Robust deviations from the median that a value must be away. Of normal values, one in a million
-is; real facts have longer tails, so that each must also differ by an amount that matters."""
 CLIPPED = 0.03
 """Share of pixels that must be clipped beyond those of the usual image."""
 LESS_SHARP = 0.6
@@ -46,12 +44,6 @@ class Finding:
     text: str
     images: dict[str, str] = field(default_factory=dict)
     may_go: bool = False
-
-
-def deviations(values: np.ndarray, least: float = 1e-12) -> np.ndarray:
-    """How many robust standard deviations, `least` at least, each value is above the median."""
-    from_median = values - np.median(values)
-    return from_median / max(1.4826 * float(np.median(np.abs(from_median))), least)
 
 
 def plain_findings(facts: Sequence[Facts]) -> list[Finding]:
@@ -147,8 +139,8 @@ def shifted(facts: Sequence[Facts]) -> Finding | None:
     if shifts is None:
         return None
     lengths = np.linalg.norm(shifts, axis=1)
-    found = {facts[place].name: where(shifts[place]) for place in np.argsort(-lengths)}
-    found = {name: said for name, said in found.items() if said}
+    worst = [place for place in np.argsort(-lengths) if lengths[place] > 0]
+    found = {facts[place].name: where(*shifts[place]) for place in worst}
     if not found:
         return None
     return Finding("shift", f"Framing: {_count(found)} the part in another place.", found)
