@@ -23,7 +23,7 @@ from anomgan.machine.progress import progress_bar
 LEVEL = 0.03
 """The error has levelled off if it falls by less than this from half to all photographs. Each
 doubling takes off about half of what the one before did."""
-GLANCE, GLANCED = 30_000_000, 200
+GLANCE, GLANCED = 16_000_000, 200
 """Pixels and photographs of a glance: about a second."""
 
 
@@ -145,6 +145,8 @@ def glance(normal_dir: Path) -> tuple[int, list[Finding]]:
             depth.count(image, str(path))
         if pixels > GLANCE:
             break
+    if not read:
+        return 0, []
     facts = [Facts.measure(name, image, depth.bits) for name, image in read]
     # Of photographs that are far apart in time, few are copies, and the fit counts them all.
     return len(facts), [one for one in plain_findings(facts) if one.kind != "copies"]

@@ -1,7 +1,7 @@
 """Plain facts of photographs: size, depth, exposure, sharpness, marks of compression."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -92,11 +92,6 @@ class Facts:
             for field in fields(self)
             if field.name not in ("thumbnail", "small")
         }
-
-
-def measure_all(images: Iterable[tuple[str, np.ndarray]], bits: int) -> list[Facts]:
-    """Measure images by name."""
-    return [Facts.measure(name, image, bits) for name, image in images]
 
 
 def blockiness(grey: np.ndarray) -> float:

@@ -193,4 +193,5 @@ def _features(space: FeatureSpace, normals: NormalImages) -> Iterator[Tensor]:
 
 def _hottest(heat: Tensor) -> float:
     """Mean of the hottest cells."""
-    return float(heat.flatten().topk(max(1, round(HOTTEST * heat.numel()))).values.mean())
+    hottest = float(heat.flatten().topk(max(1, round(HOTTEST * heat.numel()))).values.mean())
+    return max(hottest, 1e-9)  # its logarithm is taken
