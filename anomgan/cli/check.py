@@ -91,7 +91,7 @@ def draw(found: "Check", folder: Path, out: Path) -> bool:
     if not odd and not rest:
         return False
     usual = {name: ["usual"] for name in found.usual(USUAL)}
-    shown = dict(list(odd.items())[:IN_PICTURE]) | usual | rest
+    shown = dict(list(odd.items())[:IN_PICTURE]) | rest | usual
     titles = [
         f"{_short(name, folder)}\n{_short_in('; '.join(said), folder)}"
         for name, said in shown.items()
@@ -117,7 +117,7 @@ def _summary(found: "Check", folder: Path) -> str:
         " and ".join(sorted({"grey" if one.is_grey else "colour" for one in facts})),
         f"brightness {_span([one.brightness for one in facts])} of 255",
     ]
-    return f"{len(facts)} images in {folder}: {', '.join(spans)}."
+    return f"{len(facts)} image{'s' * (len(facts) > 1)} in {folder}: {', '.join(spans)}."
 
 
 def _span(values: Sequence[float]) -> str:

@@ -155,12 +155,12 @@ def glance(normal_dir: Path) -> tuple[int, list[Finding]]:
 def _too_few(facts: Sequence[Facts], groups: Sequence[int]) -> str:
     """Why photographs cannot be compared in feature space; empty if they can."""
     if len(facts) < FEW:
-        return f"With {len(facts)} images nothing can be compared: take {FEW} or more, better 100."
-    if len(set(groups)) < FEW:
-        return (
-            f"All images are copies of {len(set(groups))}, or nearly so: there is nothing to learn "
-            f"from; photograph different parts."
-        )
+        return f"Of {len(facts)} images nothing can be compared: take {FEW} or more, better 100."
+    different = len(set(groups))
+    if different == 1:
+        return "All images are copies of one: there is nothing to learn from; take different parts."
+    if different < FEW:
+        return f"Only {different} images are different, too few to compare: take different parts."
     if sum(one.contrast >= NO_CONTRAST for one in facts) < FEW:
         return "Nearly all images are blank: there is nothing to learn from."
     return ""
