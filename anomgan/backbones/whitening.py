@@ -34,6 +34,13 @@ class Moments:
         self.sum += vectors.sum(0)
         self.products += vectors.T @ vectors
 
+    def __iadd__(self, other: "Moments") -> Self:
+        """Add the moments of other vectors."""
+        self.count += other.count
+        self.sum += other.sum
+        self.products += other.products
+        return self
+
     def tensors(self) -> dict[str, Tensor]:
         """Return the state by name, for saving and resuming."""
         return {"count": self.count, "sum": self.sum, "products": self.products}

@@ -11,6 +11,7 @@ import typer
 
 from anomgan.cli.backbones import backbones
 from anomgan.cli.benchmark import app as benchmark
+from anomgan.cli.check import check
 from anomgan.cli.demo import demo
 from anomgan.cli.detectors import detectors
 from anomgan.cli.evaluate import evaluate
@@ -31,7 +32,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for verb in (fit, score, watch, recalibrate, export, evaluate, info, detectors, backbones, demo):
+VERBS = (check, fit, score, watch, recalibrate, export, evaluate, info, detectors, backbones, demo)
+for verb in VERBS:
     app.command()(verb)
 app.add_typer(benchmark, name="benchmark")
 app.add_typer(generator, name="generator")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from anomgan.cli.options import DEFAULT_MODEL, Device, Groups, SkipUnreadable
+from anomgan.cli.say import say
 from anomgan.cli.words import describe_promise, describe_space, describe_training
 
 if TYPE_CHECKING:
@@ -156,14 +157,15 @@ def fit_to_folder(
     Raises:
         InputError: `out` or the images cannot be used, or an earlier fit is unfinished.
     """
+    from anomgan.cli.check import describe_glance
     from anomgan.cli.plan import describe_plan
     from anomgan.cli.runs import work_folder
     from anomgan.machine.distributed import process_group
 
     with process_group(), work_folder(out, "fit", resume) as work:
         if work is not None:
-            for line in describe_plan(detector, normal_dir):
-                typer.echo(line)
+            for line in (*describe_glance(normal_dir), *describe_plan(detector, normal_dir)):
+                say(line)
         detector.fit(
             normal_dir,
             groups=groups,

@@ -1,0 +1,197 @@
+"""Looks through photographs of good parts before a detector learns from them."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from anomgan.data.copies import near_copies
+from anomgan.data.decode import read_image
+from anomgan.data.depth import Depth
+from anomgan.data.folders import list_images
+from anomgan.data.normals import NormalImages, read_normals
+from anomgan.data.usual import NO_CONTRAST
+from anomgan.errors import InputError
+from anomgan.evaluation.check.facts import Facts
+from anomgan.evaluation.check.plain import FEW, Finding, plain_findings
+from anomgan.evaluation.check.unlike import FEWEST, Unlike, compare
+from anomgan.machine.progress import progress_bar
+
+LEVEL = 0.03
+"""The error has levelled off if it falls by less than this from half to all photographs. Each
+doubling takes off about half of what the one before did."""
+GLANCE, GLANCED = 16_000_000, 200
+"""Pixels and photographs of a glance: about a second."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was found in a folder of photographs of good parts.
+
+    Attributes:
+        facts: of every photograph that can be read.
+        findings: what stands out, worst first.
+        unlike: how unlike the others each photograph is; None if they cannot be compared.
+        advice: whether more photographs would help, or why that cannot be said.
+        bits: significant bits of the 16-bit ones.
+    """
+
+    facts: list[Facts]
+    findings: list[Finding]
+    unlike: Unlike | None
+    advice: str
+    bits: int
+
+    def remarks(self) -> dict[str, list[str]]:
+        """What is said of each image that stands out, by name, worst first."""
+        said: dict[str, list[str]] = {}
+        for finding in self.findings:
+            for name, remark in finding.images.items():
+                said.setdefault(name, []).append(remark)
+        return said
+
+    def may_go(self) -> list[str]:
+        """Names of the images that a user may leave out."""
+        names = (name for finding in self.findings if finding.may_go for name in finding.images)
+        return list(dict.fromkeys(names))
+
+    def usual(self, count: int) -> list[str]:
+        """Names of the most usual images of which nothing is said."""
+        said = self.remarks()
+        names = [one.name for one in self.facts]
+        if self.unlike is not None:
+            far = np.abs(self.unlike.deviations())
+            names = [names[place] for place in np.argsort(far, kind="stable")]
+        return [name for name in names if name not in said][:count]
+
+    def strangest(self, count: int) -> list[str]:
+        """Names of the strangest images that are not strange enough to be named."""
+        if self.unlike is None:
+            return []
+        said = self.remarks()
+        names = (self.facts[place].name for place in np.argsort(-self.unlike.scores))
+        return [name for name in names if name not in said][:count]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        rows = [one.as_dict() for one in self.facts]
+        if self.unlike is not None:
+            for row, score, far in zip(rows, self.unlike.scores, self.unlike.deviations()):
+                row |= {"score": float(score), "deviations": float(far)}
+        return {
+            "images": rows,
+            "findings": [asdict(finding) for finding in self.findings],
+            "falls": None if self.unlike is None else self.unlike.falls(),
+            "advice": self.advice,
+        }
+
+
+def check_folder(normal_dir: Path, device: str = "auto") -> Check:
+    """Look through a folder of photographs of good parts; nothing in it is changed.
+
+    Args:
+        normal_dir: the folder.
+        device: to compute features on: "auto", "cpu", "cuda" or "mps".
+
+    Raises:
+        InputError: the folder holds no image that can be read.
+    """
+    paths = list_images(normal_dir)
+    with tempfile.TemporaryDirectory(prefix="anomgan-") as scratch:
+        folder = Path(scratch)
+        with progress_bar("reading", len(paths)) as report:
+            normals = read_normals(paths, folder=folder, skip_unreadable=True, report=report)
+        if not len(normals):
+            raise InputError(f"none of the {len(paths)} images can be read:", *normals.skipped[:5])
+        with progress_bar("measuring", len(normals)) as report:
+            facts = []
+            for place, name in enumerate(normals.names):
+                facts.append(Facts.measure(name, normals[place], normals.bits))
+                report(place + 1)
+        findings = plain_findings(facts)
+        groups = near_copies([one.thumbnail for one in facts])
+        unlike, advice = None, _too_few(facts, groups)
+        if not advice:
+            with progress_bar("comparing", len(normals)) as report:
+                unlike = compare(normals, groups, device, folder, report)
+            advice = _describe_curve(unlike, len(set(groups)))
+            found = unlike.finding(normals.names)
+            findings = [found, *findings] if found else findings
+        normals.store.close()
+    lost = _unreadable(paths, normals)
+    return Check(facts, [lost, *findings] if lost else findings, unlike, advice, normals.bits)
+
+
+def glance(normal_dir: Path) -> tuple[int, list[Finding]]:
+    """Look at some photographs for a second or two, without features and without copies.
+
+    Returns:
+        How many were looked at, and what stands out among them.
+    """
+    read, pixels, depth = [], 0, Depth()
+    paths = list_images(normal_dir)
+    for place in np.random.default_rng(0).permutation(len(paths))[:GLANCED]:
+        path = paths[place]
+        try:
+            image = read_image(path)
+        except InputError:  # the fit tells
+            continue
+        read.append((str(path), image))
+        pixels += image.shape[0] * image.shape[1]
+        if image.dtype == np.uint16:
+            depth.count(image, str(path))
+        if pixels > GLANCE:
+            break
+    if not read:
+        return 0, []
+    facts = [Facts.measure(name, image, depth.bits) for name, image in read]
+    # Of photographs that are far apart in time, few are copies, and the fit counts them all.
+    return len(facts), [one for one in plain_findings(facts) if one.kind != "copies"]
+
+
+def _too_few(facts: Sequence[Facts], groups: Sequence[int]) -> str:
+    """Why photographs cannot be compared in feature space; empty if they can."""
+    if len(facts) < FEW:
+        return f"Of {len(facts)} images nothing can be compared: take {FEW} or more, better 100."
+    different = len(set(groups))
+    if different == 1:
+        return "All images are copies of one: there is nothing to learn from; take different parts."
+    if different < FEW:
+        return f"Only {different} images are different, too few to compare: take different parts."
+    if sum(one.contrast >= NO_CONTRAST for one in facts) < FEW:
+        return "Nearly all images are blank: there is nothing to learn from."
+    return ""
+
+
+def _describe_curve(unlike: Unlike, different: int) -> str:
+    falls = unlike.falls()
+    if falls is None:
+        if different < FEWEST:
+            return f"Take more photographs: {different} different ones are few; {FEWEST} tell more."
+        return f"{different} different images are many: others will hardly help."
+    fall = falls[1]
+    if fall < LEVEL:
+        return (
+            f"The error on new images has levelled off (from half to all images: {-fall:+.0%}): "
+            f"more photographs of the same kind will hardly help."
+        )
+    return (
+        f"The error on new images still falls by {fall:.0%} from half to all images: more "
+        f"photographs will help."
+    )
+
+
+def _unreadable(paths: Sequence[Path], normals: NormalImages) -> Finding | None:
+    read = set(normals.names)
+    lost = [str(path) for path in paths if str(path) not in read]
+    if not lost:
+        return None
+    found = {
+        name: said.removeprefix(f"{name} ")
+        for name, said in zip(lost, normals.skipped, strict=True)
+    }
+    text = f"Unreadable: {len(lost)} of {len(paths)} files; a fit needs --skip-unreadable."
+    return Finding("unreadable", text, found, may_go=True)
