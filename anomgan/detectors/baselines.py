@@ -267,7 +267,6 @@ class AutoencoderSettings(Settings):
     in_features = {
         "training": {"steps": 1000},
         "network": {"features": 512, "latent_dim": 64},
-        "score": {"background": 0.25},
     }
 
     idle = {"features": frozenset({"network.bottleneck"})}

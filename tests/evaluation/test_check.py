@@ -72,9 +72,8 @@ def test_a_slow_drift_is_no_jump(rng):
     assert found(images)["drift"] == []
 
 
-def test_a_copy_in_another_encoding_is_named(parts):
-    _, data = cv2.imencode(".jpg", parts[4])
-    assert found([*parts, cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)])["copies"] == [24]
+def test_a_copy_that_was_made_brighter_is_named(parts):
+    assert found([*parts, np.minimum(parts[4], 252) + 3])["copies"] == [24]
 
 
 def test_mixed_sizes_depths_and_colours_are_told(parts):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from anomgan.data.copies import near_copies
+from anomgan.data.copies import find_copies
 from anomgan.data.decode import read_image
 from anomgan.data.depth import Depth
 from anomgan.data.folders import list_images
@@ -112,7 +112,7 @@ def check_folder(normal_dir: Path, device: str = "auto") -> Check:
                 facts.append(Facts.measure(name, normals[place], normals.bits))
                 report(place + 1)
         findings = plain_findings(facts)
-        groups = near_copies([one.thumbnail for one in facts])
+        groups = find_copies(np.array([one.thumbnail for one in facts]))
         unlike, advice = None, _too_few(facts, groups)
         if not advice:
             with progress_bar("comparing", len(normals)) as report:

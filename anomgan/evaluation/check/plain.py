@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from anomgan.data.copies import near_copies
+from anomgan.data.copies import find_copies
 from anomgan.data.usual import NO_CONTRAST
 from anomgan.evaluation.check.facts import Facts, in_order
 from anomgan.evaluation.check.robust import FAR, deviations
@@ -175,7 +175,7 @@ def _mixed(
 
 def copies(facts: Sequence[Facts]) -> Finding | None:
     """Photographs that show the same as an earlier one."""
-    firsts = near_copies([one.thumbnail for one in facts])
+    firsts = find_copies(np.array([one.thumbnail for one in facts]))
     found = {
         one.name: f"near copy of {facts[first].name}"
         for place, (one, first) in enumerate(zip(facts, firsts))
