@@ -13,7 +13,10 @@ from safetensors.torch import load_file, save
 
 from anomgan import GANomaly, load
 from anomgan.cli.info import model_card
+from anomgan.config import build_settings, without_idle
 from anomgan.data.folders import list_images
+from anomgan.detectors.earlier import current_settings
+from anomgan.detectors.ganomaly import GANomalySettings
 from anomgan.errors import InputError, ModelError
 from anomgan.model_files import card_checksum
 
@@ -171,6 +174,17 @@ def test_settings_of_earlier_versions_are_dropped_or_refused(fitted, folder):
     seal(folder, card)
     with pytest.raises(ModelError, match=r"fitted with view.scales = 3, .*; fit again"):
         load(folder)
+
+
+def test_an_earlier_model_scores_without_a_setting_that_it_did_not_know():
+    settings = build_settings(GANomalySettings, {"space": "features"})
+    card = {"detector": "ganomaly", "settings": settings.model_dump()}
+    known = current_settings(card, "model")
+    assert build_settings(GANomalySettings, without_idle(GANomalySettings, known)) == settings
+    del card["settings"]["score"]["background"]
+    known = current_settings(card, "model")
+    earlier = build_settings(GANomalySettings, without_idle(GANomalySettings, known))
+    assert earlier.score.background is None and settings.score.background == 0.25
 
 
 def test_weights_that_do_not_fit_the_settings_are_refused(folder):
