@@ -27,7 +27,8 @@ def brute_force(maps, masks, limit):
     thresholds = [np.inf, *np.unique(np.concatenate([m.ravel() for m in maps]))[::-1]]
     rate = np.array([(normal >= t).mean() for t in thresholds])
     overlap = np.array([np.mean([(r >= t).mean() for r in regions]) for t in thresholds])
-    at_limit = np.interp(limit, rate, overlap)
+    reached = rate == limit  # what rises straight up there is not below the limit
+    at_limit = overlap[reached].min() if reached.any() else np.interp(limit, rate, overlap)
     inside = rate < limit
     x, y = np.append(rate[inside], limit), np.append(overlap[inside], at_limit)
     return np.trapezoid(y, x) / limit if hasattr(np, "trapezoid") else np.trapz(y, x) / limit
@@ -48,6 +49,14 @@ def test_equal_to_the_definition_and_to_scikit_learn(data, limit, values):
     pixels = collect(maps, masks)
     assert pixels.aupro(limit) == pytest.approx(brute_force(maps, masks, limit), abs=1e-6)
     assert pixels.auroc() == pytest.approx(roc_auc_score(masks.ravel(), maps.ravel()), abs=1e-6)
+
+
+def test_a_defect_that_is_colder_than_all_else_has_no_area_at_any_limit():
+    heatmap, mask = np.ones((4, 4)), np.zeros((4, 4), bool)
+    heatmap[0, 0], mask[0, 0] = 0, True
+    for limit in (0.3, 1.0):
+        assert collect([heatmap], [mask]).aupro(limit) == 0
+        assert brute_force([heatmap], [mask], limit) == 0
 
 
 def test_a_case_by_hand():
