@@ -69,11 +69,11 @@ def describe(found: "Check", folder: Path) -> list[str]:
     return [*lines, found.advice]
 
 
-def describe_glance(folder: Path) -> list[str]:
-    """What a glance at a folder shows before a fit, in three lines at most."""
+def describe_glance(folder: Path, paths: Sequence[Path]) -> list[str]:
+    """What a glance at the images of a folder shows before a fit, in three lines at most."""
     from anomgan.evaluation.check import glance
 
-    count, findings = glance(folder)
+    count, findings = glance(paths)
     if not findings:
         return []
     texts = [finding.text for finding in findings[: LINES - 1]]
@@ -82,8 +82,8 @@ def describe_glance(folder: Path) -> list[str]:
 
 def draw(found: "Check", folder: Path, out: Path) -> bool:
     """Draw the images that stand out, the strangest and the most usual; False if there are none."""
-    from anomgan.data.decode import read_image, to_uint8
-    from anomgan.pictures.sheet import reduced, save_sheet
+    from anomgan.data.decode import read_image, reduced, to_uint8
+    from anomgan.pictures.sheet import SIDE, save_sheet
 
     readable = {one.name for one in found.facts}
     odd = {name: said for name, said in found.remarks().items() if name in readable}
@@ -96,7 +96,7 @@ def draw(found: "Check", folder: Path, out: Path) -> bool:
         f"{_short(name, folder)}\n{_short_in('; '.join(said), folder)}"
         for name, said in shown.items()
     ]
-    images = [reduced(to_uint8(read_image(name), found.bits)) for name in shown]
+    images = [reduced(to_uint8(read_image(name), found.bits), SIDE) for name in shown]
     save_sheet(out, images, titles, f"{len(odd)} of {len(found.facts)} images stand out")
     return True
 

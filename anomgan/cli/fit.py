@@ -160,11 +160,14 @@ def fit_to_folder(
     from anomgan.cli.check import describe_glance
     from anomgan.cli.plan import describe_plan
     from anomgan.cli.runs import work_folder
+    from anomgan.data.folders import list_images
     from anomgan.machine.distributed import process_group
 
     with process_group(), work_folder(out, "fit", resume) as work:
         if work is not None:
-            for line in (*describe_glance(normal_dir), *describe_plan(detector, normal_dir)):
+            paths = list_images(normal_dir)
+            plan = describe_plan(detector, paths)  # first: a wrong backbone needs no look at images
+            for line in (*describe_glance(normal_dir, paths), *plan):
                 say(line)
         detector.fit(
             normal_dir,

@@ -36,7 +36,7 @@ def classifier(
     with tempfile.TemporaryDirectory(prefix="anomgan-") as scratch:
         with progress_bar("reading images", len(found.sources)) as report:
             read = read_normals(found.sources, folder=Path(scratch), report=report)
-        images = [preparation(to_uint8(read[i], read.bits)) for i in range(len(read))]
+        images = [preparation(to_uint8(image, read.bits)) for image in read]
     lesson = learn_classes(images, labels, names, size=size, steps=steps, seed=seed, device=device)
     lesson.classifier.save(out)
     typer.echo(

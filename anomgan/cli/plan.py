@@ -1,14 +1,13 @@
 """The plan that `anomgan fit` prints before it starts: image size and estimated time."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 
-from anomgan.data.folders import survey
 from anomgan.detectors.base import Detector
 from anomgan.training.recipe import Phase
 
@@ -22,20 +21,17 @@ BESIDES = 1.3
 """Factor for the time of a training step besides the networks: batches, averages, optimiser."""
 
 
-def describe_plan(detector: Detector, normal_dir: Path) -> list[str]:
+def describe_plan(detector: Detector, paths: Sequence[Path]) -> list[str]:
     """Describe how the networks will see the images, and how long the fit will take.
 
     In pixel space, there is nothing to describe.
 
     Raises:
-        InputError: the folder cannot be read, or the weights of the backbone are not available.
+        InputError: the weights of the backbone are not available.
         SettingsError: the backbone is unknown.
     """
     loaded = detector.load_backbone()
     if detector.feature_space is None:
-        return []
-    paths = survey(normal_dir).images  # the fit says what is left out, or that there are none
-    if not paths:
         return []
     sides = _long_sides(paths)
     seen = detector.feature_space.long_side
@@ -87,7 +83,7 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def _long_sides(paths: list[Path]) -> list[int]:
+def _long_sides(paths: Sequence[Path]) -> list[int]:
     """Read the longer sides of some images, in pixels; the fit will report unreadable images."""
     sides = []
     for path in paths[:: max(1, len(paths) // LOOKED_AT)]:

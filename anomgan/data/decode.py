@@ -109,6 +109,16 @@ def is_grey(image: np.ndarray) -> bool:
     return bool((image == image[:, :, :1]).all())
 
 
+def reduced(image: np.ndarray, side: int) -> np.ndarray:
+    """Scale an image or a map down so that its longer side is at most `side` pixels."""
+    height, width = image.shape[:2]
+    scale = side / max(height, width)
+    if scale >= 1:
+        return image
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
 def with_channels(image: np.ndarray, channels: int) -> np.ndarray:
     """A uint8 image as [H, W, channels], for 1 (luminance) or 3 (RGB) channels."""
     if channels == 1:

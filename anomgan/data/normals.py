@@ -1,7 +1,7 @@
 """The normal images of a user: found, decoded once, checked, prepared and kept as uint8."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +62,9 @@ class NormalImages:
     def bits(self) -> int:
         """Significant bits, common to all 16-bit images; 16 when there are none."""
         return self.depth.bits
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[index] for index in range(len(self)))
 
     def shapes(self) -> list[tuple[int, int]]:
         """Height and width of every image."""

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import ConfigDict, ValidationError
 from pydantic.dataclasses import dataclass
 
-from anomgan.data.decode import is_grey, to_uint8, with_channels
+from anomgan.data.decode import is_grey, reduced, to_uint8, with_channels
 
 SIDE = 512
 """Pixels; the longer side that images are scaled down to: sharpness is that of this scale."""
@@ -42,10 +42,7 @@ def plain_statistics(image: np.ndarray) -> dict[str, float]:
     when the mean of 3x3 pixels is taken away; "red" and "blue" are those channels less the green.
     """
     height, width = image.shape[:2]
-    scale = SIDE / max(height, width)
-    if scale < 1:
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    image = reduced(image, SIDE)
     grey = with_channels(image, 1)[:, :, 0].astype(np.float32)
     red, green, blue = with_channels(image, 3).mean((0, 1))
     return {

@@ -93,7 +93,7 @@ def fit_method(
             shapes=shapes,
             long_side=method.feature_space.long_side if method.feature_space else None,
         )
-        usual = Usual.measure((read[index] for index in range(len(read))), read.bits)
+        usual = Usual.measure(read, read.bits)
         with read.prepared(preparation, folder) as store:
             names = [(groups or read.names)[index] for index in training]
             parts = Parts(store, preparation, training, names, read.fingerprint)
@@ -137,8 +137,7 @@ def recalibrate_method(
         _require(read, normals, settings.minimum, "to calibrate on (calibration.minimum)")
         _refuse_learnt(read, fitted)
         groups, copies = _read_groups(read, options.groups)
-        images = (read[index] for index in range(len(read)))
-        usual = Usual.measure(images, fitted.preparation.bits)
+        usual = Usual.measure(read, fitted.preparation.bits)
         with read.prepared(fitted.preparation, Path(scratch)) as store:
             # The statistics are part of the detector, like the weights, and do not change.
             rate, every = settings.false_alarm_rate, range(len(store))
@@ -198,8 +197,7 @@ def _read_groups(read: NormalImages, table: Path | None) -> tuple[list[str] | No
     """Find the group of each image, and count copies; without a table, copies share a group."""
     if table:
         return read_groups(table, [Path(name) for name in read.names]), 0
-    images = (to_uint8(read[index], read.bits) for index in range(len(read)))
-    firsts = find_copies(np.stack([thumbnail(image) for image in images]))
+    firsts = find_copies(np.stack([thumbnail(to_uint8(image, read.bits)) for image in read]))
     copies = len(read) - len(set(firsts))
     return [read.names[first] for first in firsts] if copies else None, copies
 

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
-from anomgan.data.decode import read_image, to_uint8
+from anomgan.data.decode import read_image, reduced, to_uint8
 from anomgan.data.public_sets import read_mask
 from anomgan.detectors.base import Detector
 from anomgan.evaluation.evaluate import Evaluation
@@ -191,20 +190,12 @@ def _draw_examples(
             mask = np.zeros(result.heatmap.shape, bool)
         row = {"photograph": photograph, "rebuilt": result.reconstruction}
         row |= {"heatmap": result.heatmap, "true mask": mask.astype(np.uint8) * 255}
-        shown = {name: _small(one) for name, one in row.items() if one is not None}
+        shown = {name: reduced(one, SIDE) for name, one in row.items() if one is not None}
         rows.append(list(shown.values()))
         verdict = "anomalous" if evaluation.alarms[index] else "ok"
         name = _brief(_name(evaluation, index))
         names.append(f"{name}\n{escaped(image.kind)}\n{evaluation.scores[index]:.3g}, {verdict}")
     save_grid(path, rows, list(shown), names)
-
-
-def _small(picture: np.ndarray) -> np.ndarray:
-    factor = SIDE / max(picture.shape[:2])
-    if factor >= 1:
-        return picture
-    size = [max(1, round(side * factor)) for side in picture.shape[1::-1]]
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
 
 
 def _write_scores(evaluation: Evaluation, path: Path) -> None:

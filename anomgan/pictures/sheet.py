@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from textwrap import fill
 
-import cv2
 import numpy as np
 from matplotlib.figure import Figure
 
+from anomgan.data.decode import reduced
 from anomgan.pictures.canvas import DPI, plain, save, show
 
 SIDE = 260
@@ -28,15 +28,7 @@ def save_sheet(path: Path, images: Sequence[np.ndarray], titles: Sequence[str], 
     for axis in axes[len(images) :]:
         axis.set_axis_off()
     for axis, image, text in zip(axes, images, titles):
-        show(axis, reduced(image))
+        show(axis, reduced(image, SIDE))
         lines = (fill(line, LETTERS) for line in text.split("\n"))
         axis.set_title(plain("\n".join(lines)), fontsize=8)
     save(figure, path)
-
-
-def reduced(image: np.ndarray) -> np.ndarray:
-    """An image no larger than the sheet shows it."""
-    height, width = image.shape[:2]
-    scale = min(1.0, SIDE / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)

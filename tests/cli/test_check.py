@@ -9,6 +9,7 @@ from PIL import Image
 
 from anomgan.cli.app import main
 from anomgan.cli.check import describe_glance
+from anomgan.data.folders import list_images
 
 
 @pytest.fixture
@@ -79,7 +80,8 @@ def test_a_folder_without_images_is_bad_input(run, tmp_path):
 
 
 def test_a_fit_says_in_three_lines_what_a_glance_shows(ok, line):
-    lines = describe_glance(ok)
+    lines = describe_glance(ok, list_images(ok))
     assert 2 <= len(lines) <= 3
     assert "Blur" in lines[0] and "anomgan check" in lines[-1]
-    assert describe_glance(line / "train" / "good") == []
+    good = line / "train" / "good"
+    assert describe_glance(good, list_images(good)) == []

@@ -4,6 +4,7 @@ from PIL import Image
 
 from anomgan import GANomaly
 from anomgan.cli.plan import describe_plan, estimate_seconds
+from anomgan.data.folders import list_images
 from anomgan.errors import InputError, SettingsError
 
 SMALL = {"backbone": {"long_side": 128}, "network": {"features": 32}, "training": {"steps": 10}}
@@ -17,14 +18,14 @@ def test_large_images_are_told_what_is_lost(tmp_path, rng):
     for number in range(3):
         image = rng.integers(0, 256, (400, 640), dtype=np.uint8)
         Image.fromarray(image).save(tmp_path / f"{number}.png")
-    seen, lost, duration = describe_plan(detector(), tmp_path)
+    seen, lost, duration = describe_plan(detector(), list_images(tmp_path))
     assert "at 128 px" in seen and "lite0 (Apache-2.0)" in seen
     assert "below about 40 px" in lost and "backbone.long_side=256" in lost
     assert "about 1 min on cpu" in duration
 
 
 def test_small_images_lose_nothing(line):
-    text = "\n".join(describe_plan(detector(), line / "train" / "good"))
+    text = "\n".join(describe_plan(detector(), list_images(line / "train" / "good")))
     assert "lost" not in text and "about 1 min" in text
 
 
@@ -40,12 +41,12 @@ def test_more_steps_and_more_images_take_longer():
 
 
 def test_pixels_need_no_plan(line):
-    assert describe_plan(GANomaly(device="cpu"), line / "train" / "good") == []
+    assert describe_plan(GANomaly(device="cpu"), list_images(line / "train" / "good")) == []
 
 
 def test_a_wrong_backbone_or_folder_is_said_before_anything_else(tmp_path):
     with pytest.raises(SettingsError, match="lite0"):
-        describe_plan(detector(backbone={"name": "lite00"}), tmp_path)
+        describe_plan(detector(backbone={"name": "lite00"}), [])
     with pytest.raises(InputError, match="weights.safetensors"):
         weights = str(tmp_path / "weights.safetensors")
-        describe_plan(detector(backbone={"weights": weights}), tmp_path)
+        describe_plan(detector(backbone={"weights": weights}), [])

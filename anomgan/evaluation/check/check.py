@@ -111,8 +111,8 @@ def check_folder(normal_dir: Path, device: str = "auto") -> Check:
             for place, name in enumerate(normals.names):
                 facts.append(Facts.measure(name, normals[place], normals.bits))
                 report(place + 1)
-        findings = plain_findings(facts)
         groups = find_copies(np.array([one.thumbnail for one in facts]))
+        findings = plain_findings(facts, groups)
         unlike, advice = None, _too_few(facts, groups)
         if not advice:
             with progress_bar("comparing", len(normals)) as report:
@@ -125,14 +125,13 @@ def check_folder(normal_dir: Path, device: str = "auto") -> Check:
     return Check(facts, [lost, *findings] if lost else findings, unlike, advice, normals.bits)
 
 
-def glance(normal_dir: Path) -> tuple[int, list[Finding]]:
+def glance(paths: Sequence[Path]) -> tuple[int, list[Finding]]:
     """Look at some photographs for a second or two, without features and without copies.
 
     Returns:
         How many were looked at, and what stands out among them.
     """
     read, pixels, depth = [], 0, Depth()
-    paths = list_images(normal_dir)
     for place in np.random.default_rng(0).permutation(len(paths))[:GLANCED]:
         path = paths[place]
         try:
@@ -149,7 +148,7 @@ def glance(normal_dir: Path) -> tuple[int, list[Finding]]:
         return 0, []
     facts = [Facts.measure(name, image, depth.bits) for name, image in read]
     # Of photographs that are far apart in time, few are copies, and the fit counts them all.
-    return len(facts), [one for one in plain_findings(facts) if one.kind != "copies"]
+    return len(facts), plain_findings(facts)
 
 
 def _too_few(facts: Sequence[Facts], groups: Sequence[int]) -> str:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from anomgan.data.copies import find_copies
 from anomgan.data.usual import NO_CONTRAST
 from anomgan.evaluation.check.facts import Facts, in_order
 from anomgan.evaluation.check.robust import FAR, deviations
@@ -46,9 +45,15 @@ class Finding:
     may_go: bool = False
 
 
-def plain_findings(facts: Sequence[Facts]) -> list[Finding]:
-    """Everything that stands out, the most harmful kinds first."""
-    some = [blank(facts), *mixed(facts), copies(facts), blocks(facts)]
+def plain_findings(facts: Sequence[Facts], firsts: Sequence[int] = ()) -> list[Finding]:
+    """Everything that stands out, the most harmful kinds first.
+
+    Args:
+        facts: of each photograph.
+        firsts: for each, the first one that it is a copy of, or its own number; nothing is said of
+            copies without.
+    """
+    some = [blank(facts), *mixed(facts), copies(facts, firsts), blocks(facts)]
     seen = [one for one in facts if one.contrast >= NO_CONTRAST]
     if len(seen) >= FEW:
         rest = [blurred(seen), clipped(seen, "white"), clipped(seen, "black"), drift(seen)]
@@ -173,9 +178,8 @@ def _mixed(
     return [Finding(kind, text, odd)]
 
 
-def copies(facts: Sequence[Facts]) -> Finding | None:
+def copies(facts: Sequence[Facts], firsts: Sequence[int]) -> Finding | None:
     """Photographs that show the same as an earlier one."""
-    firsts = find_copies(np.array([one.thumbnail for one in facts]))
     found = {
         one.name: f"near copy of {facts[first].name}"
         for place, (one, first) in enumerate(zip(facts, firsts))
