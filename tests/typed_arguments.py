@@ -9,7 +9,7 @@ and so they are given the sections once more, as TypedDicts; a test compares the
 from pathlib import Path
 from typing import Annotated, Literal, Union, get_args, get_origin
 
-from anomgan.config import Section
+from anomgan.config import ImageSettings, Section, ViewSettings
 from anomgan.detectors import METHODS
 from anomgan.generators import LatentSettings
 
@@ -21,7 +21,12 @@ HEAD = '''"""Types of the settings sections that a constructor takes. Written by
 """
 
 from typing import Literal, TypedDict
+
+from anomgan.generators.arguments import ImageOptions as ImageOptions
+from anomgan.generators.arguments import ViewOptions as ViewOptions
 '''
+SHARED = (ImageSettings, ViewSettings, LatentSettings)
+"""Sections of generators, too, which are typed in anomgan/generators/arguments.py."""
 
 
 def sections() -> dict[str, type[Section]]:
@@ -30,8 +35,7 @@ def sections() -> dict[str, type[Section]]:
     for method in METHODS.values():
         for field in method.settings_type.model_fields.values():
             kind = field.annotation
-            # A GAN's settings are typed in anomgan/generators/arguments.py, one section a method.
-            if isinstance(kind, type) and issubclass(kind, Section) and kind is not LatentSettings:
+            if isinstance(kind, type) and issubclass(kind, Section) and kind not in SHARED:
                 found[typed_name(kind)] = kind
     return dict(sorted(found.items()))
 

@@ -6,6 +6,9 @@
 
 from typing import Literal, TypedDict
 
+from anomgan.generators.arguments import ImageOptions as ImageOptions
+from anomgan.generators.arguments import ViewOptions as ViewOptions
+
 
 class AnoGANWeightsOptions(TypedDict, total=False):
     """Evidence of AnoGAN."""
@@ -135,15 +138,6 @@ class GANomalyWeightsOptions(TypedDict, total=False):
     latent: float
 
 
-class ImageOptions(TypedDict, total=False):
-    """How an image is prepared for the networks."""
-
-    channels: Literal["auto", "grey", "rgb"]
-    max_side: int
-    lighting: Literal["keep", "flatten"]
-    lighting_radius: float
-
-
 class NearestWeightsOptions(TypedDict, total=False):
     """Evidence of the nearest neighbours."""
 
@@ -193,14 +187,6 @@ class TrainingOptions(TypedDict, total=False):
     precision: Literal["auto", "float32", "bfloat16"]
     ema: float
     checkpoint_minutes: float
-
-
-class ViewOptions(TypedDict, total=False):
-    """Which part of an image a network sees at once."""
-
-    kind: Literal["whole", "patch"]
-    size: int
-    flip: bool
 
 
 class WeightsOptions(TypedDict, total=False):
