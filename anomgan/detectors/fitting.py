@@ -205,17 +205,17 @@ def _read_groups(read: NormalImages, table: Path | None) -> tuple[list[str] | No
 def _divide(groups: Sequence[str], settings: Settings, copies: int) -> tuple[list[int], list[int]]:
     calibration = settings.calibration
     training, held = hold_out(groups, calibration.share, calibration.minimum, settings.seed)
-    if len(training) < FEWEST_TRAINING_IMAGES and copies:
+    if len(training) >= FEWEST_TRAINING_IMAGES:
+        return training, held
+    if copies:
         raise InputError(
             f"{copies} of {len(groups)} images are copies of others, so that there are only "
             f"{len(groups) - copies} different photographs: take more, of other parts"
         )
-    if len(training) < FEWEST_TRAINING_IMAGES:
-        raise InputError(
-            f"only {len(training)} images are left to train on after whole groups were held out "
-            f"for calibration ({len(held)} images); more groups are needed"
-        )
-    return training, held
+    raise InputError(
+        f"only {len(training)} images are left to train on after whole groups were held out "
+        f"for calibration ({len(held)} images); more groups are needed"
+    )
 
 
 def _learn_space(method: Method, parts: Parts, options: FitOptions) -> LearntSpace | None:
