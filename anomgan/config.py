@@ -166,10 +166,16 @@ class TrainingSettings(Section):
 
 
 class CalibrationSettings(Section):
-    """How many normal images are held out for calibration, and the false-alarm rate."""
+    """Which normal images calibrate the scores, and the false-alarm rate."""
 
-    share: float = Field(0.15, gt=0, lt=1, description="share of the normal images to hold out")
-    minimum: int = Field(20, ge=5, description="hold out at least this many images")
+    method: Literal["held-out", "folds"] = Field(
+        "held-out",
+        description="held-out: some images calibrate, and the others train; folds: every image "
+        "does both, by one network for each fold, trained without that fold (feature space only)",
+    )
+    share: float = Field(0.15, gt=0, lt=1, description="held-out: share of the normal images")
+    minimum: int = Field(20, ge=5, description="held-out: hold out at least this many images")
+    folds: int = Field(4, ge=2, le=20, description="folds: number of folds, and of networks")
     false_alarm_rate: float = Field(
         0.01, gt=0, lt=1, description="share of good images that may be called anomalous"
     )
@@ -259,6 +265,11 @@ IDLE = {
     "features": frozenset({"view", "image.max_side"}),
 }
 """Keys or sections that no detector uses, by space; a detector adds its own."""
+IDLE_CALIBRATION = {
+    "held-out": frozenset({"calibration.folds"}),
+    "folds": frozenset({"calibration.share", "calibration.minimum"}),
+}
+"""Keys that no detector uses, by the method of calibration."""
 
 
 class Settings(LearningSettings):
@@ -283,6 +294,8 @@ class Settings(LearningSettings):
 
     @model_validator(mode="after")
     def _evidence_is_there(self) -> "Settings":
+        if self.space == "pixels" and self.calibration.method == "folds":
+            raise ValueError("calibration.method = folds is only available if space = features")
         unknown = "magnitude" if self.space == "pixels" else "contrast"
         for section in ("weights", "heatmap_weights"):
             if getattr(getattr(self, section), unknown):
@@ -321,7 +334,10 @@ def build_settings(
             detector, space = (
                 values.get(key, kind.model_fields[key].default) for key in ("detector", "space")
             )
-            raise SettingsError(f"{source}: {detector}, space = {space}: " + "; ".join(idle))
+            which = f"{detector}, space = {space}"
+            if any(line.startswith("calibration") for line in idle):
+                which += f", calibration.method = {_method(kind, values)}"
+            raise SettingsError(f"{source}: {which}: " + "; ".join(idle))
     try:
         defaults = kind.suited(_defaults(kind, values), values)
         return kind.model_validate(merge(defaults, values))
@@ -341,7 +357,14 @@ def without_idle(kind: type[Settings], values: Mapping[str, Any]) -> dict[str, A
 def _idle(kind: type[Settings], values: Mapping[str, Any]) -> frozenset[str]:
     """List the sections and keys that have no effect in the space that the values choose."""
     space = values.get("space", kind.model_fields["space"].default)
-    return IDLE.get(space, frozenset()) | kind.idle.get(space, frozenset())
+    idle = IDLE.get(space, frozenset()) | kind.idle.get(space, frozenset())
+    return idle | IDLE_CALIBRATION.get(_method(kind, values), frozenset())
+
+
+def _method(kind: type[Settings], values: Mapping[str, Any]) -> Any:
+    """The method of calibration that the values choose."""
+    given, usual = values.get("calibration"), _defaults(kind, values)["calibration"]["method"]
+    return given.get("method", usual) if isinstance(given, Mapping) else usual
 
 
 def _defaults(kind: type[LearningSettings], values: Mapping[str, Any]) -> dict[str, Any]:

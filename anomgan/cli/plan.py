@@ -56,8 +56,10 @@ def estimate_seconds(detector: Detector, images: int) -> float:
     with torch.no_grad():
         per_image = _seconds(lambda: space.extractor(image))
     detector.networks = detector.build(VECTORS * detector.settings.backbone.directions)
-    phases = detector.phases().values()
-    return images * per_image + sum(_seconds_of_phase(phase, detector) for phase in phases)
+    networks = sum(_seconds_of_phase(phase, detector) for phase in detector.phases().values())
+    calibration = detector.settings.calibration
+    times = calibration.folds if calibration.method == "folds" else 1
+    return images * per_image + times * networks
 
 
 def _seconds_of_phase(phase: Phase, detector: Detector) -> float:

@@ -11,10 +11,13 @@ def describe_training(detector: str, facts: Mapping[str, Any]) -> list[str]:
     """Describe how many images a model was trained on, and how long it took."""
     groups = f" in {facts['groups']} groups" if facts["groups"] else ""
     skipped = facts["skipped_images"]
+    images = f"{detector} learnt from {facts['training_images']} good images and was calibrated on "
+    if facts.get("folds"):  # earlier models have none
+        images += f"the same{groups}, each by one of {facts['folds']} networks that had not seen it"
+    else:
+        images += f"{facts['calibration_images']} others ({facts['images']}{groups})"
     return [
-        f"{detector} learnt from {facts['training_images']} good images and was calibrated on "
-        f"{facts['calibration_images']} others ({facts['images']}{groups})"
-        + (f"; {skipped} unreadable files were left out." if skipped else "."),
+        images + (f"; {skipped} unreadable files were left out." if skipped else "."),
         *_describe_copies(facts),
         f"{facts['steps']} steps in {facts['seconds'] / 60:.1f} minutes on {facts['device']}.",
     ]
@@ -63,12 +66,18 @@ def describe_recalibration(facts: Mapping[str, Any]) -> list[str]:
 def describe_promise(calibration: "Calibration") -> list[str]:
     """Describe the threshold and its false-alarm rate."""
     rate, groups = calibration.false_alarm_rate, calibration.groups
-    what = "groups of held-out images" if calibration.grouped else "held-out images"
+    what = "groups of calibration images" if calibration.grouped else "calibration images"
     low, high = calibration.rate_interval()
+    promise, lies = f"at most {rate:.2%}", "lies"
+    if calibration.folds is not None:
+        promise, lies = (
+            f"about {rate:.2%} (never more than {calibration.worst_rate:.2%})",
+            "lies about",
+        )
     lines = [
-        f"Threshold {calibration.threshold:.4g}: at most {rate:.2%} of good images are called "
-        f"anomalous, on average over calibrations; with these {groups} {what} the long-run rate "
-        f"lies between {low:.2%} and {high:.2%} (95% confidence).",
+        f"Threshold {calibration.threshold:.4g}: {promise} of good images are called anomalous, on "
+        f"average over calibrations; with these {groups} {what} the long-run rate {lies} between "
+        f"{low:.2%} and {high:.2%} (95% confidence).",
     ]
     if calibration.shortfall:
         lines.append(f"WARNING: {calibration.shortfall}.")

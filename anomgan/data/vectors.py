@@ -22,6 +22,13 @@ class Vectors:
     def __len__(self) -> int:
         return len(self.images)
 
+    def of_images(self, kept: np.ndarray) -> "Vectors":
+        """Keep the vectors of some images; `kept` says of each image [m] whether it is one."""
+        if kept.all():
+            return self
+        chosen = torch.from_numpy(kept)[self.images]
+        return Vectors(self.values[chosen], self.images[chosen])
+
 
 class VectorSampler:
     """Training batches; the batch of a step depends on (seed, step) alone.

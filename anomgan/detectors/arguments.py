@@ -44,10 +44,12 @@ class BackboneOptions(TypedDict, total=False):
 
 
 class CalibrationOptions(TypedDict, total=False):
-    """How many normal images are held out for calibration, and the false-alarm rate."""
+    """Which normal images calibrate the scores, and the false-alarm rate."""
 
+    method: Literal["held-out", "folds"]
     share: float
     minimum: int
+    folds: int
     false_alarm_rate: float
 
 

@@ -21,7 +21,7 @@ from anomgan.detectors.evidence import VIEWS_AT_ONCE, Look, batches, look
 from anomgan.detectors.feature_space import FeatureSpace
 from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.fitting import FitOptions, fit_method, recalibrate_method
-from anomgan.detectors.heatmaps import Statistics, judge
+from anomgan.detectors.heatmaps import Statistics, judge_all
 from anomgan.detectors.inputs import Images, One, as_source, as_sources
 from anomgan.detectors.model_folder import StoredModel, write_model
 from anomgan.detectors.result import Result
@@ -245,17 +245,19 @@ class Detector(Estimator):
             backbone, place = detector.settings.backbone, model.facts.get("place")
             space = model.module("space", lambda: FeatureSpace(backbone, place))
             detector.feature_space, channels = space.to(detector.device).eval(), space.channels
-        networks = model.module("networks", lambda: detector.build(channels))
+        networks = model.module("networks", lambda: detector.build_all(channels))
         networks = networks.to(detector.device).to(memory_format=torch.channels_last)
         detector.networks = networks.eval()
         detector.fitted = model.fitted
         detector._check_statistics(detector.fitted.statistics, model.folder)
         return detector
 
-    def _check_statistics(self, statistics: Statistics, folder: Path) -> None:
-        missing = sorted(name for name in self.counted if not statistics.measured(name))
+    def _check_statistics(self, statistics: Sequence[Statistics], folder: Path) -> None:
+        if len(statistics) != len(self.members):
+            raise ModelError(f"{folder} holds no statistics for some of its networks")
+        missing = {name for name in self.counted for one in statistics if not one.measured(name)}
         if self.settings.score.standardise and missing:
-            raise ModelError(f"{folder} holds no usable statistics of {', '.join(missing)}")
+            raise ModelError(f"{folder} holds no usable statistics of {', '.join(sorted(missing))}")
 
     @property
     def bits(self) -> int:
@@ -264,12 +266,13 @@ class Detector(Estimator):
 
     def _result(self, image: Prepared, seen: Look) -> Result:
         fitted, source = self._require_fitted(), image.source
-        score, heat = judge(self.settings, seen.evidence, fitted.statistics)
+        scores, heat = judge_all(self.settings, seen.evidence, fitted.statistics)
         calibration = fitted.calibration
         return Result(
             image=None if isinstance(source, np.ndarray) else str(source),
-            score=score,
-            p_value=calibration.p_value(math.inf if image.reason else score),
+            score=calibration.score(scores),
+            scores=scores,
+            p_value=calibration.p_value([math.inf] * len(scores) if image.reason else scores),
             threshold=calibration.threshold,
             false_alarm_rate=calibration.false_alarm_rate,
             size=(image.shape[0], image.shape[1]),

@@ -1,7 +1,14 @@
-"""Calibration on held-out normal images: conformal p-values and thresholds.
+"""Calibration on normal images that a network has not learnt from: p-values and thresholds.
 
-Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World" (2005): if a new good image is
-exchangeable with the held-out ones, P(p-value <= rate) <= rate, whatever the detector.
+Held-out images, or those that a model is recalibrated on: Vovk, Gammerman and Shafer, "Algorithmic
+Learning in a Random World" (2005). If a new good image is exchangeable with them,
+P(p-value <= rate) <= rate, whatever the detector.
+
+Folds: Vovk, "Cross-conformal predictors" (2015). Each fold of the images is scored by a network
+that was trained on the other folds, and a new image by all of these networks. Barber, Candes,
+Ramdas and Tibshirani, "Predictive inference with the jackknife+" (2021), theorem 4, bound the rate:
+it is at most twice the promised one and a little more, see `Calibration.worst_rate`. In practice it
+is about the promised rate.
 """
 
 import math
@@ -39,7 +46,7 @@ def hold_out(
 
 @dataclass(frozen=True)
 class Calibration:
-    """Scores of the held-out normal images, and the false-alarm rate of the threshold.
+    """Scores of normal images by networks that had not seen them, and the false-alarm rate.
 
     Images of one group (photographs of one part) are alike, so a group counts as one image: each
     image weighs 1 / (size of its group). Without groups, each image is its own group.
@@ -52,6 +59,8 @@ class Calibration:
         false_alarm_rate: the rate that the threshold guarantees: the requested one, or
             1 / (groups + 1) if there are too few groups for it.
         requested_rate: the rate that was asked for.
+        folds: the fold of each of `scores`, that is the number of the network that gave the score;
+            None if all networks scored all of the images.
     """
 
     scores: np.ndarray
@@ -60,6 +69,7 @@ class Calibration:
     heat_weights: np.ndarray
     false_alarm_rate: float
     requested_rate: float
+    folds: np.ndarray | None = None
 
     @classmethod
     def from_scores(
@@ -68,8 +78,9 @@ class Calibration:
         heat: Sequence[float],
         requested_rate: float,
         groups: Sequence[str] | None = None,
+        folds: np.ndarray | None = None,
     ) -> "Calibration":
-        """Calibrate on the scores and heatmap peaks of held-out normal images."""
+        """Calibrate on the scores and heatmap peaks of normal images."""
         names = list(range(len(scores))) if groups is None else list(groups)
         sizes = Counter(names)
         weights = np.array([1 / sizes[name] for name in names])
@@ -82,6 +93,7 @@ class Calibration:
             weights[by_heat],
             max(requested_rate, 1 / (len(sizes) + 1)),
             requested_rate,
+            None if folds is None else folds[by_score],
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -114,7 +126,12 @@ class Calibration:
             raise ValueError("calibration: weights must be above 0 and at most 1")
         if not all(0 < rate < 1 for rate in rates):
             raise ValueError("calibration: rates must be between 0 and 1")
-        return cls(scores, heat, score_weights, heat_weights, *rates)
+        folds = values.get("folds")  # earlier models have none
+        if folds is not None:
+            folds = np.asarray(folds, np.int64)
+            if folds.shape != scores.shape or folds.min() < 0:
+                raise ValueError("calibration: there must be a fold for each score")
+        return cls(scores, heat, score_weights, heat_weights, *rates, folds)
 
     @property
     def groups(self) -> int:
@@ -129,14 +146,45 @@ class Calibration:
         """
         return self.scores + TIE * np.abs(self.scores).max()
 
-    def p_value(self, score: float) -> float:
-        """Return (1 + weight of the held-out scores >= score) / (1 + groups), in (0, 1].
+    def of_first_network(self) -> "Calibration":
+        """The calibration of the first network alone, by its fold; all of it without folds."""
+        if self.folds is None:
+            return self
+        first = self.folds == self.folds.min()
+        # `heat` has an order of its own, and nobody asks for that of one network.
+        some = (self.scores[first], self.scores[first])
+        weights = (self.score_weights[first], self.score_weights[first])
+        rate = max(self.requested_rate, 1 / (round(float(weights[0].sum())) + 1))
+        return Calibration(*some, *weights, rate, self.requested_rate)
+
+    def score(self, each: Sequence[float]) -> float:
+        """Combine the scores of a new image by each network to one.
+
+        It is the mean of the scores. With folds, it is the score with which the image would just
+        exceed the threshold, moved by as much as its scores may fall: it exceeds the threshold if,
+        and only if, the p-value is at most the rate. If all networks agree, it is their score.
+        """
+        if self.folds is None:
+            return float(np.mean(each))
+        margins = np.asarray(each)[self.folds] - self.levels
+        order = np.argsort(margins)
+        beaten = np.cumsum(self.score_weights[order])
+        return self.threshold + float(margins[order][np.argmax(beaten > self._allowed)])
+
+    def p_value(self, each: Sequence[float]) -> float:
+        """Return (1 + weight of the images that score as high) / (1 + groups), in (0, 1].
 
         Lee, Barber and Willett, "Distribution-free inference with hierarchical data" (2023);
-        without groups, (1 + #{held-out score >= score}) / (1 + n).
+        without groups, (1 + #{calibration score >= score}) / (1 + n). With folds, each calibration
+        score is compared with the score that the same network gives to the new image.
+
+        Args:
+            each: scores of a new image by each network.
         """
-        first = int(np.searchsorted(self.levels, score, side="left"))
-        return float((1 + self.score_weights[first:].sum()) / (1 + self.groups))
+        by_network = np.asarray(each, np.float64)
+        scores = by_network.mean() if self.folds is None else by_network[self.folds]
+        as_high = self.score_weights[self.levels >= scores].sum()
+        return float((1 + as_high) / (1 + self.groups))
 
     @property
     def threshold(self) -> float:
@@ -150,7 +198,7 @@ class Calibration:
 
     @property
     def groups_needed(self) -> int:
-        """Number of held-out groups (images, without groups) that the requested rate needs."""
+        """Number of groups (images, without groups) that the requested rate needs."""
         return math.ceil(1 / self.requested_rate - 1 - 1e-9)
 
     @property
@@ -159,20 +207,33 @@ class Calibration:
         rate, groups = self.false_alarm_rate, self.groups
         if rate <= self.requested_rate:
             return ""
-        what, more = ("groups of held-out images", "parts")
+        what, more = ("groups of calibration images", "parts")
         if not self.grouped:
-            what, more = "held-out images", "images"
+            what, more = "calibration images", "images"
+        hold = "" if self.folds is not None else ", hold more of them out (calibration.share)"
         return (
             f"a false-alarm rate of {self.requested_rate:.2%} takes at least "
             f"{self.groups_needed} {what}; {groups} can promise no less than {rate:.2%}. Add good "
-            f"{more}, hold more of them out (calibration.share), or ask for a higher rate "
-            f"(calibration.false_alarm_rate)"
+            f"{more}{hold}, or ask for a higher rate (calibration.false_alarm_rate)"
         )
 
     @property
     def grouped(self) -> bool:
         """Whether some images share a group."""
         return self.groups < len(self.scores)
+
+    @property
+    def worst_rate(self) -> float:
+        """The largest possible rate of false alarms, in the mean over calibrations.
+
+        That is the promised rate; with K folds of n groups, twice that and min(2 (1 - 1/K) /
+        (n/K + 1), (1 - K/n) / (K + 1)) more, by theorem 4 of Barber et al.
+        """
+        if self.folds is None:
+            return self.false_alarm_rate
+        count, groups = len(np.unique(self.folds)), self.groups
+        more = min(2 * (1 - 1 / count) / (groups / count + 1), (1 - count / groups) / (count + 1))
+        return min(1.0, 2 * self.false_alarm_rate + more)
 
     def rate_interval(self, confidence: float = 0.95) -> tuple[float, float]:
         """Return the interval of the long-run false-alarm rate of this threshold.
@@ -188,7 +249,11 @@ class Calibration:
         return float(low), float(high)
 
     def _cut(self, values: np.ndarray, weights: np.ndarray) -> float:
-        """Find the lowest held-out value above which p-values are within the rate."""
-        allowed = self.false_alarm_rate * (self.groups + 1) - 1 + 1e-9
+        """Find the lowest calibration value above which p-values are within the rate."""
         above = np.cumsum(weights[::-1])[::-1] - weights
-        return float(values[np.argmax(above <= allowed)])
+        return float(values[np.argmax(above <= self._allowed)])
+
+    @property
+    def _allowed(self) -> float:
+        """The largest weight of calibration scores as high as one that is called anomalous."""
+        return self.false_alarm_rate * (self.groups + 1) - 1 + 1e-9

@@ -17,9 +17,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-FOLDS = 4
-"""Number of folds: the remainder of a training image is taken by eigenmaps of the other folds."""
-
 
 class EigenMaps(nn.Module):
     """Turns whitened maps [N, D, h, w] into maps and remainders [N, 2 D, rows, columns].
@@ -79,35 +76,23 @@ def to_grid(x: Tensor, grid: Sequence[int]) -> Tensor:
     return F.interpolate(x, size=list(grid), mode="bilinear", align_corners=False)
 
 
-def unexplained(maps: Tensor, groups: Sequence[str], count: int, seed: int) -> tuple[Tensor, float]:
+def unexplained(maps: Tensor, folds: np.ndarray, count: int) -> tuple[Tensor, float]:
     """Compute the remainder of each normal map by eigenmaps of the others, and the explained share.
 
     Args:
         maps: [n, D, rows, columns], half precision.
-        groups: of each map; a group stays together, because its images explain each other too well.
+        folds: of each map [n]; its remainder is taken by eigenmaps of the other folds.
         count: number of components.
-        seed: of the division into folds.
 
     Returns:
         Remainders [n, D, rows, columns] in half precision, and the explained share of the variance
         of all places together. It is near 0 if parts lie in any direction.
     """
     left = torch.empty_like(maps)
-    for members in _folds(groups, seed):
-        others = torch.ones(len(maps), dtype=torch.bool)
-        others[members] = False
-        eigenmaps = EigenMaps.fit(maps[others], count)
-        for member in members:
+    for fold in np.unique(folds):
+        eigenmaps = EigenMaps.fit(maps[torch.from_numpy(folds != fold)], count)
+        for member in np.flatnonzero(folds == fold).tolist():
             left[member] = eigenmaps.remainder(maps[member : member + 1].float())[0].half()
     power = sum(float(one.float().square().sum()) for one in left)
     total = sum(float(one.float().square().sum()) for one in maps)
     return left, 1 - power / total
-
-
-def _folds(groups: Sequence[str], seed: int) -> list[list[int]]:
-    names = np.random.default_rng((seed, 3)).permutation(sorted(set(groups)))
-    fold = {str(name): place % FOLDS for place, name in enumerate(names)}
-    return [
-        [index for index, group in enumerate(groups) if fold[group] == number]
-        for number in range(min(FOLDS, len(fold)))
-    ]

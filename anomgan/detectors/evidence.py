@@ -40,13 +40,14 @@ class Look:
     Attributes:
         prepared: uint8 [h, w] or [h, w, 3], the image as the networks see it.
         reconstruction: uint8 of the same shape; None in feature space.
-        evidence: maps by name: those of "residual", "squared", "contrast" and the method's own
-            that have a weight; [h, w], or one value for each cell of the features.
+        evidence: of each member of the method: maps by name, those of "residual", "squared",
+            "contrast" and the method's own that have a weight; [h, w], or one value for each cell
+            of the features.
     """
 
     prepared: np.ndarray
     reconstruction: np.ndarray | None
-    evidence: Evidence
+    evidence: list[Evidence]
 
 
 def look(method: Method, images: Iterable[np.ndarray]) -> Iterator[Look]:
@@ -59,9 +60,16 @@ def look(method: Method, images: Iterable[np.ndarray]) -> Iterator[Look]:
     return (_look(method, image, _scan(method, image)) for image in images)
 
 
-def evidence_of(method: Method, features: Tensor) -> Evidence:
-    """Compute the evidence of a map [D, h, w] in feature space, cell by cell."""
-    return _softened(method, _compute(method, method.see_features, features[None].float()))
+def evidence_of(method: Method, features: Tensor, shape: tuple[int, ...] | None = None) -> Evidence:
+    """Compute the evidence of a map [D, h, w] in feature space, cell by cell.
+
+    Args:
+        method: with one network.
+        features: the map.
+        shape: of the image, if the map is that of the image with its border.
+    """
+    maps = _compute(method, method.see_features, features[None].float())
+    return _softened(method, maps, shape)[0]
 
 
 def batches(images: Iterable[Item], size: int) -> Iterator[list[Item]]:
@@ -85,17 +93,24 @@ def _look_at_wholes(method: Method, images: Iterable[np.ndarray]) -> Iterator[Lo
 
 
 def _look_at_features(method: Method, grid: Grid, image: np.ndarray) -> Look:
-    padded = grid.surround(image)
-    maps = _compute(method, method.see, to_network(padded[None]))
-    cut = partial(grid.crop, padded=padded.shape, shape=image.shape)
-    evidence = _softened(method, {name: cut(m) for name, m in maps.items()})
-    return Look(squeezed(image), None, evidence)
+    maps = _compute(method, method.see, to_network(grid.surround(image)[None]))
+    return Look(squeezed(image), None, _softened(method, maps, image.shape))
 
 
-def _softened(method: Method, maps: Maps) -> Evidence:
-    """Keep the maps [1, 1, h, w] that have a weight, and smooth them."""
-    names, smooth = method.counted, method.settings.score.smooth
-    return {n: soften(m[0, 0].numpy(), smooth) for n, m in maps.items() if n in names}
+def _softened(method: Method, maps: Maps, shape: tuple[int, ...] | None) -> list[Evidence]:
+    """Keep the maps [1, members, h, w] that have a weight, cut off their border, and smooth them.
+
+    Args:
+        method: whose weights count.
+        maps: in feature space.
+        shape: of the image; None for maps without a border.
+    """
+    smooth = method.settings.score.smooth
+    counted = {name: m for name, m in maps.items() if name in method.counted}
+    if shape is not None and method.grid is not None:
+        counted = {name: method.grid.crop(m, shape) for name, m in counted.items()}
+    each = zip(*(m[0].numpy() for m in counted.values()))
+    return [{n: soften(m, smooth) for n, m in zip(counted, one)} for one in each]
 
 
 def _scan(method: Method, prepared: np.ndarray) -> Maps:
@@ -115,7 +130,7 @@ def _look(method: Method, prepared: np.ndarray, maps: Maps) -> Look:
     names = method.counted
     evidence = {name: values[0, 0].numpy() for name, values in maps.items() if name in names}
     evidence |= compare(prepared, rebuilt, method.settings.score.smooth, names)
-    return Look(squeezed(prepared), squeezed(to_pixels(reconstruction)[0]), evidence)
+    return Look(squeezed(prepared), squeezed(to_pixels(reconstruction)[0]), [evidence])
 
 
 def _see(method: Method, x: Tensor) -> Maps:

@@ -29,7 +29,7 @@ from anomgan.data.views import Maps, to_pixels
 from anomgan.detectors.base import Detector
 from anomgan.detectors.feature_space import Grid
 from anomgan.detectors.fitted import Fitted
-from anomgan.detectors.model_folder import StoredModel
+from anomgan.detectors.model_folder import StoredModel, statistics_tensors
 from anomgan.errors import ModelError, SettingsError
 from anomgan.machine.device import choose_device, read_device
 from anomgan.model_files import CHECKSUM, LARGEST_WEIGHTS, parse_card, read_file
@@ -124,7 +124,7 @@ def describe(
         stride: as `Detector.stride`.
         grid: as `Detector.grid`.
     """
-    statistics = to_bytes(fitted.statistics.tensors)
+    statistics = to_bytes(statistics_tensors(fitted))
     return json.dumps(
         {
             **{name: value for name, value in card.items() if name != CHECKSUM},

@@ -56,9 +56,10 @@ class Grid:
         """Add the border that a backbone needs to a prepared image [h, w, C]."""
         return surround(image, self.multiple)
 
-    def crop(self, maps: Tensor, padded: tuple[int, ...], shape: tuple[int, ...]) -> Tensor:
-        """Cut maps of an image of shape `padded` to the cells of the image of shape `shape`."""
-        whole = to_grid(maps, [side // self.stride for side in padded[:2]])
+    def crop(self, maps: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """Cut maps of an image with its border to the cells of the image, whose shape is given."""
+        sides = [side + 2 * self.multiple + -side % self.multiple for side in shape[:2]]
+        whole = to_grid(maps, [side // self.stride for side in sides])
         return crop(whole, shape, self.stride, self.multiple)
 
 
@@ -140,14 +141,18 @@ class LearntSpace:
     """The training data of a detector in feature space.
 
     Attributes:
-        maps: normal maps, prepared like new ones, each [channels, h, w], half precision.
-        vectors: feature vectors for training.
+        images: the images that were learnt from, as positions in the given indices.
+        whole: their maps, prepared like new ones, each [channels, h, w], half precision.
+        maps: the same without the border, which is not scored.
+        vectors: feature vectors for training, drawn from `maps`.
         explained: share of the normal images' variance that eigenmaps explain; None if it was not
             measured.
         place: shape and number of the eigenmaps, as `FeatureSpace` takes it; None without
             eigenmaps. With eigenmaps, all maps have one size.
     """
 
+    images: list[int]
+    whole: list[Tensor]
     maps: list[Tensor]
     vectors: Vectors
     explained: float | None
@@ -158,7 +163,7 @@ def learn_space(
     space: FeatureSpace,
     store: ImageStore,
     indices: Sequence[int],
-    groups: Sequence[str],
+    folds: np.ndarray,
     settings: BackboneSettings,
     work: "MapFiles",
     seed: int,
@@ -171,7 +176,7 @@ def learn_space(
         space: has the weights of its backbone; its whitening and eigenmaps are set here.
         store: prepared images.
         indices: of the training images.
-        groups: of each of these images.
+        folds: of each of these images [n]; eigenmaps see a training image by the other folds.
         settings: of the backbone.
         work: maps computed earlier, and where to save new ones.
         seed: of all random draws.
@@ -182,13 +187,13 @@ def learn_space(
     chosen = _share(space, store, indices, seed)
     images = [indices[place] for place in chosen]
     _gather(space, store, images, work)
-    maps = [_whiten(space.extractor, raw) for raw in work.maps]
+    whole = [_whiten(space.extractor, raw) for raw in work.maps]
     explained = None
     if settings.align == "auto":
-        names = [groups[place] for place in chosen]
-        maps, explained = _use_place(space, maps, names, settings, seed)
-    maps = _without_border(space, maps, [store.shape(image)[:2] for image in images])
-    return LearntSpace(maps, _draw(maps, settings.vectors, seed), explained, space.describe())
+        whole, explained = _use_place(space, whole, folds[chosen], settings.components)
+    maps = _without_border(space, whole, [store.shape(image)[:2] for image in images])
+    vectors = _draw(maps, settings.vectors, seed)
+    return LearntSpace(chosen, whole, maps, vectors, explained, space.describe())
 
 
 def _gather(
@@ -209,25 +214,21 @@ def _gather(
 
 
 def _use_place(
-    space: FeatureSpace,
-    maps: list[Tensor],
-    groups: Sequence[str],
-    settings: BackboneSettings,
-    seed: int,
+    space: FeatureSpace, maps: list[Tensor], folds: np.ndarray, components: int
 ) -> tuple[list[Tensor], float | None]:
     """Fit eigenmaps, and use them if they explain enough of the maps.
 
     Returns:
         The maps, with remainders if eigenmaps are used; and the explained share of the variance.
     """
-    if len(set(groups)) < 2:  # there are no other groups to take the remainder by
+    if len(set(folds)) < 2:  # there are no other groups to take the remainder by
         return maps, None
     size = np.median([one.shape[1:] for one in maps], axis=0).astype(int).tolist()
     whole = torch.stack([to_grid(one[None].float(), size)[0].half() for one in maps])
-    left, explained = unexplained(whole, groups, settings.components, seed)
+    left, explained = unexplained(whole, folds, components)
     if explained < LEAST_EXPLAINED:
         return maps, explained
-    eigenmaps = EigenMaps.fit(whole, settings.components)
+    eigenmaps = EigenMaps.fit(whole, components)
     powers = [float(some.float().square().mean()) for some in (whole, left)]
     eigenmaps.scales.copy_(torch.tensor(powers).sqrt().clamp_min(ROUNDING))
     pairs = zip(whole.split(1), left.split(1), strict=True)

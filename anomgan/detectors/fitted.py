@@ -21,19 +21,19 @@ class Fitted:
 
     Attributes:
         preparation: how images become network input.
-        statistics: of each evidence on training images.
-        calibration: of scores on held-out images.
+        statistics: of each evidence on training images, for each member of the method.
+        calibration: of scores of images that the networks had not seen.
         usual: simple statistics of good images; None in models that did not store them.
         learnt: digests of the training images, uint8 [n, 8]; see `copies.digest`. None in models
             that did not store them.
         facts: about the training, for people: counts, steps, seconds, fingerprint;
             "recalibration".
         history: rows of mean losses.
-        samples: of a few held-out images; empty in a loaded model.
+        samples: of a few of these images; empty in a loaded model.
     """
 
     preparation: Preparation
-    statistics: Statistics
+    statistics: list[Statistics]
     calibration: Calibration
     usual: Usual | None
     learnt: np.ndarray | None
@@ -47,5 +47,5 @@ class Fitted:
         size, scale = self.preparation.size, self.preparation.scale
         if self.preparation.view == "features":  # its statistics are cell by cell
             return size, size
-        height, width = self.statistics.image_shape or (size, size)
+        height, width = self.statistics[0].image_shape or (size, size)
         return math.ceil(height / scale), math.ceil(width / scale)

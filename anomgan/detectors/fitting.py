@@ -1,10 +1,9 @@
 """Fits any detector: read, hold out, train, measure, calibrate. Also recalibrates it."""
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +17,19 @@ from anomgan.data.normals import NormalImages, Source, read_normals
 from anomgan.data.prepare import Preparation
 from anomgan.data.store import ImageStore
 from anomgan.data.usual import Usual
+from anomgan.data.vectors import Vectors
 from anomgan.data.views import to_network, to_square
-from anomgan.detectors.calibration import Calibration, hold_out
-from anomgan.detectors.evidence import evidence_of, look
+from anomgan.detectors.calibration import hold_out
 from anomgan.detectors.feature_space import LearntSpace, MapFiles, learn_space
-from anomgan.detectors.fitted import Fitted, Sample
-from anomgan.detectors.heatmaps import Evidence, Statistics, judge, pool
+from anomgan.detectors.fitted import Fitted
+from anomgan.detectors.folds import deal
+from anomgan.detectors.heatmaps import Statistics
+from anomgan.detectors.measuring import (
+    calibrate,
+    calibrate_folds,
+    measure_features,
+    measure_pixels,
+)
 from anomgan.detectors.method import Method
 from anomgan.errors import InputError
 from anomgan.machine.progress import progress_bar
@@ -32,15 +38,8 @@ from anomgan.training.recipe import Phase
 from anomgan.training.trainer import Batches, TrainingSummary
 
 FEWEST_TRAINING_IMAGES = 10
-STATISTICS_IMAGES = 200
-"""Training images on which the statistics of the evidence are measured."""
-CELLS_OF_PLAY = 1.0
-"""Cells of a feature map by which the position of a part varies."""
-FLOOR_OF_CELLS = 1.0
-"""Least deviation of a cell, as a share of the usual one. So quiet cells do not count more than
-others, which would harm parts that lie in any direction."""
-SAMPLES = 6
-"""Held-out images shown in samples.png."""
+FOLDS = 4
+"""With held-out images, eigenmaps see a training image by the others of so many folds."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +54,12 @@ class FitOptions:
 
 @dataclass
 class Parts:
-    """Prepared normal images, the indices of the training images, and the group of each."""
+    """Prepared normal images, the indices of the training images, and the fold of each."""
 
     store: ImageStore
     preparation: Preparation
     training: list[int]
-    groups: list[str]
+    folds: np.ndarray
     fingerprint: str
 
 
@@ -73,15 +72,8 @@ def fit_method(
     _try_networks(method)
     with tempfile.TemporaryDirectory(prefix="anomgan-") as scratch:
         folder = options.work_folder or Path(scratch)
-        minimum = settings.calibration.minimum
         read = _read(normals, folder, options.skip_unreadable)
-        _require(
-            read,
-            normals,
-            minimum + FEWEST_TRAINING_IMAGES,
-            f"{minimum} to calibrate on (calibration.minimum) and {FEWEST_TRAINING_IMAGES} to "
-            f"train on",
-        )
+        _require(read, normals, *_fewest(settings.calibration))
         groups, copies = _read_groups(read, options.groups)
         training, held = _divide(groups or read.names, settings, copies)
         shapes = read.shapes()
@@ -95,21 +87,28 @@ def fit_method(
         )
         usual = Usual.measure(read, read.bits)
         with read.prepared(preparation, folder) as store:
-            names = [(groups or read.names)[index] for index in training]
-            parts = Parts(store, preparation, training, names, read.fingerprint)
+            folds = _deal([(groups or read.names)[index] for index in training], settings)
+            parts = Parts(store, preparation, training, folds, read.fingerprint)
             learnt = _learn_space(method, parts, options)
-            summaries = _train(method, parts, learnt, options)
-            statistics = _measure(method, parts, learnt)
-            held_groups = [groups[index] for index in held] if groups else None
+            summaries, statistics = _train(method, parts, learnt, options)
             rate = settings.calibration.false_alarm_rate
-            calibration, samples = _calibrate(method, store, held, held_groups, statistics, rate)
+            if held:
+                held_groups = [groups[index] for index in held] if groups else None
+                calibration, samples = calibrate(method, store, held, held_groups, statistics, rate)
+            else:
+                assert learnt is not None  # folds are for feature space only
+                seen_groups = [groups[index] for index in learnt.images] if groups else None
+                calibration, samples = calibrate_folds(
+                    method, store, learnt, folds[learnt.images], seen_groups, statistics, rate
+                )
     learnt_from = np.stack([read.digests[index] for index in training])
     fitted = Fitted(preparation, statistics, calibration, usual, learnt_from, {}, samples=samples)
     fitted.history = [row for summary in summaries for row in summary.history]
     fitted.facts = {
         "images": len(read),
         "training_images": len(training),
-        "calibration_images": len(held),
+        "calibration_images": len(calibration.scores),
+        "folds": settings.calibration.folds if calibration.folds is not None else None,
         "groups": len(set(groups)) if groups else None,
         "copies": copies,
         "skipped_images": len(read.skipped),
@@ -141,7 +140,7 @@ def recalibrate_method(
         with read.prepared(fitted.preparation, Path(scratch)) as store:
             # The statistics are part of the detector, like the weights, and do not change.
             rate, every = settings.false_alarm_rate, range(len(store))
-            calibration, samples = _calibrate(method, store, every, groups, fitted.statistics, rate)
+            calibration, samples = calibrate(method, store, every, groups, fitted.statistics, rate)
     recalibration = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "images": len(read),
@@ -202,20 +201,47 @@ def _read_groups(read: NormalImages, table: Path | None) -> tuple[list[str] | No
     return [read.names[first] for first in firsts] if copies else None, copies
 
 
+def _fewest(calibration: CalibrationSettings) -> tuple[int, str]:
+    """How many images a fit needs, and what for."""
+    if calibration.method == "folds":
+        return 2 * FEWEST_TRAINING_IMAGES, "to train and to calibrate on"
+    return calibration.minimum + FEWEST_TRAINING_IMAGES, (
+        f"{calibration.minimum} to calibrate on (calibration.minimum) and {FEWEST_TRAINING_IMAGES} "
+        f"to train on"
+    )
+
+
 def _divide(groups: Sequence[str], settings: Settings, copies: int) -> tuple[list[int], list[int]]:
-    calibration = settings.calibration
-    training, held = hold_out(groups, calibration.share, calibration.minimum, settings.seed)
-    if len(training) >= FEWEST_TRAINING_IMAGES:
+    """Divide images into (training, held out); with folds, none is held out."""
+    calibration, different = settings.calibration, len(set(groups))
+    if calibration.method == "folds":
+        training, held = list(range(len(groups))), list[int]()
+        enough = different >= max(calibration.folds, FEWEST_TRAINING_IMAGES if copies else 0)
+    else:
+        training, held = hold_out(groups, calibration.share, calibration.minimum, settings.seed)
+        enough = len(training) >= FEWEST_TRAINING_IMAGES
+    if enough:
         return training, held
     if copies:
         raise InputError(
             f"{copies} of {len(groups)} images are copies of others, so that there are only "
             f"{len(groups) - copies} different photographs: take more, of other parts"
         )
+    if calibration.method == "folds":
+        raise InputError(
+            f"the images are of {different} groups; calibration.folds = {calibration.folds} needs "
+            f"that many: add images of other groups"
+        )
     raise InputError(
         f"only {len(training)} images are left to train on after whole groups were held out "
         f"for calibration ({len(held)} images); more groups are needed"
     )
+
+
+def _deal(groups: Sequence[str], settings: Settings) -> np.ndarray:
+    calibration = settings.calibration
+    count = calibration.folds if calibration.method == "folds" else FOLDS
+    return deal(groups, count, settings.seed)
 
 
 def _learn_space(method: Method, parts: Parts, options: FitOptions) -> LearntSpace | None:
@@ -232,86 +258,67 @@ def _learn_space(method: Method, parts: Parts, options: FitOptions) -> LearntSpa
     }
     work = MapFiles(options.work_folder, facts, options.resume)
     return learn_space(
-        method.feature_space, parts.store, parts.training, parts.groups, settings, work, seed
+        method.feature_space, parts.store, parts.training, parts.folds, settings, work, seed
     )
 
 
 def _train(
     method: Method, parts: Parts, learnt: LearntSpace | None, options: FitOptions
+) -> tuple[list[TrainingSummary], list[Statistics]]:
+    """Train each member of the method, and measure the evidence of its training images."""
+    torch.manual_seed(method.settings.seed)
+    space = method.feature_space
+    method.networks = method.build_all(space.channels if space else parts.preparation.channels)
+    members, summaries, statistics = method.members, list[TrainingSummary](), list[Statistics]()
+    for number, member in enumerate(members):
+        if learnt is None:
+            summaries += _train_phases(member, parts, None, options)
+            images = (parts.store[index] for index in parts.training)
+            size = method.settings.view.size
+            member.learn(to_network(to_square(image, size)[None]) for image in images)
+            statistics.append(measure_pixels(_ready(member), parts.store, parts.training))
+            continue
+        seen = np.ones(len(learnt.images), dtype=bool)
+        suffix = ""
+        if len(members) > 1:
+            seen = parts.folds[learnt.images] != number
+            suffix = f"-{number + 1}-of-{len(members)}"
+        vectors = learnt.vectors.of_images(seen)
+        summaries += _train_phases(member, parts, vectors, options, suffix)
+        training = np.flatnonzero(seen).tolist()
+        member.learn(learnt.maps[index][None].float() for index in training)
+        statistics.append(measure_features(_ready(member), learnt, training))
+    _ready(method)
+    return summaries, statistics
+
+
+def _train_phases(
+    member: Method, parts: Parts, vectors: Vectors | None, options: FitOptions, suffix: str = ""
 ) -> list[TrainingSummary]:
-    settings = method.settings
+    """Train the networks of one member, on vectors in feature space."""
+    settings = member.settings
 
     def batches_of(phase: Phase) -> Batches:
-        if learnt is not None:
-            return vector_batches(phase, learnt.vectors, settings.seed)
+        if vectors is not None:
+            return vector_batches(phase, vectors, settings.seed)
         return view_batches(phase, parts.store, parts.training, settings)
 
-    torch.manual_seed(settings.seed)
-    space = method.feature_space
-    method.networks = method.build(space.channels if space else parts.preparation.channels)
-    summaries = [
+    return [
         train_phase(
-            name,
+            name + suffix,
             phase,
             batches_of(phase),
             settings,
             fingerprint=parts.fingerprint,
-            device=method.device,
+            device=member.device,
             work_folder=options.work_folder,
             resume=options.resume,
         )
-        for name, phase in method.phases().items()
+        for name, phase in member.phases().items()
     ]
-    if learnt is not None:
-        method.learn(one[None].float() for one in learnt.maps)
-    else:
-        images = (parts.store[index] for index in parts.training)
-        size = settings.view.size
-        method.learn(to_network(to_square(image, size)[None]) for image in images)
+
+
+def _ready(method: Method) -> Method:
+    """Put the networks on their device, for scoring."""
     method.networks.to(method.device).eval()
-    return summaries
-
-
-def _measure(method: Method, parts: Parts, learnt: LearntSpace | None) -> Statistics:
-    store = parts.store
-    if learnt is not None:
-        maps = learnt.maps[:: max(1, len(learnt.maps) // STATISTICS_IMAGES)]
-        seen = _counted(map(partial(evidence_of, method), maps), len(maps))
-        aligned = learnt.place is not None
-        return Statistics.measure(seen, aligned, play=CELLS_OF_PLAY, floor=FLOOR_OF_CELLS)
-    one_size = len({store.shape(index) for index in range(len(store))}) == 1
-    # Statistics come from training images, so that held-out and new images are scored by the same
-    # detector. The conformal guarantee needs this.
-    some = parts.training[:: max(1, len(parts.training) // STATISTICS_IMAGES)]
-    seen = (one.evidence for one in look(method, (store[index] for index in some)))
-    return Statistics.measure(_counted(seen, len(some)), one_size)
-
-
-def _calibrate(
-    method: Method,
-    store: ImageStore,
-    held: Sequence[int],
-    groups: Sequence[str] | None,
-    statistics: Statistics,
-    rate: float,
-) -> tuple[Calibration, list[Sample]]:
-    """Calibrate on the images `held` of a store, with their groups; also return samples."""
-    scores, heat = [], []
-    samples: list[Sample] = []
-    looks = look(method, (store[index] for index in held))
-    with progress_bar("calibrating", len(held)) as report:
-        for done, seen in enumerate(looks, start=1):
-            score, heatmap = judge(method.settings, seen.evidence, statistics)
-            scores.append(score)
-            heat.append(pool(heatmap, method.settings.score))
-            if len(samples) < SAMPLES:
-                samples.append((seen.prepared, seen.reconstruction, heatmap))
-            report(done)
-    return Calibration.from_scores(scores, heat, rate, groups), samples
-
-
-def _counted(evidence: Iterable[Evidence], total: int) -> Iterator[Evidence]:
-    with progress_bar("measuring normal residuals", total) as report:
-        for done, one in enumerate(evidence, start=1):
-            yield one
-            report(done)
+    return method

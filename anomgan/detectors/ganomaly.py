@@ -86,8 +86,9 @@ class GANomalySettings(Settings):
     """Settings of GANomaly; the defaults are for images of parts."""
 
     in_features = {
-        "training": {"steps": 1000},
+        "training": {"steps": 250},
         "network": {"features": 512, "latent_dim": 64},
+        "calibration": {"method": "folds"},
         "loss": {"discriminator_floor": 0.0},
         "score": {"background": 0.25},
         "weights": {"latent": 0.0},

@@ -1,6 +1,6 @@
 """Turns a detector's evidence into one heatmap, one score and the marked regions."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -130,12 +130,21 @@ def combine(
 def judge(
     settings: Settings, evidence: Evidence, statistics: Statistics
 ) -> tuple[float, np.ndarray]:
-    """Compute image score and heatmap [h, w] from the evidence of one image."""
+    """Compute image score and heatmap [h, w] from the evidence of one network for one image."""
     total = _total(evidence, settings.weights, statistics, settings.score)
     score = pool(total, settings.score)
     if settings.heatmap_weights == settings.weights:
         return score, total
     return score, _total(evidence, settings.heatmap_weights, statistics, settings.score)
+
+
+def judge_all(
+    settings: Settings, evidence: Sequence[Evidence], statistics: Sequence[Statistics]
+) -> tuple[list[float], np.ndarray]:
+    """Compute the score by each network, and the mean of their heatmaps [h, w], for one image."""
+    pairs = zip(evidence, statistics, strict=True)
+    scores, heatmaps = zip(*(judge(settings, one, normal) for one, normal in pairs))
+    return list(scores), np.mean(heatmaps, axis=0)
 
 
 def _total(

@@ -2,9 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +37,7 @@ class Method(ABC):
     Attributes:
         settings: of type `settings_type`.
         device: device of the networks.
-        networks: the result of `build`; set when the detector is fitted or loaded.
+        networks: the result of `build_all`; set when the detector is fitted or loaded.
     """
 
     settings_type: ClassVar[type[Settings]]
@@ -56,6 +57,25 @@ class Method(ABC):
         Args:
             channels: of an image, 1 or 3; in feature space, the length of a feature vector.
         """
+
+    def build_all(self, channels: int) -> nn.ModuleDict:
+        """Build the networks, or those of each fold by its number; see `build`."""
+        calibration = self.settings.calibration
+        if calibration.method == "held-out":
+            return self.build(channels)
+        return nn.ModuleDict({str(k): self.build(channels) for k in range(calibration.folds)})
+
+    @property
+    def members(self) -> list[Self]:
+        """The method itself, or a copy with the networks of each fold."""
+        if self.settings.calibration.method == "held-out":
+            return [self]
+        members = []
+        for networks in self.networks.values():
+            member = copy(self)
+            member.networks = cast(nn.ModuleDict, networks)
+            members.append(member)
+        return members
 
     @abstractmethod
     def phases(self) -> dict[str, Phase]:
@@ -81,14 +101,17 @@ class Method(ABC):
         """Run `infer` on images x [N, C, H, W] in [-1, 1], in the space of the detector.
 
         Returns:
-            In pixel space, the maps of `infer`; in feature space, those of `see_features`.
+            In pixel space, the maps of `infer`; in feature space, those of `see_features`, joined
+            as maps [N, members, h, w].
         """
         if self.feature_space is None:
             return self.infer(x)
-        return self.see_features(self.feature_space(x))
+        features = self.feature_space(x)
+        each = [member.see_features(features) for member in self.members]
+        return {name: torch.cat([maps[name] for maps in each], 1) for name in each[0]}
 
     def see_features(self, features: Tensor) -> Maps:
-        """Run `infer` on every place of features [N, D, h, w].
+        """Run `infer` of one member on every place of features [N, D, h, w].
 
         Returns:
             Maps [N, 1, h, w]: the evidence that all methods share, and the method's own.

@@ -90,7 +90,7 @@ class StoredModel:
     @property
     def fitted(self) -> Fitted:
         """Everything that turns trained networks into verdicts."""
-        statistics = Statistics(unprefixed("statistics", self.tensors))
+        statistics = read_statistics(unprefixed("statistics", self.tensors))
         facts = {"created": self.created} | self.facts
         learnt = self.tensors.get(LEARNT)
         return Fitted(
@@ -113,6 +113,23 @@ class StoredModel:
         module = build()
         module.load_state_dict(weights)
         return module
+
+
+def statistics_tensors(fitted: Fitted) -> dict[str, Tensor]:
+    """Name the statistics of each network by its number; `read_statistics` reads them."""
+    return {
+        name: tensor
+        for number, one in enumerate(fitted.statistics)
+        for name, tensor in prefixed(str(number), one.tensors).items()
+    }
+
+
+def read_statistics(tensors: Mapping[str, Tensor]) -> list[Statistics]:
+    """Read the statistics of each network; those of earlier models have no number."""
+    count = len({name.partition("/")[0] for name in tensors if "/" in name})
+    if not count:
+        return [Statistics(tensors)]
+    return [Statistics(unprefixed(str(number), tensors)) for number in range(count)]
 
 
 def write_model(folder: Path, settings: Settings, fitted: Fitted, modules: nn.ModuleDict) -> None:
@@ -140,7 +157,7 @@ def write_model(folder: Path, settings: Settings, fitted: Fitted, modules: nn.Mo
         for module, part in modules.items()
         for name, tensor in prefixed(module, _halved(part.state_dict())).items()
     }
-    tensors |= prefixed("statistics", fitted.statistics.tensors)
+    tensors |= prefixed("statistics", statistics_tensors(fitted))
     if fitted.learnt is not None:
         tensors[LEARNT] = torch.from_numpy(fitted.learnt)
     write_folder(folder, card, tensors, fitted.history, lambda place: _draw(place, fitted))
@@ -165,7 +182,7 @@ def _draw(folder: Path, fitted: Fitted) -> None:
         )
     save_histogram(
         folder / CALIBRATION,
-        {"held-out good images": fitted.calibration.scores},
+        {"good images": fitted.calibration.scores},
         fitted.calibration.threshold,
         "Scores of good images that took no part in training",
     )

@@ -28,6 +28,7 @@ class Result:
     Attributes:
         image: path of the image, or None for an array.
         score: higher is more anomalous; comparable within one model only.
+        scores: by each network of the model, which `score` combines.
         p_value: share of good images that would score this high, estimated by the calibration.
         threshold: score above which an image is anomalous.
         false_alarm_rate: the false-alarm rate of the threshold.
@@ -46,6 +47,7 @@ class Result:
 
     image: str | None
     score: float
+    scores: list[float]
     p_value: float
     threshold: float
     false_alarm_rate: float

@@ -11,6 +11,7 @@ are sorted out, are no drift; that they are not too many is a bet of its own.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -84,13 +85,17 @@ class DriftReport:
 class Drift:
     """Follows the scores of new images, one after the other, in constant memory.
 
-    With groups the odds count groups, as everywhere, and are an approximation.
+    With groups the odds count groups, as everywhere, and are an approximation. If the model was
+    calibrated by folds, the scores of its first network are followed: they are exchangeable with
+    those of its fold, which the combined score of a new image is not.
 
     Args:
         calibration: of the model that the scores come from.
     """
 
     def __init__(self, calibration: Calibration) -> None:
+        self._networks = None if calibration.folds is None else 1
+        calibration = calibration.of_first_network()
         self._threshold = calibration.threshold
         ok = calibration.scores <= self._threshold
         self._gaps, places = np.unique(calibration.scores[ok], return_inverse=True)
@@ -106,8 +111,9 @@ class Drift:
         self._evidence = 1.0
         self._reason = ""
 
-    def add(self, score: float) -> None:
-        """Take in the score of the next image."""
+    def add(self, scores: Sequence[float]) -> None:
+        """Take in the scores of the next image by each network of the model."""
+        score = float(np.mean(scores[: self._networks]))
         is_ok = score <= self._threshold
         self._images += 1
         self._ok += is_ok

@@ -167,7 +167,7 @@ class Inspector:
         with self._lock:
             for result in results:
                 self._latency.add(milliseconds)
-                self._drift.add(result.score)
+                self._drift.add(result.scores)
 
     def _record_late(self, began: float) -> None:
         with self._lock:

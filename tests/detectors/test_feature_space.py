@@ -33,13 +33,13 @@ LINE = {
     "backbone": {"long_side": 256},
     "training": {"steps": 60, "batch_size": 64},
     "network": {"features": 64},
-    "calibration": TINY["calibration"],
+    "calibration": {"folds": 3, "false_alarm_rate": 0.2},
 }
 SHORT = {
     "backbone": {"long_side": 48, "directions": 16},
     "training": {"steps": 3, "batch_size": 16},
     "network": {"features": 16, "latent_dim": 4},
-    "calibration": TINY["calibration"],
+    "calibration": TINY["calibration"] | {"method": "held-out"},
 }
 ENCODER = {"encoder": {"steps": 3, "features": 16}}
 METHODS = {
@@ -274,7 +274,7 @@ def test_cells_of_a_surrounded_image_are_those_of_the_image(height, width, grid)
     start = grid.multiple
     np.testing.assert_array_equal(padded[start : start + height, start : start + width], image)
     means = F.avg_pool2d(torch.from_numpy(padded).float().movedim(-1, 0)[None], grid.stride)
-    cells = grid.crop(means, padded.shape, image.shape)
+    cells = grid.crop(means, image.shape)
     rows, columns = -(-height // grid.stride), -(-width // grid.stride)
     assert cells.shape == (1, 1, rows, columns)
     inside = height // grid.stride, width // grid.stride  # cells that lie in the image whole
@@ -286,7 +286,7 @@ def test_cells_of_a_surrounded_image_are_those_of_the_image(height, width, grid)
 def test_maps_of_another_size_are_cut_to_the_cells_of_the_image():
     grid, image = Grid(16, 16), np.zeros((50, 33, 1), np.uint8)
     eigen_sized = torch.rand(2, 3, 9, 4)
-    assert grid.crop(eigen_sized, grid.surround(image).shape, image.shape).shape == (2, 3, 4, 3)
+    assert grid.crop(eigen_sized, image.shape).shape == (2, 3, 4, 3)
 
 
 def test_vectors_become_the_map_that_they_are_from():
@@ -318,9 +318,9 @@ def space():
 
 
 def _learn(space, store, work=None, settings=BACKBONE, seed=0):
-    names = [str(index) for index in range(len(store))]
+    folds = np.arange(len(store)) % 4
     work = work or MapFiles(None, {}, False)
-    return learn_space(space, store, range(len(store)), names, settings, work, seed)
+    return learn_space(space, store, range(len(store)), folds, settings, work, seed)
 
 
 @pytest.mark.parametrize("align", ["auto", "none"])
@@ -339,7 +339,7 @@ def test_without_alignment_maps_are_learnt_as_new_ones_will_look(space, store):
     learnt = _learn(space, store, settings=BACKBONE.model_copy(update={"align": "none"}))
     for index in (0, 7):
         padded = space.grid.surround(store[index])
-        seen = space.grid.crop(space(to_network(padded[None])), padded.shape, store[index].shape)[0]
+        seen = space.grid.crop(space(to_network(padded[None])), store[index].shape)[0]
         difference = (learnt.maps[index].float() - seen).square().mean()
         assert difference < 1e-3 * seen.square().mean()
 

@@ -14,7 +14,7 @@ def start(rng, count=99, rate=0.02):
 
 def follow(drift, scores):
     for score in scores:
-        drift.add(score)
+        drift.add([score])
     return drift.report()
 
 

@@ -187,7 +187,7 @@ def _features(space: FeatureSpace, normals: NormalImages) -> Iterator[Tensor]:
         image = prepare(normals[place], name)
         padded = space.grid.surround(image)
         x = to_network(padded[None]).to(space.extractor.device)
-        maps = space.grid.crop(space.coarsen(space.extractor.raw(x)), padded.shape, image.shape)
+        maps = space.grid.crop(space.coarsen(space.extractor.raw(x)), image.shape)
         yield to_grid(maps, grid)[0].float().cpu()
 
 

@@ -1,0 +1,128 @@
+"""Measures good images with trained networks: statistics of the evidence, and the calibration."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+
+import numpy as np
+
+from anomgan.data.store import ImageStore
+from anomgan.data.views import squeezed
+from anomgan.detectors.calibration import Calibration
+from anomgan.detectors.evidence import evidence_of, look
+from anomgan.detectors.feature_space import LearntSpace
+from anomgan.detectors.fitted import Sample
+from anomgan.detectors.heatmaps import Evidence, Statistics, judge, judge_all, pool
+from anomgan.detectors.method import Method
+from anomgan.machine.progress import progress_bar
+
+STATISTICS_IMAGES = 200
+"""Training images on which the statistics of the evidence are measured."""
+CELLS_OF_PLAY = 1.0
+"""Cells of a feature map by which the position of a part varies."""
+FLOOR_OF_CELLS = 1.0
+"""Least deviation of a cell, as a share of the usual one. So quiet cells do not count more than
+others, which would harm parts that lie in any direction."""
+SAMPLES = 6
+"""Images shown in samples.png."""
+
+
+def measure_pixels(method: Method, store: ImageStore, training: Sequence[int]) -> Statistics:
+    """Measure the evidence of training images, so that held-out and new images are scored alike.
+
+    The conformal guarantee needs this.
+    """
+    one_size = len({store.shape(index) for index in range(len(store))}) == 1
+    some = _some(training)
+    seen = (one.evidence[0] for one in look(method, (store[index] for index in some)))
+    return Statistics.measure(_counted(seen, len(some)), one_size)
+
+
+def measure_features(member: Method, learnt: LearntSpace, training: Sequence[int]) -> Statistics:
+    """Measure the evidence of the feature maps that a member of the method was trained on."""
+    some = _some(training)
+    seen = map(partial(evidence_of, member), (learnt.maps[index] for index in some))
+    return Statistics.measure(
+        _counted(seen, len(some)),
+        learnt.place is not None,
+        play=CELLS_OF_PLAY,
+        floor=FLOOR_OF_CELLS,
+    )
+
+
+def calibrate(
+    method: Method,
+    store: ImageStore,
+    images: Sequence[int],
+    groups: Sequence[str] | None,
+    statistics: Sequence[Statistics],
+    rate: float,
+) -> tuple[Calibration, list[Sample]]:
+    """Calibrate on images of a store that no network has seen; also return samples.
+
+    Args:
+        method: with trained networks.
+        store: prepared images.
+        images: positions in the store.
+        groups: of these images.
+        statistics: of each member of the method.
+        rate: the false-alarm rate to promise.
+    """
+    scores, heat = [], []
+    samples: list[Sample] = []
+    looks = look(method, (store[index] for index in images))
+    with progress_bar("calibrating", len(images)) as report:
+        for done, seen in enumerate(looks, start=1):
+            each, heatmap = judge_all(method.settings, seen.evidence, statistics)
+            scores.append(float(np.mean(each)))
+            heat.append(pool(heatmap, method.settings.score))
+            if len(samples) < SAMPLES:
+                samples.append((seen.prepared, seen.reconstruction, heatmap))
+            report(done)
+    return Calibration.from_scores(scores, heat, rate, groups), samples
+
+
+def calibrate_folds(
+    method: Method,
+    store: ImageStore,
+    learnt: LearntSpace,
+    folds: np.ndarray,
+    groups: Sequence[str] | None,
+    statistics: Sequence[Statistics],
+    rate: float,
+) -> tuple[Calibration, list[Sample]]:
+    """Calibrate on the training images, each by the network that has not seen it.
+
+    Args:
+        method: with networks that were trained without one fold each.
+        store: prepared images.
+        learnt: their feature maps.
+        folds: of each of these images.
+        groups: of each of these images.
+        statistics: of each member of the method.
+        rate: the false-alarm rate to promise.
+    """
+    members = method.members
+    scores, heat = [], []
+    samples: list[Sample] = []
+    with progress_bar("calibrating", len(folds)) as report:
+        for index, (features, fold) in enumerate(zip(learnt.whole, folds, strict=True)):
+            image = learnt.images[index]
+            evidence = evidence_of(members[fold], features, store.shape(image))
+            score, heatmap = judge(method.settings, evidence, statistics[fold])
+            scores.append(score)
+            heat.append(pool(heatmap, method.settings.score))
+            if len(samples) < SAMPLES:
+                samples.append((squeezed(store[image]), None, heatmap))
+            report(index + 1)
+    return Calibration.from_scores(scores, heat, rate, groups, folds), samples
+
+
+def _some(images: Sequence[int]) -> Sequence[int]:
+    return images[:: max(1, len(images) // STATISTICS_IMAGES)]
+
+
+def _counted(evidence: Iterable[Evidence], total: int) -> Iterator[Evidence]:
+    with progress_bar("measuring normal residuals", total) as report:
+        for done, one in enumerate(evidence, start=1):
+            yield one
+            report(done)
