@@ -174,7 +174,7 @@ class CalibrationSettings(Section):
         "does both, by one network for each fold, trained without that fold (feature space only)",
     )
     share: float = Field(0.15, gt=0, lt=1, description="held-out: share of the normal images")
-    minimum: int = Field(20, ge=5, description="held-out: hold out at least this many images")
+    minimum: int = Field(20, ge=5, description="calibrate on at least this many images")
     folds: int = Field(4, ge=2, le=20, description="folds: number of folds, and of networks")
     false_alarm_rate: float = Field(
         0.01, gt=0, lt=1, description="share of good images that may be called anomalous"
@@ -267,7 +267,7 @@ IDLE = {
 """Keys or sections that no detector uses, by space; a detector adds its own."""
 IDLE_CALIBRATION = {
     "held-out": frozenset({"calibration.folds"}),
-    "folds": frozenset({"calibration.share", "calibration.minimum"}),
+    "folds": frozenset({"calibration.share"}),
 }
 """Keys that no detector uses, by the method of calibration."""
 

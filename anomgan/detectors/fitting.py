@@ -204,7 +204,8 @@ def _read_groups(read: NormalImages, table: Path | None) -> tuple[list[str] | No
 def _fewest(calibration: CalibrationSettings) -> tuple[int, str]:
     """How many images a fit needs, and what for."""
     if calibration.method == "folds":
-        return 2 * FEWEST_TRAINING_IMAGES, "to train and to calibrate on"
+        fewest = max(calibration.minimum, 2 * FEWEST_TRAINING_IMAGES)
+        return fewest, "to train and to calibrate on"
     return calibration.minimum + FEWEST_TRAINING_IMAGES, (
         f"{calibration.minimum} to calibrate on (calibration.minimum) and {FEWEST_TRAINING_IMAGES} "
         f"to train on"

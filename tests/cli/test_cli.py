@@ -57,7 +57,7 @@ def model(line, tmp_path_factory):
     )
     assert done.returncode == 0, done.stderr
     assert "learnt from 18 good images and was calibrated on 6 others" in done.stdout
-    assert "WARNING" in done.stdout and "99 held-out images" in done.stdout
+    assert "WARNING" in done.stdout and "99 calibration images" in done.stdout
     assert done.stderr == "", "quiet when not on a terminal"
     return out
 

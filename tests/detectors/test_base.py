@@ -106,7 +106,7 @@ def test_images_of_another_kind_are_warned_of_once(parts):
 
 def test_a_promise_weaker_than_asked_for_is_warned_of(line):
     settings = TINY | {"calibration": {"minimum": 6, "false_alarm_rate": 0.01}}
-    with pytest.warns(PromiseWarning, match="takes at least 99 held-out images"):
+    with pytest.warns(PromiseWarning, match="takes at least 99 calibration images"):
         GANomaly(device="cpu", **settings).fit(line / "train" / "good")
 
 

@@ -13,7 +13,7 @@ def calibrate(scores, rate=0.1):
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=50), st.integers(-1, 21))
 def test_p_value_is_its_definition(scores, score):
     expected = (1 + sum(s >= score for s in scores)) / (1 + len(scores))
-    assert calibrate(scores).p_value(score) == pytest.approx(expected)
+    assert calibrate(scores).p_value([score]) == pytest.approx(expected)
 
 
 @given(
@@ -23,7 +23,7 @@ def test_p_value_is_its_definition(scores, score):
 )
 def test_above_the_threshold_is_the_same_as_a_p_value_within_the_rate(scores, score, rate):
     calibration = calibrate(scores, rate)
-    flagged = calibration.p_value(score) <= calibration.false_alarm_rate + 1e-12
+    flagged = calibration.p_value([score]) <= calibration.false_alarm_rate + 1e-12
     assert flagged == (score > calibration.threshold)
 
 
@@ -32,7 +32,7 @@ def test_a_held_out_image_keeps_its_verdict_when_it_is_rounded_in_another_way(sc
     calibration = calibrate(scores, 0.3)
     for score in scores:
         rounded = score * (1 + share)
-        assert calibration.p_value(rounded) >= calibration.p_value(score)
+        assert calibration.p_value([rounded]) >= calibration.p_value([score])
         assert (rounded > calibration.threshold) <= (score > calibration.threshold)
 
 
@@ -63,7 +63,7 @@ def test_too_few_images_raise_the_rate_to_what_they_can_promise():
     assert calibration.requested_rate == 0.01
     assert calibration.groups_needed == 99
     assert calibration.threshold == pytest.approx(19, rel=1e-4)
-    assert calibration.p_value(19.5) <= calibration.false_alarm_rate
+    assert calibration.p_value([19.5]) <= calibration.false_alarm_rate
     assert calibrate(range(99), 0.01).false_alarm_rate == 0.01
 
 
@@ -77,16 +77,17 @@ def grouped(rng, groups, rate):
 def test_images_of_one_group_count_as_one():
     calibration = Calibration.from_scores([1, 2, 3, 9], [1, 2, 3, 9], 0.4, list("aaab"))
     assert calibration.groups == 2
-    assert calibration.p_value(10) == pytest.approx(1 / 3)
-    assert calibration.p_value(5) == pytest.approx(2 / 3)
-    assert calibration.p_value(3) == pytest.approx((1 + 1 + 1 / 3) / 3)
+    assert calibration.p_value([10]) == pytest.approx(1 / 3)
+    assert calibration.p_value([5]) == pytest.approx(2 / 3)
+    assert calibration.p_value([3]) == pytest.approx((1 + 1 + 1 / 3) / 3)
     assert calibration.threshold == pytest.approx(9, rel=1e-4)
 
 
 def test_the_promise_is_kept_for_images_of_new_groups():
     rng = np.random.default_rng(0)
     alarms = [
-        grouped(rng, 30, 0.1).p_value(rng.normal() + 0.3 * rng.normal()) <= 0.1 for _ in range(4000)
+        grouped(rng, 30, 0.1).p_value([rng.normal() + 0.3 * rng.normal()]) <= 0.1
+        for _ in range(4000)
     ]
     assert 0.06 < np.mean(alarms) < 0.11
 
@@ -94,7 +95,7 @@ def test_the_promise_is_kept_for_images_of_new_groups():
 @given(st.integers(0, 10**6), st.floats(0.01, 0.9), st.floats(-3, 3))
 def test_threshold_and_p_value_agree_with_groups(seed, rate, score):
     calibration = grouped(np.random.default_rng(seed), 12, rate)
-    flagged = calibration.p_value(score) <= calibration.false_alarm_rate + 1e-12
+    flagged = calibration.p_value([score]) <= calibration.false_alarm_rate + 1e-12
     assert flagged == (score > calibration.threshold)
 
 
@@ -110,3 +111,72 @@ def test_groups_are_never_divided(numbers, share, seed):
     assert not {groups[i] for i in training} & {groups[i] for i in held}
     assert len(held) >= max(5, share * len(groups))
     assert (training, held) == hold_out(groups, share, 5, seed)
+
+
+def by_folds(scores, folds, rate=0.1, groups=None):
+    return Calibration.from_scores(scores, scores, rate, groups, np.array(folds))
+
+
+def test_each_score_is_compared_with_that_of_the_network_that_gave_it():
+    calibration = by_folds([1, 4, 2, 8, 3], [0, 0, 1, 1, 1], rate=0.4)
+    # Above 1 and 4 by the first network, above 2 and 3 but not 8 by the second.
+    assert calibration.p_value([5, 6]) == pytest.approx(2 / 6)
+    assert calibration.p_value([0, 9]) == pytest.approx(3 / 6)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 20), st.integers(0, 2)), min_size=3, max_size=60),
+    st.lists(st.integers(-1, 21), min_size=3, max_size=3),
+    st.floats(0.001, 0.9),
+)
+def test_with_folds_the_score_says_what_the_p_value_says(known, each, rate):
+    scores, folds = zip(*known)
+    calibration = by_folds(scores, folds, rate)
+    flagged = calibration.p_value(each) <= calibration.false_alarm_rate + 1e-12
+    assert flagged == (calibration.score(each) > calibration.threshold)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 20), st.integers(0, 2)), min_size=3, max_size=60),
+    st.integers(-1, 21),
+)
+def test_the_score_of_networks_that_agree_is_theirs(known, score):
+    scores, folds = zip(*known)
+    assert by_folds(scores, folds).score([score] * 3) == pytest.approx(score)
+    assert calibrate(scores).score([score] * 3) == score
+
+
+@pytest.mark.parametrize(("n", "rate"), [(40, 0.05), (100, 0.1)])
+def test_with_folds_the_rate_is_kept_on_average(n, rate):
+    """The networks are means of the other folds; scores are distances from them."""
+    rng, false_alarms, worst = np.random.default_rng(0), [], []
+    folds = np.arange(n) % 4
+    for _ in range(4000):
+        x, new = rng.normal(size=n), rng.normal()
+        means = [x[folds != fold].mean() for fold in range(4)]
+        calibration = by_folds(np.abs(x - np.array(means)[folds]), folds, rate)
+        false_alarms.append(calibration.p_value(np.abs(new - np.array(means))) <= rate)
+        worst.append(calibration.worst_rate)
+    assert np.mean(false_alarms) == pytest.approx(rate, abs=0.015)
+    assert np.mean(false_alarms) < min(worst)
+
+
+def test_the_worst_rate_is_that_of_the_theorem():
+    assert calibrate(range(99), 0.01).worst_rate == 0.01
+    calibration = by_folds(range(100), np.arange(100) % 4, 0.1)
+    assert calibration.worst_rate == pytest.approx(0.2 + 2 * 0.75 / 26)
+
+
+def test_folds_are_stored_and_read():
+    calibration = by_folds([3, 1, 2, 5], [0, 1, 0, 1])
+    again = Calibration.from_dict(calibration.as_dict())
+    assert again.folds.tolist() == [1, 0, 0, 1]
+    assert again.p_value([2, 4]) == calibration.p_value([2, 4])
+    with pytest.raises(ValueError, match="a fold for each score"):
+        Calibration.from_dict(calibration.as_dict() | {"folds": [0, 1]})
+
+
+def test_the_first_network_is_calibrated_by_its_own_fold():
+    alone = by_folds([3, 1, 2, 5], [0, 1, 0, 1]).of_first_network()
+    assert alone.scores.tolist() == [2, 3]
+    assert alone.p_value([2.5]) == pytest.approx(2 / 3)

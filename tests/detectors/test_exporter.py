@@ -90,7 +90,7 @@ def test_a_model_in_feature_space_gives_the_same_scores(align, format, line, rng
         for package in ("onnx", "onnxscript", "onnxruntime"):
             pytest.importorskip(package, reason=f"exports to ONNX take {package}")
     backbone = {"long_side": 96, "directions": 16, "align": align}
-    settings = TINY | SHORT | {"space": "features", "backbone": backbone}
+    settings = TINY | SHORT | {"space": "features", "backbone": backbone, "calibration": {}}
     settings.pop("view")
     native = GANomaly(device="cpu", **settings).fit(line / "train" / "good")
     assert (native.feature_space.eigenmaps is None) == (align == "none")

@@ -116,6 +116,57 @@ def test_a_saved_model_gives_the_same_scores(fitted, scored, line, tmp_path):
         np.testing.assert_allclose(result.heat, expected.heat, rtol=1e-3, atol=1e-3)
 
 
+def test_each_image_is_calibrated_by_the_network_that_has_not_seen_it(fitted, line):
+    paths = sorted((line / "train" / "good").glob("*.png"))
+    seen = [path.name for path in paths]
+    calibration = fitted.fitted.calibration
+    assert len(calibration.scores) == len(seen) == fitted.fitted.facts["training_images"]
+    assert sorted(set(calibration.folds)) == [0, 1, 2] and len(fitted.members) == 3
+    # Training images score lower by the networks that have seen them, so lower on the whole.
+    again = np.array([result.scores for result in fitted.score(paths)])
+    assert again.shape == (len(paths), 3)
+    assert again.mean() < calibration.scores.mean()
+
+
+def test_a_model_of_folds_is_recalibrated_on_the_mean_of_its_networks(fitted, line, tmp_path):
+    fitted.save(tmp_path / "model")
+    loaded = load(tmp_path / "model", "cpu")
+    paths = sorted((line / "test" / "good").glob("*.png")) * 7
+    arrays = [
+        cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) + np.uint8(n) for n, path in enumerate(paths)
+    ]
+    loaded.recalibrate(arrays)
+    assert loaded.fitted.calibration.folds is None
+    result = loaded.score(arrays[0])
+    assert result.score == pytest.approx(np.mean(result.scores))
+    loaded.save(tmp_path / "again")
+    assert load(tmp_path / "again", "cpu").score(arrays[0]).verdict == result.verdict
+
+
+def test_groups_stay_in_one_fold_and_must_be_as_many_as_folds(line, tmp_path):
+    plates = _plates(24, seed=3)
+    for number, plate in enumerate(plates):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), plate)
+    table = tmp_path / "groups.csv"
+    rows = [f"{number}.png,{number % 2}" for number in range(24)]
+    table.write_text("\n".join(["file,group", *rows]))
+    settings = SHORT | {"calibration": {"method": "folds", "folds": 3}}
+    with pytest.raises(InputError, match="2 groups; calibration.folds = 3 needs"):
+        _detector(**settings).fit(tmp_path, groups=table)
+    settings["calibration"] = {"method": "folds", "folds": 2, "false_alarm_rate": 0.4}
+    detector = _detector(**settings).fit(tmp_path, groups=table)
+    assert detector.fitted.calibration.groups == 2
+
+
+def test_settings_of_the_other_way_to_calibrate_are_refused():
+    with pytest.raises(SettingsError, match="method = folds: calibration.share has no effect"):
+        _detector(calibration={"share": 0.2})
+    with pytest.raises(SettingsError, match="method = held-out: calibration.folds has no effect"):
+        _detector(calibration={"method": "held-out", "folds": 3})
+    with pytest.raises(SettingsError, match="only available if space = features"):
+        GANomaly(calibration={"method": "folds"})
+
+
 def test_a_model_says_where_its_backbone_is_from_and_what_place_explains(fitted):
     facts = fitted.fitted.facts
     (backbone,) = facts["backbones"]

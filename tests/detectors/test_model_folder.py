@@ -296,9 +296,9 @@ def test_weights_that_are_no_numbers_are_refused(folder):
 @pytest.mark.parametrize("left", [None, torch.zeros(3), torch.zeros(96, 96)])
 def test_statistics_that_cannot_be_used_are_refused(folder, left):
     tensors = load_file(folder / "weights.safetensors")
-    del tensors["statistics/residual.deviation"]
+    del tensors["statistics/0/residual.deviation"]
     if left is not None:
-        tensors["statistics/residual.deviation"] = left
+        tensors["statistics/0/residual.deviation"] = left
     (folder / "weights.safetensors").write_bytes(save(tensors))
     seal(folder, read_card(folder))
     with pytest.raises(ModelError, match="no usable statistics of residual"):
