@@ -86,7 +86,7 @@ def fit(
 ) -> None:
     """Fit a detector to images of good parts.
 
-    Some images are held out; their scores give the threshold and its false-alarm rate. The model
+    Scores by networks that have not learnt from an image give the threshold and its rate. The model
     folder is written at the end. Ctrl-C saves a checkpoint for --resume.
     """
     options = {

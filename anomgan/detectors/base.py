@@ -71,7 +71,7 @@ class Detector(Estimator):
                 [H, W, 3] in RGB) or PIL images; or an array [n, H, W] or [n, H, W, 3].
             y: ignored; scikit-learn's pipelines pass it.
             groups: CSV table that names the group (physical part, lot) of each image; whole
-                groups are held out for calibration.
+                groups stay together in the calibration.
             work_folder: folder for checkpoints; None for no checkpoints.
             resume: continue from the checkpoints in `work_folder`.
             skip_unreadable: leave out images that cannot be read.

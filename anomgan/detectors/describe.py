@@ -12,7 +12,7 @@ OWN = {
     "view": "which part of an image a network sees at once",
     "backbone": "the pretrained network of feature space",
     "training": "how long and how fast to train",
-    "calibration": "how many normal images are held out, and the false-alarm rate",
+    "calibration": "which normal images calibrate the scores, and the false-alarm rate",
     "score": "how maps become one score and one heatmap",
     "weights": "how much each evidence counts in the score",
     "heatmap_weights": "how much each evidence counts in the heatmap",
