@@ -11,8 +11,9 @@ are sorted out, are no drift; that they are not too many is a bet of its own.
 """
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -163,6 +164,29 @@ class Drift:
         if min(first, fourth) > 0.25:
             return "scores of good images spread"
         return f"scores of good images {'rise' if fourth > first else 'fall'}"
+
+
+class DriftAlarm:
+    """Takes in rows of results, and tells when the state of drift changes.
+
+    Args:
+        drift: what follows the scores.
+        tell: called with the report.
+    """
+
+    def __init__(self, drift: Drift, tell: Callable[[DriftReport], None]) -> None:
+        self._drift, self._tell = drift, tell
+        self._state: State = "steady"
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Take in a row; one without a score, for an image that could not be read, is no news."""
+        if row.get("score") in (None, ""):  # "" in a row that was read from CSV
+            return
+        self._drift.add(float(row["score"]))
+        report = self._drift.report()
+        if report.state != self._state:
+            self._state = report.state
+            self._tell(report)
 
 
 class Bet:

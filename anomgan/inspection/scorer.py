@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from anomgan.data.decode import read_image, to_uint8
+from anomgan.data.decode import to_uint8
+from anomgan.data.normals import Source, read_source
 from anomgan.detectors import load
 from anomgan.detectors.base import Prepared
 from anomgan.detectors.result import Result, tell_apart
 from anomgan.errors import InputError
+from anomgan.inspection.drift import Drift
 from anomgan.inspection.results_table import Row
 from anomgan.machine.cluster import spread
 from anomgan.machine.files import atomic_path
@@ -89,7 +91,29 @@ class Scorer:
         """
         for some, results in self._results(paths):
             for path, result in zip(some, results, strict=True):
-                yield self._row(path, name(path), result)
+                yield self._row(str(path), path, name(path), result)
+
+    def frame_row(self, image: str, pixels: np.ndarray, name: Path) -> Row:
+        """The row of a frame, as of an image in `rows`.
+
+        Args:
+            image: what the row calls it.
+            pixels: uint8 [H, W, 3] in RGB.
+            name: below which name, relative to the folder of pictures, those of the frame go.
+
+        Raises:
+            InputError: a picture cannot be written.
+        """
+        try:
+            result: Result | InputError = self._detector.score(pixels)
+        except InputError as error:
+            result = InputError(f"{image}: {error}")
+        return self._row(image, pixels, name, result)
+
+    def drift(self) -> Drift:
+        """Follows whether new scores are still like those of the model's calibration."""
+        assert self._detector.fitted is not None
+        return Drift(self._detector.fitted.calibration)
 
     def spread_rows(
         self, address: str, paths: Sequence[Path], name: Callable[[Path], Path]
@@ -152,15 +176,16 @@ class Scorer:
         except InputError as error:
             return error
 
-    def _row(self, path: Path, name: Path, result: Result | InputError) -> Row:
+    def _row(self, image: str, source: Source, name: Path, result: Result | InputError) -> Row:
         if isinstance(result, InputError):
-            return {"image": str(path), "error": str(result)} | self.model
-        row = result.as_dict() | self.model
+            return {"image": image, "error": str(result)} | self.model
+        row = result.as_dict() | {"image": image} | self.model
         # Short enough for the longest ending; both kinds of pictures have the same name.
         below = self._pictures.folder / name.with_name(shortened(name.name, PICTURE_NAME))
         if self._pictures.overlays:
             row["heatmap"] = f"{below}.heatmap.png"
-            write_overlay(Path(row["heatmap"]), result, path, self._detector.bits)
+            title = Path(image).name
+            write_overlay(Path(row["heatmap"]), result, source, title, self._detector.bits)
         if self._pictures.maps:
             with atomic_path(Path(f"{below}.heatmap.npy")) as temporary:
                 np.save(temporary, result.heatmap)
@@ -190,15 +215,15 @@ def check_outside(target: Path, folder: Path) -> None:
         )
 
 
-def write_overlay(target: Path, result: Result, path: Path, bits: int) -> None:
-    """Save the photograph at `path` beside its heatmap; `bits` as the model reads 16-bit files."""
+def write_overlay(target: Path, result: Result, source: Source, name: str, bits: int) -> None:
+    """Save an image beside its heatmap; `name` heads it, `bits` as the model reads 16-bit files."""
     score, threshold = tell_apart(result.score, result.threshold)
     save_overlay(
         target,
-        to_uint8(read_image(path), bits),
+        to_uint8(read_source(source), bits),
         result.heatmap,
         threshold=result.heat_threshold,
         regions=[(r.x, r.y, r.width, r.height) for r in result.regions],
-        title=f"{escaped(path.name)}: {result.verdict}, score {score} (threshold {threshold}), "
+        title=f"{escaped(name)}: {result.verdict}, score {score} (threshold {threshold}), "
         f"p = {result.p_value:.3g}",
     )

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 from anomgan.data.folders import is_image, visible_files
 from anomgan.errors import InputError
+from anomgan.inspection.drift import DriftAlarm
 from anomgan.inspection.results_table import (
     COLUMNS,
     ResultsTable,
@@ -25,8 +26,9 @@ from anomgan.machine.files import move_into
 
 PATIENCE = 5
 """Looks at which a file must have stayed the same before it is called unreadable."""
-Notice = Literal["watching", "problem", "moved"]
+Notice = Literal["watching", "problem", "moved", "drift"]
 """Kinds of what a watcher tells beside rows."""
+Tell = Callable[[Notice, str], None]
 
 
 class Version(NamedTuple):
@@ -77,7 +79,7 @@ class Watcher:
         move_anomalous: Path | None = None,
         device: str = "auto",
         scored: Callable[[Row], None],
-        notice: Callable[[Notice, str], None],
+        notice: Tell,
     ) -> None:
         check_kind(table)
         self.folder = Path(os.path.abspath(folder))
@@ -92,6 +94,7 @@ class Watcher:
         for target in filter(None, (move_ok, move_anomalous)):
             check_outside(target, folder)
         self._scorer = Scorer(model, device, pictures)
+        self._drift = DriftAlarm(self._scorer.drift(), lambda report: notice("drift", str(report)))
 
     def run(self, stop: threading.Event, interval: float = 1.0) -> None:
         """Look at the folder every `interval` seconds until `stop` is set.
@@ -118,6 +121,7 @@ class Watcher:
                 f"file; give another --out"
             ) from None
         self._scored[identity(row["image"])] = Scored(version, row.get("verdict", ""))
+        self._drift.add(row)
 
     def _look(self, table: ResultsTable, stop: threading.Event) -> None:
         """Score what is complete, move what is scored, and tell of new problems."""
@@ -161,6 +165,7 @@ class Watcher:
             table.append(row | version._asdict())
             settled[path] = self._scored[identity(path)] = Scored(version, row.get("verdict", ""))
             self._tell_row(row)
+            self._drift.add(row)
         table.sync()
         for path, scored in settled.items():
             self._move(path, scored, problems)
