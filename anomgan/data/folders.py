@@ -4,7 +4,7 @@ import csv
 import os
 import stat
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -50,8 +50,12 @@ class Survey:
         return ", ".join(parts)
 
 
-def survey(folder: Path) -> Survey:
+def survey(folder: Path, is_own: Callable[[Path], bool] = is_own_picture) -> Survey:
     """Look through `folder` and what lies below it, links to folders included.
+
+    Args:
+        folder: to look through.
+        is_own: whether an image is a picture that anomgan wrote.
 
     Raises:
         InputError: the folder does not exist, or it or one below it cannot be read.
@@ -62,7 +66,7 @@ def survey(folder: Path) -> Survey:
             found.hidden += is_image(path)
         elif not is_image(path):
             found.others[path.suffix.lower() or "without suffix"] += 1
-        elif is_own_picture(path):
+        elif is_own(path):
             found.own += 1
         else:
             found.images.append(path)

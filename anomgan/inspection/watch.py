@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from anomgan.data.folders import is_image, visible_files
+from anomgan.data.folders import survey
+from anomgan.data.own_pictures import is_own_picture
 from anomgan.errors import InputError
 from anomgan.inspection.drift import DriftAlarm
 from anomgan.inspection.results_table import (
@@ -23,6 +24,7 @@ from anomgan.inspection.results_table import (
 )
 from anomgan.inspection.scorer import Pictures, Scorer, check_outside
 from anomgan.machine.files import move_into
+from anomgan.machine.notes import note
 
 PATIENCE = 5
 """Looks at which a file must have stayed the same before it is called unreadable."""
@@ -89,7 +91,9 @@ class Watcher:
         self._scored: dict[str, Scored] = {}
         self._waiting: dict[Path, tuple[Version, int]] = {}
         self._problems: set[str] = set()
-        _versions(self.folder)  # raises where there is no such folder
+        self._looked: dict[Path, tuple[Version | None, bool]] = {}
+        self._left_out: set[str] = set()
+        self._list()  # raises where there is no such folder
         pictures.check_outside(folder)
         for target in filter(None, (move_ok, move_anomalous)):
             check_outside(target, folder)
@@ -127,7 +131,7 @@ class Watcher:
         """Score what is complete, move what is scored, and tell of new problems."""
         problems: set[str] = set()
         try:
-            found = _versions(self.folder)
+            found = self._list()
         except InputError as error:  # a share that is away for a moment
             found = {}
             problems.add(str(error))
@@ -149,6 +153,28 @@ class Watcher:
         for problem in sorted(problems - self._problems):
             self._tell("problem", problem)
         self._problems = problems
+
+    def _list(self) -> dict[Path, Version]:
+        """The images that are in the folder now; a note says which other kinds of files are."""
+        looked: dict[Path, tuple[Version | None, bool]] = {}
+
+        def is_own(path: Path) -> bool:
+            """Reads the file only if it has changed since the last look."""
+            version = _version(path)
+            before = self._looked.get(path)
+            if before is None or before[0] != version:
+                before = version, is_own_picture(path)
+            looked[path] = before
+            return before[1]
+
+        found = survey(self.folder, is_own)
+        self._looked = looked
+        # Hidden files are none of them: many cameras write one, and rename it when it is whole.
+        left_out = {*found.others, *found.folders, *(["own"] if found.own else [])}
+        if left_out - self._left_out:
+            note(f"{self.folder}: left out: {found.left_out()}")
+        self._left_out |= left_out
+        return {path: version for path, (version, own) in looked.items() if version and not own}
 
     def _score(self, paths: Sequence[Path], table: ResultsTable, problems: set[str]) -> None:
         try:
@@ -186,12 +212,6 @@ class Watcher:
         """With the time, or an image's pictures would take the place of its namesake's."""
         version, _ = self._waiting[path]
         return path.relative_to(self.folder).with_name(f"{path.name}.{version.mtime_ns}")
-
-
-def _versions(folder: Path) -> dict[Path, Version]:
-    """The images that are in a folder now."""
-    found = ((path, _version(path)) for path in visible_files(folder) if is_image(path))
-    return {path: version for path, version in found if version}
 
 
 def _version(path: Path) -> Version | None:
