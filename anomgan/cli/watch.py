@@ -3,21 +3,18 @@
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anomgan.cli.batch import Outcome, describe_row, verdict_counts
 from anomgan.cli.options import DEFAULT_HEATMAPS, DEFAULT_MODEL, Device, Heatmap, ScoringModel
-from anomgan.cli.say import say
+from anomgan.cli.watch_log import JsonLog, TextLog
 from anomgan.errors import InputError
-from anomgan.inspection.results_table import Row
 
 if TYPE_CHECKING:
     from anomgan.inspection.sources import Source, Trigger
-    from anomgan.inspection.watch import Notice
 
 Table = Annotated[
     Path,
@@ -53,6 +50,12 @@ Interval = Annotated[
         min=0.01, help="Seconds between two checks of the folder, or of a camera that is away."
     ),
 ]
+LogJson = Annotated[
+    bool,
+    typer.Option(
+        "--log-json", help="Write one JSON object a line on standard error instead of text."
+    ),
+]
 
 
 def watch(
@@ -68,6 +71,7 @@ def watch(
     interval: Interval = 1.0,
     heatmap: Heatmap = False,
     heatmap_dir: Annotated[Path, typer.Option(help="Folder for heatmaps.")] = DEFAULT_HEATMAPS,
+    log_json: LogJson = False,
     device: Device = "auto",
 ) -> None:
     """Score images as they arrive in a folder, or frames of a camera or a video.
@@ -81,24 +85,11 @@ def watch(
     from anomgan.inspection.scorer import Pictures
     from anomgan.inspection.watch import Watcher
 
-    if sum(one is not None for one in (dir, camera, video)) != 1:
-        raise InputError("say what to watch: --dir DIR, --camera NUMBER or --video FILE")
-    if dir is None and (move_ok or move_anomalous):
-        raise InputError("only files can be moved; use --move-ok and --move-anomalous with --dir")
-    if dir is not None and (every is not None or when_settled):
-        raise InputError("--every and --when-settled choose frames; use them without --dir")
-    if every is not None and when_settled:
-        raise InputError("give --every or --when-settled, not both")
-    outcome = Outcome(0)
-
-    def say_row(row: Row) -> None:
-        outcome.total += 1
-        outcome.count(row)
-        outcome.warn(row)
-        say(describe_row(row))
-
-    pictures = Pictures(heatmap_dir, heatmap)
-    with _until_stopped() as stop:
+    log = JsonLog(out) if log_json else TextLog(out)
+    with log.open(), _until_stopped() as stop:
+        _check(dir, camera, video, every, when_settled, moves=bool(move_ok or move_anomalous))
+        pictures = Pictures(heatmap_dir, heatmap)
+        source = None
         if dir is not None:
             Watcher(
                 dir,
@@ -108,25 +99,41 @@ def watch(
                 move_ok=move_ok,
                 move_anomalous=move_anomalous,
                 device=device,
-                scored=say_row,
-                notice=_say_notice,
+                scored=log.row,
+                notice=log.notice,
             ).run(stop, interval)
         else:
-            source = _open(camera, video, _trigger(every, when_settled), interval)
-            try:
+            trigger = _trigger(every, when_settled)
+            with closing(_open(camera, video, trigger, log, interval)) as source:
                 FrameWatcher(
                     source,
                     model,
                     out,
                     pictures=pictures,
                     device=device,
-                    scored=say_row,
-                    notice=_say_notice,
+                    scored=log.row,
+                    notice=log.notice,
                 ).run(stop)
-            finally:
-                source.close()
-                say(_frame_counts(source))
-        say(verdict_counts(outcome, out))
+        log.stopped(source)
+
+
+def _check(
+    folder: Path | None,
+    camera: int | None,
+    video: str | None,
+    every: float | None,
+    when_settled: bool,
+    moves: bool,
+) -> None:
+    """Refuse options that do not go together."""
+    if sum(one is not None for one in (folder, camera, video)) != 1:
+        raise InputError("say what to watch: --dir DIR, --camera NUMBER or --video FILE")
+    if folder is None and moves:
+        raise InputError("only files can be moved; use --move-ok and --move-anomalous with --dir")
+    if folder is not None and (every is not None or when_settled):
+        raise InputError("--every and --when-settled choose frames; use them without --dir")
+    if every is not None and when_settled:
+        raise InputError("give --every or --when-settled, not both")
 
 
 @contextmanager
@@ -150,27 +157,15 @@ def _trigger(every: float | None, when_settled: bool) -> "Trigger":
     return WhenSettled() if when_settled else every_frame
 
 
-def _open(camera: int | None, video: str | None, trigger: "Trigger", retry: float) -> "Source":
+def _open(
+    camera: int | None, video: str | None, trigger: "Trigger", log: TextLog, retry: float
+) -> "Source":
     from anomgan.inspection.sources import open_camera, open_video
 
     def tell(text: str) -> None:
-        _say_notice("problem", text)
+        log.notice("problem", text)
 
     if camera is not None:
         return open_camera(camera, trigger, tell, retry)
     assert video is not None
     return open_video(video, trigger, tell, retry)
-
-
-def _frame_counts(source: "Source") -> str:
-    text = f"{source.came} frames came from {source.name}"
-    if source.dropped:
-        text += f"; {source.dropped} were dropped, as earlier ones were still being scored"
-    return text
-
-
-def _say_notice(kind: "Notice", text: str) -> None:
-    if kind == "watching":
-        say(f"watching {text}; Ctrl-C ends it")
-    else:
-        say(f"{kind:<10} {text}")

@@ -3,6 +3,7 @@
 Several processes can share the work: see `distributed`.
 """
 
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -42,6 +43,8 @@ from anomgan.training.checkpoint import (
 from anomgan.training.hard import with_hardest
 from anomgan.training.recipe import Recipe, RMSProp, Update
 
+LOG = logging.getLogger("anomgan.training")
+"""Where the first process logs the figures of every row, for whoever listens, at level INFO."""
 LOG_EVERY = 20
 """Steps that are averaged in one row of the history."""
 RANK_APART = 2_654_435_761
@@ -117,6 +120,7 @@ class Trainer:
         self.show = show
         self.show_every = show_every if rank() == 0 else 0
         self.state = Checkpoint(step=0, seconds=0.0, facts=facts or {})
+        self.title = "training"
         precision = settings.precision
         self.mixed = precision == "bfloat16" or (precision == "auto" and has_bfloat16(device))
         check_batch_size(settings.batch_size)
@@ -140,6 +144,7 @@ class Trainer:
                 process has ended.
             Interrupted: the user pressed Ctrl-C; a checkpoint is saved first.
         """
+        self.title = title
         self._begin(resume)
         began = time.monotonic() - self.state.seconds
         saved = time.monotonic()
@@ -314,6 +319,17 @@ class Trainer:
         }
         self.state.history.append({"step": self.state.step, **means})
         self.recent.clear()
+        if rank() == 0:
+            rates = {
+                f"learning_rate/{name}": optimizer.param_groups[0]["lr"]
+                for name, optimizer in self.optimizers.items()
+            }
+            row = {
+                "title": self.title.replace(" ", "/"),
+                "step": self.state.step,
+                "figures": means | rates,
+            }
+            LOG.info("%s: step %d", self.title, self.state.step, extra=row)
 
     def _save(self) -> None:
         if self.checkpoint is None or not _all_finite(self.recipe.networks):
