@@ -44,10 +44,15 @@ def exit_if_failed(outcome: Outcome) -> None:
         raise typer.Exit(2 if outcome.failed == outcome.total else 3)
 
 
+def describe_error(error: InputError | str) -> str:
+    """Why there is nothing of an image, in one line."""
+    return f"error      {error}"
+
+
 def describe_row(row: Row) -> str:
     """A row of results in one line."""
     if "error" in row:
-        return f"error      {row['error']}"
+        return describe_error(row["error"])
     from anomgan.detectors.result import tell_apart
 
     regions = len(row["regions"])

@@ -1,7 +1,7 @@
 """How good a fitted detector is on images whose truth is known."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,9 @@ from anomgan.data.masks import open_mask
 from anomgan.data.normals import read_source
 from anomgan.data.public_sets import GOOD, LabelledImage
 from anomgan.detectors.base import Detector
+from anomgan.detectors.evidence import batches
+from anomgan.detectors.result import Result
+from anomgan.errors import InputError
 from anomgan.machine.progress import progress_bar
 from anomgan.metrics.detection import auroc, average_precision, best_f1, fpr_at_95_tpr
 from anomgan.metrics.intervals import auroc_interval
@@ -149,10 +152,11 @@ def evaluate(
     named = read_groups(groups, [Path(str(i.source)) for i in images]) if groups else None
     pixels = PixelScores() if any(image.mask for image in images) else None
     masks = Masks()
+    digests: list[np.ndarray] = []
     scores, p_values, alarms = [], [], []
     threshold = rate = seconds = 0.0
     with progress_bar("scoring", len(images)) as report:
-        results = detector.score_each(image.source for image in images)
+        results = _score(detector, images, digests)
         for done, image in enumerate(images, start=1):
             began = time.perf_counter()
             result = next(results)
@@ -177,13 +181,29 @@ def evaluate(
         pixel_auroc=pixels.auroc() if pixels else None,
         pixel_aupro=pixels.aupro(AUPRO_LIMIT) if pixels else None,
         milliseconds=1000 * seconds / len(images),
-        learnt=_count_learnt(detector, images),
+        learnt=_count_learnt(detector, digests),
     )
 
 
-def _count_learnt(detector: Detector, images: Sequence[LabelledImage]) -> int:
+def _score(
+    detector: Detector, images: Sequence[LabelledImage], digests: list[np.ndarray]
+) -> Iterator[Result]:
+    """Score images as they come, each decoded once; appends the digests of good ones."""
+    for some in batches(images, detector.images_at_once):
+        prepared = []
+        for image in some:
+            pixels = read_source(image.source)
+            if not image.is_anomalous:
+                digests.append(digest(pixels))
+            try:
+                prepared.append(detector.prepare(pixels))
+            except InputError as error:
+                name = "" if isinstance(image.source, np.ndarray) else f"{image.source}: "
+                raise InputError(f"{name}{error}") from None
+        yield from detector.score_prepared(prepared)
+
+
+def _count_learnt(detector: Detector, digests: Sequence[np.ndarray]) -> int:
+    """How many of the good images the detector has learnt from."""
     known = detector.fitted.learnt if detector.fitted else None
-    good = [image.source for image in images if not image.is_anomalous]
-    if known is None or not good:
-        return 0
-    return count_known(np.stack([digest(read_source(source)) for source in good]), known)
+    return count_known(np.stack(digests), known) if digests and known is not None else 0

@@ -27,7 +27,7 @@ def category_table(records: Sequence[Record], figure: str = "image_auroc") -> st
     for name, some in _by_contender(records).items():
         values = [[r[figure] for r in some if r["category"] == column] for column in columns]
         mean = _mean([value for cell in values for value in cell]) if all(values) else None
-        rows.append((mean, [name, *map(_spread, values), _bold(mean)]))
+        rows.append((mean, [name, *map(spread, values), _bold(mean)]))
     return markdown(["detector", *columns, "mean"], _best_first(rows))
 
 
@@ -43,10 +43,10 @@ def detail_table(records: Sequence[Record]) -> str:
                 total,
                 [
                     name,
-                    *map(_spread, of_kind),
+                    *map(spread, of_kind),
                     _bold(total),
                     _interval(some),
-                    *(_spread([r[figure] for r in some]) for figure in FIGURES[1:]),
+                    *(spread([r[figure] for r in some]) for figure in FIGURES[1:]),
                     f"{np.mean([r['false_alarm_rate_observed'] for r in some]):.1%}",
                     f"{np.mean([r['fit_seconds'] for r in some]) / 60:.1f}",
                     f"{np.mean([r['score_ms_per_image'] for r in some]):.0f}",
@@ -168,6 +168,14 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def spread(values: Sequence[float | None]) -> str:
+    """The mean and, of several values, the sample deviation; empty if one is missing."""
+    mean = _mean(values)
+    if mean is None:
+        return ""
+    return f"{mean:.3f}" + (f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else "")
+
+
 def _by_contender(records: Sequence[Record]) -> dict[str, list[Record]]:
     """Records by detector; where one competes in several settings, by these too."""
     settings: dict[str, set[str]] = {}
@@ -220,13 +228,6 @@ def _interval(records: Sequence[Record]) -> str:
 
 def _mean(values: Sequence[float | None]) -> float | None:
     return None if not values or None in values else float(np.mean(values))
-
-
-def _spread(values: Sequence[float | None]) -> str:
-    mean = _mean(values)
-    if mean is None:
-        return ""
-    return f"{mean:.3f}" + (f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else "")
 
 
 def _bold(value: float | None) -> str:
