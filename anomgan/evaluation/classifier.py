@@ -51,7 +51,7 @@ class Classifier:
         self.preparation = preparation
         self.device = choose_device(device)
         self.network = ConvClassifier(preparation.channels, len(self.names))
-        self.network.to(self.device, memory_format=torch.channels_last).eval()
+        self.network.to(self.device).to(memory_format=torch.channels_last).eval()
         self.history: list[dict[str, float]] = []
 
     def features(self, images: Images) -> np.ndarray:

@@ -9,7 +9,7 @@ each figure's name.
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -87,7 +87,7 @@ def load_inception(device: str = "auto") -> Inception:
     return Inception(weights, device)
 
 
-def whole_images(size: int, channels: int) -> Preparation:
+def whole_images(size: int, channels: Literal[1, 3]) -> Preparation:
     """Images scaled so that the longer side is `size`, and otherwise as they are."""
     return Preparation(
         channels=channels,

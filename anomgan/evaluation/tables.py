@@ -71,10 +71,10 @@ def comparison_table(records: Sequence[Record], results: Path) -> str:
             other = first.get(_place(record))
             if name == best or other is None:
                 continue
-            loaded = _load(results, other), _load(results, record)
-            if loaded[0] is None or loaded[1] is None:
+            ours, theirs = _load(results, other), _load(results, record)
+            if ours is None or theirs is None:
                 continue
-            (labels, a, groups), (same, b, _) = loaded
+            (labels, a, groups), (same, b, _) = ours, theirs
             if not np.array_equal(labels, same):
                 raise InputError(f"{best} and {name} were tested on different images")
             gain = compare_auroc(labels, a, b, groups)
@@ -173,7 +173,8 @@ def spread(values: Sequence[float | None]) -> str:
     mean = _mean(values)
     if mean is None:
         return ""
-    return f"{mean:.3f}" + (f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else "")
+    some = np.array(values, float)
+    return f"{mean:.3f}" + (f" ± {some.std(ddof=1):.3f}" if len(some) > 1 else "")
 
 
 def _by_contender(records: Sequence[Record]) -> dict[str, list[Record]]:
@@ -222,12 +223,12 @@ def _interval(records: Sequence[Record]) -> str:
     both = [record.get("image_auroc_95") for record in records]
     if None in both:
         return ""
-    low, high = np.mean(both, axis=0)
+    low, high = np.array(both, float).mean(axis=0)
     return f"{low:.3f} to {high:.3f}"
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    return None if not values or None in values else float(np.mean(values))
+    return None if not values or None in values else float(np.array(values, float).mean())
 
 
 def _bold(value: float | None) -> str:

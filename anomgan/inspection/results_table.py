@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,10 +13,8 @@ from typing import Any
 from anomgan.errors import InputError
 from anomgan.machine.names import escaped_cell, unescaped
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows
-    fcntl = None
 
 COLUMNS = (
     "image",
@@ -213,7 +212,7 @@ class ResultsTable:
 
 def _lock(file: io.FileIO, path: Path) -> None:
     """Keep other jobs from the table, where the system has locks; a kill ends the lock."""
-    if fcntl is None:
+    if sys.platform == "win32":
         return
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

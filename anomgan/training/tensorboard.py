@@ -34,8 +34,9 @@ class TensorBoardLog(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write figures of the trainer, such as training/ganomaly/residual."""
-        for name, value in getattr(record, "figures", {}).items():
-            self._writer.add_scalar(f"{record.title}/{name}", value, record.step)
+        row = vars(record)
+        for name, value in row["figures"].items():
+            self._writer.add_scalar(f"{row['title']}/{name}", value, row["step"])
         self.show_new()
 
     def show_new(self) -> None:

@@ -125,7 +125,7 @@ class Trainer:
         self.mixed = precision == "bfloat16" or (precision == "auto" and has_bfloat16(device))
         check_batch_size(settings.batch_size)
         # Convolutions with few feature maps are a quarter faster this way, also on a CPU.
-        recipe.networks.to(device, memory_format=torch.channels_last).train()
+        recipe.networks.to(device).to(memory_format=torch.channels_last).train()
         recipe.memory.to(device)
         if ranks() > 1:
             share_batch_norms(recipe.networks)
@@ -178,8 +178,9 @@ class Trainer:
             )
 
         def load() -> Checkpoint | None:
-            found = resume and self.checkpoint and self.checkpoint.exists()
-            return Checkpoint.load(self.checkpoint) if found else None
+            if not resume or self.checkpoint is None or not self.checkpoint.exists():
+                return None
+            return Checkpoint.load(self.checkpoint)
 
         saved = from_first(load)
         if saved is not None:
@@ -307,7 +308,7 @@ class Trainer:
         if views.dtype == torch.uint8:
             return [scaled(views), *labels]
         size = self.settings.batch_size * self.recipe.batches_per_step // ranks()
-        return [with_hardest(self.recipe, views.float(), *labels, size)]
+        return [with_hardest(self.recipe, views.float(), labels[0], size)]
 
     def _log_row(self) -> None:
         if not self.recent:
