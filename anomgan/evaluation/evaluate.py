@@ -1,4 +1,4 @@
-"""How good a fitted detector is on images whose truth is known."""
+"""Measures a fitted detector on images whose truth is known."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -64,7 +64,7 @@ class Masks:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a detector said about images whose truth is known.
+    """The results of a detector on images whose truth is known.
 
     Attributes:
         images: in the order of everything below.
@@ -74,11 +74,11 @@ class Evaluation:
         groups: physical part of each image, or None.
         threshold: of the verdicts.
         false_alarm_rate: what the threshold promises.
-        masks: what was found of them.
+        masks: those of the images.
         pixel_auroc: of all pixels; None without masks that show a defect.
         pixel_aupro: up to `AUPRO_LIMIT`; likewise.
         milliseconds: per image, reading included.
-        learnt: how many of the good images are images that the detector learnt from.
+        learnt: number of good images that the detector has learnt from.
     """
 
     images: Sequence[LabelledImage]
@@ -137,7 +137,7 @@ class Evaluation:
 def evaluate(
     detector: Detector, images: Sequence[LabelledImage], groups: Path | None = None
 ) -> Evaluation:
-    """Score all images and measure; one heatmap is in memory at a time, and a float per pixel.
+    """Score all images and measure. One heatmap at a time is in memory, and a float per pixel.
 
     Args:
         detector: a fitted one.
@@ -145,8 +145,8 @@ def evaluate(
         groups: table that names the physical part of each; intervals then draw whole parts.
 
     Raises:
-        InputError: an image or a mask cannot be read, or only good or only defective ones are
-            there.
+        InputError: an image or a mask cannot be read, or there are only good or only defective
+            images.
         ModelError: the detector is not fitted.
     """
     named = read_groups(groups, [Path(str(i.source)) for i in images]) if groups else None

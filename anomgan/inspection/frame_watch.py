@@ -22,10 +22,10 @@ class FrameWatcher:
         source: an open camera or video; the caller closes it.
         model: model folder, or an exported file.
         table: .csv or .jsonl file for the results; an existing one is continued.
-        pictures: what to keep of each frame beside its row.
+        pictures: what to save for each frame besides its row.
         device: "auto", "cpu", "cuda" or "mps".
         scored: called with each row once it is written.
-        notice: called with everything else: its kind, and a text (the source when it starts).
+        notice: called with other messages: the kind, and a text (the source when it starts).
 
     Raises:
         InputError: `table` is neither .csv nor .jsonl.
@@ -71,18 +71,18 @@ class FrameWatcher:
                 self._drift.add(row)
 
     def _remember(self, row: Row) -> None:
-        """Take up a row of an earlier run; only frames of a file can come again."""
+        """Take in a row of an earlier run; only frames of a file can come again."""
         if row.get("mtime_ns"):
             self._scored.add(_key(row))
         self._drift.add(row)
 
     def _picture_name(self, frame: Frame) -> Path:
-        """With the time of a file, or pictures would take the place of those of its namesake."""
+        """With the time of a file, or pictures would replace those of its earlier version."""
         name = re.sub(r"[^\w.-]+", "-", frame.name).strip("-")
         version = self._source.version
         return Path(f"{name}.{version['mtime_ns']}" if version else name)
 
 
 def _key(row: Row) -> tuple[str, ...]:
-    """What a frame of a file is recognised by."""
+    """What identifies a frame of a file."""
     return tuple(str(row[name]) for name in ("image", *Version._fields))

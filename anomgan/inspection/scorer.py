@@ -1,4 +1,4 @@
-"""From image files to rows of results, and the pictures that go with them."""
+"""Turns image files and frames into rows of results, and draws their pictures."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -26,15 +26,15 @@ from anomgan.networks.folding import fold_batch_norms
 from anomgan.pictures import save_overlay
 
 SIDE_BY_SIDE = 4
-"""Batches that are scored at once at most; each takes memory."""
+"""Most batches that are scored at once; each takes memory."""
 
 PICTURE_NAME = LONGEST - len(".heatmap.png")
-"""Bytes of a picture's name before its ending."""
+"""Longest name of a picture before its ending, in bytes."""
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """What is kept of each image beside its row.
+    """What is saved for each image besides its row.
 
     Attributes:
         folder: where it goes.
@@ -47,7 +47,7 @@ class Pictures:
     maps: bool = False
 
     def check_outside(self, folder: Path) -> None:
-        """Refuse to leave pictures where they would be taken for images to score.
+        """Check that pictures are not written where they would be scored.
 
         Raises:
             InputError: they would lie in `folder`.
@@ -62,7 +62,7 @@ class Scorer:
     Args:
         model: model folder, or an exported file.
         device: "auto", "cpu", "cuda" or "mps".
-        pictures: what to keep beside the rows.
+        pictures: what to save besides the rows.
 
     Raises:
         ModelError: the model cannot be loaded.
@@ -79,12 +79,12 @@ class Scorer:
     def rows(self, paths: Sequence[Path], name: Callable[[Path], Path]) -> Iterator[Row]:
         """The row of each image; small images are scored in batches.
 
-        An image that cannot be read gets a row with an error. Its pictures are written before an
-        image's row is given.
+        An image that cannot be read gets a row with an error. The pictures of an image are written
+        before its row is yielded.
 
         Args:
             paths: image files.
-            name: below which name, relative to the folder of pictures, those of an image go.
+            name: gives the path of an image's pictures, relative to their folder, without ending.
 
         Raises:
             InputError: a picture cannot be written.
@@ -99,7 +99,7 @@ class Scorer:
         Args:
             image: what the row calls it.
             pixels: uint8 [H, W, 3] in RGB.
-            name: below which name, relative to the folder of pictures, those of the frame go.
+            name: path of its pictures, relative to their folder, without ending.
 
         Raises:
             InputError: a picture cannot be written.
@@ -144,7 +144,7 @@ class Scorer:
     ) -> Iterator[tuple[Sequence[Path], list[Result | InputError]]]:
         """Batches and their results, in order; a few are read and scored side by side.
 
-        Torch shares out the threads of one batch less well: small convolutions wait for each other.
+        With all threads on one batch, torch is slower: small convolutions wait for each other.
         """
         size, threads = self.images_at_once, torch.get_num_threads()
         batches = [paths[first : first + size] for first in range(0, len(paths), size)]
@@ -154,14 +154,14 @@ class Scorer:
         try:
             for batch in batches:
                 coming.append((batch, pool.submit(self._score, batch, threads // at_once)))
-                if len(coming) > at_once:  # one is in wait, so that no thread is
+                if len(coming) > at_once:  # one batch waits, so that no thread does
                     some, scored = coming.popleft()
                     yield some, scored.result()
             for some, scored in coming:
                 yield some, scored.result()
         finally:
             pool.shutdown(cancel_futures=True)  # waits for what is being scored
-            torch.set_num_threads(threads)  # or threads to come would have as many as ours
+            torch.set_num_threads(threads)  # later threads would inherit our number
 
     def _score(self, paths: Sequence[Path], threads: int) -> list[Result | InputError]:
         torch.set_num_threads(threads)
@@ -200,11 +200,11 @@ def _rows_there(
 
 
 _scorer = cache(Scorer)
-"""A worker loads its model once."""
+"""So that a worker loads its model once."""
 
 
 def check_outside(target: Path, folder: Path) -> None:
-    """Refuse a folder for output whose files would be taken for images to score.
+    """Check that output is not written into a folder whose images are scored.
 
     Raises:
         InputError: `target` is `folder` or lies in it.

@@ -1,6 +1,6 @@
 """Scores images as they arrive in a folder.
 
-The folder is listed again and again. That works on network shares, too, which do not tell of new
+The folder is listed again and again. This also works on network shares, which do not report new
 files.
 """
 
@@ -27,21 +27,21 @@ from anomgan.machine.files import move_into
 from anomgan.machine.notes import note
 
 PATIENCE = 5
-"""Looks at which a file must have stayed the same before it is called unreadable."""
+"""Number of looks after which an unchanged file is called unreadable."""
 Notice = Literal["watching", "problem", "moved", "drift"]
-"""Kinds of what a watcher tells beside rows."""
+"""Kinds of messages of a watcher besides rows."""
 Tell = Callable[[Notice, str], None]
 
 
 class Version(NamedTuple):
-    """What tells a file from an earlier one of the same name."""
+    """Distinguishes a file from an earlier one of the same name."""
 
     size: int
     mtime_ns: int
 
 
 class Scored(NamedTuple):
-    """What is known of a file whose row is in the table; verdict "" for an error."""
+    """A file whose row is in the table; the verdict is "" for an error."""
 
     version: Version
     verdict: str
@@ -51,19 +51,19 @@ class Watcher:
     """Scores the images of a folder as they arrive.
 
     A file is complete when its size and time are the same at two looks and it can be decoded. Its
-    row is on the disk before the file is moved. So the table says what is done, after a crash, too:
-    a file has one row for each content that it was complete with.
+    row is on the disk before the file is moved, so the table says what is done even after a crash:
+    a file has one row for each complete content that it had.
 
     Args:
         folder: where images arrive, in sub-folders, too.
         model: model folder.
         table: .csv or .jsonl file for the results; an existing one is continued.
-        pictures: what to keep of each image beside its row.
+        pictures: what to save for each image besides its row.
         move_ok: folder that good images are moved to; None leaves them.
         move_anomalous: likewise for anomalous ones.
         device: "auto", "cpu", "cuda" or "mps".
         scored: called with each row once it is written.
-        notice: called with everything else: its kind, and a text (the folder when it starts).
+        notice: called with other messages: the kind, and a text (the folder when it starts).
 
     Raises:
         InputError: there is no such folder, or results would be written or moved into it.
@@ -116,23 +116,23 @@ class Watcher:
                 stop.wait(interval)
 
     def _remember(self, row: Row) -> None:
-        """Take up a row of an earlier run."""
+        """Take in a row of an earlier run."""
         try:
             version = Version(int(row["size"]), int(row["mtime_ns"]))
         except (KeyError, ValueError):
             raise InputError(
-                f"{self._table} was not made by anomgan watch, which notes size and time of each "
+                f"{self._table} was not made by anomgan watch, which writes size and time of each "
                 f"file; give another --out"
             ) from None
         self._scored[identity(row["image"])] = Scored(version, row.get("verdict", ""))
         self._drift.add(row)
 
     def _look(self, table: ResultsTable, stop: threading.Event) -> None:
-        """Score what is complete, move what is scored, and tell of new problems."""
+        """Score what is complete, move what is scored, and report new problems."""
         problems: set[str] = set()
         try:
             found = self._list()
-        except InputError as error:  # a share that is away for a moment
+        except InputError as error:  # a network share that is away for a moment
             found = {}
             problems.add(str(error))
         waiting = {}
@@ -182,7 +182,7 @@ class Watcher:
         except InputError:
             if all(_version(path) == self._waiting[path][0] for path in paths):
                 raise
-            return  # one was changed or taken away under our hands; the next look will tell
+            return  # one was changed or removed meanwhile; the next look will find out
         settled = {}
         for path, row in zip(paths, rows, strict=True):
             version, looks = self._waiting[path]
@@ -209,13 +209,13 @@ class Watcher:
             self._tell("moved", f"{path} to {moved}, as there was a {path.name}")
 
     def _picture_name(self, path: Path) -> Path:
-        """With the time, or an image's pictures would take the place of its namesake's."""
+        """With the time, or pictures would replace those of an earlier image of the same name."""
         version, _ = self._waiting[path]
         return path.relative_to(self.folder).with_name(f"{path.name}.{version.mtime_ns}")
 
 
 def _version(path: Path) -> Version | None:
-    """None when the file is gone, or cannot be asked for the moment."""
+    """None if the file is gone, or cannot be read for the moment."""
     try:
         about = path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""Looks through photographs of good parts before a detector learns from them."""
+"""Checks photographs of good parts before a detector learns from them."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from anomgan.machine.progress import progress_bar
 
 LEVEL = 0.03
 """The error has levelled off if it falls by less than this from half to all photographs. Each
-doubling takes off about half of what the one before did."""
+doubling helps about half as much as the one before."""
 GLANCE, GLANCED = 16_000_000, 200
 """Pixels and photographs of a glance: about a second."""
 
@@ -46,7 +46,7 @@ class Check:
     bits: int
 
     def remarks(self) -> dict[str, list[str]]:
-        """What is said of each image that stands out, by name, worst first."""
+        """The remarks on each image that stands out, by name, worst first."""
         said: dict[str, list[str]] = {}
         for finding in self.findings:
             for name, remark in finding.images.items():
@@ -59,7 +59,7 @@ class Check:
         return list(dict.fromkeys(names))
 
     def usual(self, count: int) -> list[str]:
-        """Names of the most usual images of which nothing is said."""
+        """Names of the most typical images among those without remarks."""
         said = self.remarks()
         names = [one.name for one in self.facts]
         if self.unlike is not None:
@@ -68,7 +68,7 @@ class Check:
         return [name for name in names if name not in said][:count]
 
     def strangest(self, count: int) -> list[str]:
-        """Names of the strangest images that are not strange enough to be named."""
+        """Names of the strangest images among those without remarks."""
         if self.unlike is None:
             return []
         said = self.remarks()
@@ -172,7 +172,7 @@ def glance(paths: Sequence[Path]) -> tuple[int, list[Finding]]:
         path = paths[place]
         try:
             image = read_image(path)
-        except InputError:  # the fit tells
+        except InputError:  # the fit will say so
             continue
         read.append((str(path), image))
         pixels += image.shape[0] * image.shape[1]
@@ -183,7 +183,7 @@ def glance(paths: Sequence[Path]) -> tuple[int, list[Finding]]:
     if not read:
         return 0, []
     facts = [Facts.measure(name, image, depth.bits) for name, image in read]
-    # Of photographs that are far apart in time, few are copies, and the fit counts them all.
+    # Copies are rare among photographs that are far apart in time, and the fit counts them all.
     return len(facts), plain_findings(facts)
 
 
