@@ -8,13 +8,13 @@ A table stands between its markers, <!-- table STUDY [FIGURE] --> and <!-- end -
 import json
 import re
 from collections import defaultdict
-from statistics import fmean, pstdev
+from statistics import fmean
 
 from features import SETS
 from study import RESULTS, ROOT
 
 from anomgan.evaluation.records import Record, read_records
-from anomgan.evaluation.tables import fill_tables, markdown, study_table
+from anomgan.evaluation.tables import fill_tables, markdown, spread, study_table
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 NAMES = (
@@ -165,7 +165,7 @@ def _features(figure: str, variants: bool = False) -> str:
         promised = fmean(r["false_alarm_rate_target"] for r in every)
         alarms = f"{observed:.1%} ({promised:.1%})"
         order = (len(means), fmean(means or [0.0]))
-        rows.append((order, [name, *map(_spread, values), mean, alarms]))
+        rows.append((order, [name, *map(spread, values), mean, alarms]))
     heads = ["detector", *SETS, "mean", "false alarms (promised)"]
     return markdown(heads, [row for _, row in sorted(rows, reverse=True)])
 
@@ -175,14 +175,6 @@ def _changes(record: Record) -> list[str]:
     changed = re.split(r", (?=[a-z_.]+=)", record["config"])[1:]
     plain = ("space=features", "backbone.weights=")
     return [change for change in changed if not change.startswith(plain)]
-
-
-def _spread(values: list[float]) -> str:
-    """Format the mean, and the standard deviation over several seeds."""
-    if not values:
-        return ""
-    deviation = f" ± {pstdev(values):.3f}" if len(values) > 1 else ""
-    return f"{fmean(values):.3f}{deviation}"
 
 
 def _cell(value: str | float | None, form: str) -> str:

@@ -1,7 +1,8 @@
 """Whitened feature maps of images, from one or several backbones."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -75,7 +76,7 @@ class FeatureExtractor(nn.Module):
         """
         owner = None if file is None else self._owner_of_file()
         facts = []
-        for backbone in self.backbones:
+        for backbone in self._backbones:
             entry = backbone.entry
             state, origin, sha256 = load_state(entry, file if entry is owner else None)
             backbone.load(state, origin)
@@ -101,16 +102,16 @@ class FeatureExtractor(nn.Module):
 
         Deviations are relative: the largest one of each backbone is 1.
         """
-        return torch.cat([whitening.deviations() for whitening in self.whitenings])
+        return torch.cat([whitening.deviations() for whitening in self._whitenings])
 
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return self.whitenings[0].mean.device
+        return self._whitenings[0].mean.device
 
     def raw(self, x: Tensor) -> Tensor:
         """Compute features before whitening, [N, channels, h, w]."""
-        first, *others = self.backbones
+        first, *others = self._backbones
         maps = [first(x)]
         for other in others:
             own = other(F.interpolate(x, size=self._size_for(other, x), mode="bilinear"))
@@ -125,6 +126,15 @@ class FeatureExtractor(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.whiten(self.raw(x))
 
+    # A list of modules has no type of its elements in torch.
+    @property
+    def _backbones(self) -> Sequence[Backbone]:
+        return cast("Sequence[Backbone]", self.backbones)
+
+    @property
+    def _whitenings(self) -> Sequence[Whitening]:
+        return cast("Sequence[Whitening]", self.whitenings)
+
     def _size_for(self, other: Backbone, x: Tensor) -> list[Any]:
         """Find the multiple of the patch size that is nearest to the best size for `other`."""
         step = other.multiple * self.long_side
@@ -132,7 +142,7 @@ class FeatureExtractor(nn.Module):
         return [torch.sym_max(side, 1) * other.multiple for side in sides]
 
     def _owner_of_file(self) -> Entry:
-        entries = [backbone.entry for backbone in self.backbones]
+        entries = [backbone.entry for backbone in self._backbones]
         owners = [entry for entry in entries if entry.package is None or len(entries) == 1]
         if len(owners) != 1:
             names = ", ".join(entry.name for entry in entries)

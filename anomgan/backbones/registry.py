@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import cast
 
 from anomgan.errors import SettingsError
 
@@ -113,14 +114,16 @@ def _derive(name: str) -> Entry:
     chosen = _default_stages(strides)
     stride = min(strides[index] for index in chosen)
     about = get_pretrained_cfg(name)
+    if about is None:
+        raise SettingsError(f"timm has no pretrained weights of {name}; choose another backbone")
     return Entry(
         name=name,
         timm_name=name,
         stages=chosen,
         stride=stride,
         long_side=round(LONG_SIDE / stride) * stride,
-        mean=about.mean,
-        std=about.std,
+        mean=cast(Colour, about.mean),
+        std=cast(Colour, about.std),
         licence=about.license or "not stated by timm",
         megabytes=round(weights * 4 / 1e6, 1),
         sha256=None,

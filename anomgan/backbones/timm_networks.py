@@ -7,7 +7,7 @@ convolutional network.
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +15,15 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from anomgan.errors import SettingsError
 
+if TYPE_CHECKING:
+    from timm.models.efficientnet import EfficientNet
+
 PROBE_SIDE = 448
 """Pixels; a multiple of the usual strides and patches: 14, 16 and 32."""
+
+
+Network = Any
+"""One of timm's networks, which are modules; what they have in common besides has no type."""
 
 
 class Stage(NamedTuple):
@@ -63,7 +70,7 @@ def measure(timm_name: str) -> tuple[tuple[Stage, ...], int]:
     return stages, sum(weight.numel() for weight in network.parameters())
 
 
-def cut(network: nn.Module, stages: Sequence[int]) -> nn.Module:
+def cut(network: Network, stages: Sequence[int]) -> Network:
     """Remove the layers after the last of `stages`, in place. The other layers keep their names."""
     if _has_blocks(network):
         network.blocks = network.blocks[: max(stages) + 1]
@@ -74,7 +81,7 @@ def cut(network: nn.Module, stages: Sequence[int]) -> nn.Module:
     return network
 
 
-def run(network: nn.Module, x: Tensor, stages: Sequence[int]) -> list[Tensor]:
+def run(network: Network, x: Tensor, stages: Sequence[int]) -> list[Tensor]:
     """Compute the feature maps [N, channels, h, w] of `stages`, in ascending order."""
     if not _has_blocks(network):
         return network.forward_intermediates(
@@ -119,30 +126,27 @@ def _pad_by_constants(convolution: nn.Conv2d) -> nn.Module:
 
     if not isinstance(convolution, Conv2dSame):
         return convolution
-    across, down = (
-        ((kernel - step) // 2, (kernel - step + 1) // 2)
-        for kernel, step in zip(
-            reversed(convolution.kernel_size), reversed(convolution.stride), strict=True
-        )
-    )
+    (height, width), (down, across) = convolution.kernel_size, convolution.stride
     plain = nn.Conv2d(
         convolution.in_channels,
         convolution.out_channels,
-        convolution.kernel_size,
-        convolution.stride,
+        (height, width),
+        (down, across),
         groups=convolution.groups,
     )
     plain.weight, plain.bias = convolution.weight, convolution.bias
-    return nn.Sequential(nn.ZeroPad2d((*across, *down)), plain)
+    sides = ((width - across) // 2, (width - across + 1) // 2)
+    ends = ((height - down) // 2, (height - down + 1) // 2)
+    return nn.Sequential(nn.ZeroPad2d((*sides, *ends)), plain)
 
 
-def _has_blocks(network: nn.Module) -> bool:
+def _has_blocks(network: nn.Module) -> TypeGuard["EfficientNet"]:
     from timm.models.efficientnet import EfficientNet
 
     return isinstance(network, EfficientNet)
 
 
-def _count(network: nn.Module) -> int:
+def _count(network: Network) -> int:
     """Number of stages."""
     if _has_blocks(network):
         return len(network.blocks)

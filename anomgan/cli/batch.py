@@ -28,10 +28,14 @@ class Outcome:
 
     def warn(self, row: Row) -> None:
         """Print each warning of the batch once, on standard error."""
-        for text in row.get("warnings", []):
-            if text not in self.warned:
-                self.warned.add(text)
-                say(f"warning    {text}; first {row['image']}", err=True)
+        for text in self.new_warnings(row):
+            say(f"warning    {text}; first {row['image']}", err=True)
+
+    def new_warnings(self, row: Row) -> list[str]:
+        """The warnings of a row that no row before it had."""
+        new = [text for text in row.get("warnings", []) if text not in self.warned]
+        self.warned.update(new)
+        return new
 
 
 def exit_if_failed(outcome: Outcome) -> None:
@@ -40,10 +44,15 @@ def exit_if_failed(outcome: Outcome) -> None:
         raise typer.Exit(2 if outcome.failed == outcome.total else 3)
 
 
+def describe_error(error: InputError | str) -> str:
+    """Why there is nothing of an image, in one line."""
+    return f"error      {error}"
+
+
 def describe_row(row: Row) -> str:
     """A row of results in one line."""
     if "error" in row:
-        return f"error      {row['error']}"
+        return describe_error(row["error"])
     from anomgan.detectors.result import tell_apart
 
     regions = len(row["regions"])

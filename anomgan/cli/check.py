@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anomgan.cli.options import Device
+from anomgan.cli.options import Device, Groups
 from anomgan.cli.say import say
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def check(
         Path | None,
         typer.Option(help="File for the names of images that may be left out, one per line."),
     ] = None,
+    groups: Groups = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     device: Device = "auto",
 ) -> None:
@@ -40,7 +41,7 @@ def check(
     """
     from anomgan.evaluation.check import check_folder
 
-    found = check_folder(normal_dir, device)
+    found = check_folder(normal_dir, device, groups)
     if as_json:
         typer.echo(json.dumps(found.as_dict()))
     else:

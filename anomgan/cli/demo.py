@@ -59,7 +59,7 @@ def demo(
     firsts = {one.kind: one.source for one in images if isinstance(one.source, Path)}
     for kind, path in firsts.items():
         target = out / "heatmaps" / f"{kind}_{path.name}"
-        write_overlay(target, detector.score(path), path, detector.bits)
+        write_overlay(target, detector.score(path), path, path.name, detector.bits)
     table = Table("part", "images", "called anomalous", "AUROC against good")
     for row in kind_rows(evaluation):
         table.add_row(*row)

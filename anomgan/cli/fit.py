@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from anomgan.cli.options import DEFAULT_MODEL, Device, Groups, SkipUnreadable
+from anomgan.cli.options import DEFAULT_MODEL, Device, Groups, LogDir, SkipUnreadable
 from anomgan.cli.say import say
 from anomgan.cli.words import describe_promise, describe_space, describe_training
 
@@ -83,6 +83,7 @@ def fit(
     device: Device = "auto",
     resume: Resume = False,
     skip_unreadable: SkipUnreadable = False,
+    log_dir: LogDir = None,
 ) -> None:
     """Fit a detector to images of good parts.
 
@@ -105,6 +106,7 @@ def fit(
         groups=groups,
         resume=resume,
         skip_unreadable=skip_unreadable,
+        log_dir=log_dir,
     )
 
 
@@ -147,6 +149,7 @@ def fit_to_folder(
     groups: Path | None = None,
     resume: bool = False,
     skip_unreadable: bool = False,
+    log_dir: Path | None = None,
 ) -> None:
     """Print a plan, fit, save to `out`, and print a summary.
 
@@ -156,14 +159,20 @@ def fit_to_folder(
 
     Raises:
         InputError: `out` or the images cannot be used, or an earlier fit is unfinished.
+        SettingsError: `log_dir` is given, and TensorBoard is not installed.
     """
     from anomgan.cli.check import describe_glance
     from anomgan.cli.plan import describe_plan
     from anomgan.cli.runs import work_folder
     from anomgan.data.folders import list_images
     from anomgan.machine.distributed import process_group
+    from anomgan.training.tensorboard import tensorboard_log
 
-    with process_group(), work_folder(out, "fit", resume) as work:
+    with (
+        process_group(),
+        tensorboard_log(log_dir) as log,
+        work_folder(out, "fit", resume) as work,
+    ):
         if work is not None:
             paths = list_images(normal_dir)
             plan = describe_plan(detector, paths)  # first: a wrong backbone needs no look at images
@@ -179,6 +188,9 @@ def fit_to_folder(
         if work is None:
             return
         detector.save(out)
+        if log is not None:
+            for picture in sorted(out.glob("*.png")):
+                log.show(picture.stem, picture)
     typer.echo(summarise(detector, out))
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anomgan.cli.batch import Outcome, exit_if_failed, file_counts, targets_of
+from anomgan.cli.batch import Outcome, describe_error, exit_if_failed, file_counts, targets_of
 from anomgan.cli.options import DEFAULT_GENERATOR, Device, Generator
 from anomgan.cli.say import say
 from anomgan.errors import InputError, ModelError
@@ -98,7 +98,7 @@ def _views(model: "TrainedGAN", some: dict[Path, Path]) -> dict[Path, "Tensor"]:
         try:
             prepared = model.preparation(read_image(path), str(path))
         except InputError as error:
-            say(f"error      {error}")
+            say(describe_error(error))
         else:
             views[target] = to_network(middle_view(prepared, model.settings.view.size)[None])
     return views

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from anomgan.cli.options import DEFAULT_GENERATOR, Device, Domains
+from anomgan.cli.options import DEFAULT_GENERATOR, Device, Domains, LogDir
 
 if TYPE_CHECKING:
     from anomgan.generators.registry import MethodName
@@ -68,6 +68,7 @@ def train(
     samples_every: SamplesEvery = 0,
     device: Device = "auto",
     resume: Resume = False,
+    log_dir: LogDir = None,
 ) -> None:
     """Train a generator on images, with or without labels, or on images of several domains.
 
@@ -76,7 +77,9 @@ def train(
     from anomgan.cli.runs import gather_settings, read_folders, take_method, work_folder
     from anomgan.generators.registry import GENERATORS, METHODS
     from anomgan.generators.train import train_generator
+    from anomgan.generators.trained import SNAPSHOTS
     from anomgan.machine.distributed import process_group
+    from anomgan.training.tensorboard import tensorboard_log
 
     options = {
         "seed": seed,
@@ -87,7 +90,13 @@ def train(
     values = gather_settings(config, assignments or [], options)
     chosen = take_method(values, "generator", method, list(METHODS))
     images = read_folders(data_dir or [], domain or [], labelled=chosen not in GENERATORS)
-    with process_group(), work_folder(out, "training", resume) as work:
+    with (
+        process_group(),
+        tensorboard_log(log_dir) as log,
+        work_folder(out, "training", resume) as work,
+    ):
+        if log is not None and work is not None:
+            log.follow(work / SNAPSHOTS)
         model = train_generator(
             images,
             generator=cast("MethodName", chosen),
@@ -100,6 +109,9 @@ def train(
         if work is None:  # not the first of the processes that torchrun starts
             return
         model.save(out)
+        if log is not None:
+            log.show_new()
+            log.show("samples", out / "samples.png", model.facts["steps"])
     typer.echo(_summarise(model, out))
 
 

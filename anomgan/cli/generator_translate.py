@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from anomgan.cli.batch import Outcome, exit_if_failed, file_counts, targets_of
+from anomgan.cli.batch import Outcome, describe_error, exit_if_failed, file_counts, targets_of
 from anomgan.cli.options import DEFAULT_GENERATOR, Device, Generator
 from anomgan.cli.say import say
 from anomgan.errors import InputError
@@ -65,7 +65,7 @@ def translate(
                 )
             except InputError as error:
                 outcome.failed += 1
-                say(f"error      {error}")
+                say(describe_error(error))
             else:
                 write_png(target, translated)
             report(done)

@@ -30,6 +30,11 @@ Ray = Annotated[
     ),
 ]
 
+LogDir = Annotated[
+    Path | None,
+    typer.Option(help="Folder for losses, learning rates and samples, to watch with TensorBoard."),
+]
+
 Generator = Annotated[Path, typer.Option(help="Folder of a trained generator.")]
 Domains = Annotated[
     list[str] | None,

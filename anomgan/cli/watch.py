@@ -1,18 +1,20 @@
-"""`anomgan watch`: scores images as they arrive in a folder."""
+"""`anomgan watch`: scores images as they arrive in a folder, and frames of a camera or a video."""
 
 import signal
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anomgan.cli.batch import Outcome, describe_row, verdict_counts
 from anomgan.cli.options import DEFAULT_HEATMAPS, DEFAULT_MODEL, Device, Heatmap, ScoringModel
-from anomgan.cli.say import say
-from anomgan.inspection.results_table import Row
+from anomgan.cli.watch_log import JsonLog, TextLog
+from anomgan.errors import InputError
 
 if TYPE_CHECKING:
-    from anomgan.inspection.watch import Notice
+    from anomgan.inspection.sources import Source, Trigger
 
 Table = Annotated[
     Path,
@@ -28,61 +30,142 @@ MoveAnomalous = Annotated[
     Path | None,
     typer.Option(help="Move anomalous images to this folder. Default: do not move them."),
 ]
+Camera = Annotated[
+    int | None, typer.Option(min=0, help="Or: number of a camera of this machine, from 0.")
+]
+Video = Annotated[
+    str | None, typer.Option(help="Or: video file, or address such as rtsp://host/stream.")
+]
+EverySeconds = Annotated[
+    float | None,
+    typer.Option("--every", min=0.001, help="Seconds between two frames that are scored."),
+]
+Settled = Annotated[
+    bool,
+    typer.Option("--when-settled", help="Score a frame each time that the picture comes to rest."),
+]
+Interval = Annotated[
+    float,
+    typer.Option(
+        min=0.01, help="Seconds between two checks of the folder, or of a camera that is away."
+    ),
+]
+LogJson = Annotated[
+    bool,
+    typer.Option(
+        "--log-json", help="Write one JSON object a line on standard error instead of text."
+    ),
+]
 
 
 def watch(
-    dir: Annotated[Path, typer.Option(help="Folder to watch for new images.")],
     out: Table,
+    dir: Annotated[Path | None, typer.Option(help="Folder to watch for new images.")] = None,
+    camera: Camera = None,
+    video: Video = None,
+    every: EverySeconds = None,
+    when_settled: Settled = False,
     model: ScoringModel = DEFAULT_MODEL,
     move_ok: MoveOk = None,
     move_anomalous: MoveAnomalous = None,
-    interval: Annotated[
-        float, typer.Option(min=0.01, help="Seconds between two checks of the folder.")
-    ] = 1.0,
+    interval: Interval = 1.0,
     heatmap: Heatmap = False,
     heatmap_dir: Annotated[Path, typer.Option(help="Folder for heatmaps.")] = DEFAULT_HEATMAPS,
+    log_json: LogJson = False,
     device: Device = "auto",
 ) -> None:
-    """Score images as they arrive in a folder, until Ctrl-C or SIGTERM.
+    """Score images as they arrive in a folder, or frames of a camera or a video.
 
-    An image is scored if it did not change between two checks and can be decoded. If you start the
-    command again, even after a crash, it continues where it stopped. Exit codes: 0 ended, 2 bad
-    input or settings.
+    Goes on until Ctrl-C or SIGTERM, or until the video ends. An image is scored if it did not
+    change between two checks and can be decoded. All frames are scored, unless --every or
+    --when-settled is given. If you start the command again, even after a crash, it continues where
+    it stopped. Exit codes: 0 ended, 2 bad input or settings.
     """
+    from anomgan.inspection.frame_watch import FrameWatcher
     from anomgan.inspection.scorer import Pictures
     from anomgan.inspection.watch import Watcher
+
+    log = JsonLog(out) if log_json else TextLog(out)
+    with log.open(), _until_stopped() as stop:
+        _check(dir, camera, video, every, when_settled, moves=bool(move_ok or move_anomalous))
+        pictures = Pictures(heatmap_dir, heatmap)
+        source = None
+        if dir is not None:
+            Watcher(
+                dir,
+                model,
+                out,
+                pictures=pictures,
+                move_ok=move_ok,
+                move_anomalous=move_anomalous,
+                device=device,
+                scored=log.row,
+                notice=log.notice,
+            ).run(stop, interval)
+        else:
+            trigger = _trigger(every, when_settled)
+            with closing(_open(camera, video, trigger, log, interval)) as source:
+                FrameWatcher(
+                    source,
+                    model,
+                    out,
+                    pictures=pictures,
+                    device=device,
+                    scored=log.row,
+                    notice=log.notice,
+                ).run(stop)
+        log.stopped(source)
+
+
+def _check(
+    folder: Path | None,
+    camera: int | None,
+    video: str | None,
+    every: float | None,
+    when_settled: bool,
+    moves: bool,
+) -> None:
+    """Refuse options that do not go together."""
+    if sum(one is not None for one in (folder, camera, video)) != 1:
+        raise InputError("say what to watch: --dir DIR, --camera NUMBER or --video FILE")
+    if folder is None and moves:
+        raise InputError("only files can be moved; use --move-ok and --move-anomalous with --dir")
+    if folder is not None and (every is not None or when_settled):
+        raise InputError("--every and --when-settled choose frames; use them without --dir")
+    if every is not None and when_settled:
+        raise InputError("give --every or --when-settled, not both")
+
+
+@contextmanager
+def _until_stopped() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set."""
     from anomgan.machine.stopping import stop_signal
-
-    outcome = Outcome(0)
-
-    def say_row(row: Row) -> None:
-        outcome.total += 1
-        outcome.count(row)
-        outcome.warn(row)
-        say(describe_row(row))
 
     with stop_signal() as stop:
         before = signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
         try:
-            watcher = Watcher(
-                dir,
-                model,
-                out,
-                pictures=Pictures(heatmap_dir, heatmap),
-                move_ok=move_ok,
-                move_anomalous=move_anomalous,
-                device=device,
-                scored=say_row,
-                notice=_say_notice,
-            )
-            watcher.run(stop, interval)
-            say(verdict_counts(outcome, out))
+            yield stop
         finally:
             signal.signal(signal.SIGTERM, before)
 
 
-def _say_notice(kind: "Notice", text: str) -> None:
-    if kind == "watching":
-        say(f"watching {text}; Ctrl-C ends it")
-    else:
-        say(f"{kind:<10} {text}")
+def _trigger(every: float | None, when_settled: bool) -> "Trigger":
+    from anomgan.inspection.sources import Every, WhenSettled, every_frame
+
+    if every is not None:
+        return Every(every)
+    return WhenSettled() if when_settled else every_frame
+
+
+def _open(
+    camera: int | None, video: str | None, trigger: "Trigger", log: TextLog, retry: float
+) -> "Source":
+    from anomgan.inspection.sources import open_camera, open_video
+
+    def tell(text: str) -> None:
+        log.notice("problem", text)
+
+    if camera is not None:
+        return open_camera(camera, trigger, tell, retry)
+    assert video is not None
+    return open_video(video, trigger, tell, retry)

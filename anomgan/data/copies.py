@@ -1,4 +1,4 @@
-"""The same photograph twice: equal pixels, or nearly equal ones after it was changed a little.
+"""Finds copies of images: equal pixels, or nearly equal ones after a small change.
 
 Copies promise nothing about new parts: forty copies of three photographs are three photographs.
 """
@@ -16,29 +16,29 @@ from anomgan.data.decode import with_channels
 SIDE = 16
 """Pixels of a thumbnail: so few that noise and compression vanish."""
 NEAR = 1.0
-"""Grey levels, root mean square: the largest difference of the thumbnails of copies. JPEG at
-quality 40 or a little noise changes .5, and 1.0 in images of 100 pixels; photographs of different
-aligned parts differ by 1.2 at least, and usually by more than 4."""
+"""Largest difference between the thumbnails of copies: grey levels, root mean square. JPEG at
+quality 40 or slight noise changes 0.5, and 1.0 in images of 100 pixels. Photographs of different
+aligned parts differ by at least 1.2, usually by more than 4."""
 SHARE = 0.1
-"""The limit as a share of the distance of very different images of the set: dark or plain images
-are near each other without being copies."""
+"""Largest difference, too, as a share of the distance between very different images of the set:
+dark or plain images are similar without being copies."""
 APART = 3
-"""Copies are this many times nearer to each other than to any other image. Photographs of a part
-that hardly moves, or whose light drifts, are near each other as well, but have no such gap."""
+"""Copies are this many times closer to each other than to any other image. Photographs of a part
+that hardly moves, or under drifting light, are close to each other, too, but have no such gap."""
 SOME = 300
-"""Images that distances of all images are estimated from."""
+"""Images from which the distances of the whole set are estimated."""
 DIGEST_BYTES = 8
 
 
 def digest(image: np.ndarray) -> np.ndarray:
-    """What tells the pixels of a decoded image from all others, uint8 [8]; names do not matter."""
+    """A hash of the pixels of a decoded image, uint8 [8]; its name does not matter."""
     made = hashlib.blake2b(f"{image.shape} {image.dtype}".encode(), digest_size=DIGEST_BYTES)
     made.update(np.ascontiguousarray(image).data)
     return np.frombuffer(made.digest(), np.uint8)
 
 
 def count_known(digests: np.ndarray, known: np.ndarray) -> int:
-    """How many of the digests [n, 8] are among the known ones [m, 8]."""
+    """Count the digests [n, 8] that are among the known ones [m, 8]."""
     found = {row.tobytes() for row in known}
     return sum(row.tobytes() in found for row in digests)
 
@@ -50,7 +50,7 @@ def thumbnail(image: np.ndarray) -> np.ndarray:
 
 
 def find_copies(thumbnails: np.ndarray) -> list[int]:
-    """For each image the first one that it is a copy of, or its own number.
+    """For each image, the number of the first image that it is a copy of, or its own number.
 
     Copies of copies count as copies. Brightness does not matter.
 
@@ -69,13 +69,13 @@ def find_copies(thumbnails: np.ndarray) -> list[int]:
 
 
 class _Clusters:
-    """Images that are near each other, directly or through others between."""
+    """Clusters of images: each is similar to at least one other of its cluster."""
 
     def __init__(self, thumbnails: np.ndarray) -> None:
         self.points = (thumbnails - thumbnails.mean(axis=1, keepdims=True)) / SIDE
         some = np.random.default_rng(0).permutation(self.points)[:SOME]
         self.limit = min(NEAR, SHARE * float(np.quantile(pdist(some), 0.9)))
-        # Means over blocks never differ by more than their pixels do, and are found in a tree.
+        # Block means never differ by more than the pixels, so a tree of them finds all neighbours.
         blocks = self.points.reshape(-1, 4, SIDE // 4, 4, SIDE // 4)
         self.coarse = SIDE // 4 * blocks.mean(axis=(2, 4)).reshape(-1, 16)
         self.tree = cKDTree(self.coarse)
@@ -86,7 +86,7 @@ class _Clusters:
             if free[number]:
                 free[number] = False
                 cluster = [number]
-                for one in cluster:  # which grows
+                for one in cluster:  # it grows meanwhile
                     near = self._within(one, self.limit, free)
                     free[near] = False
                     cluster += near.tolist()

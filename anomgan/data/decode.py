@@ -1,4 +1,4 @@
-"""Image files in: whatever a camera or a phone writes becomes a uint8 or uint16 array."""
+"""Decodes image files: what a camera or a phone writes becomes a uint8 or uint16 array."""
 
 import io
 import stat
@@ -33,7 +33,7 @@ SUFFIXES = (
 MAX_PIXELS = 89_000_000
 """Below Pillow's own limit, so that its warning is never shown."""
 MAX_BYTES = 10**9
-"""Of a file: more than as many pixels of 16-bit RGBA take."""
+"""Largest file: more than `MAX_PIXELS` pixels of 16-bit RGBA take."""
 ACCEPTED = (
     f"the {MAX_PIXELS // 1_000_000} million that are accepted; scale it down, or cut it into pieces"
 )
@@ -44,8 +44,8 @@ def read_image(path: Path | str) -> np.ndarray:
 
     Returns:
         uint8, or uint16 for files of more than 8 bits, [H, W] or [H, W, 3] in RGB. EXIF rotation
-        is applied, transparency is laid over black unless it is the same everywhere, of several
-        pages or frames the first is taken, which a note tells.
+        is applied. Transparency is laid over black unless it is the same everywhere. Of several
+        pages or frames the first is taken, and a note says so.
 
     Raises:
         InputError: the file cannot be opened, is not an image, is cut off, claims more than
@@ -63,7 +63,7 @@ def read_image(path: Path | str) -> np.ndarray:
     except UnidentifiedImageError:
         raise InputError(f"{path} is not an image that can be read ({READABLE})") from None
     except Exception as error:
-        # Decoders meet damaged files with exceptions of every kind; a user needs the file's name.
+        # Decoders raise exceptions of every kind for damaged files; a user needs the file's name.
         raise InputError(f"{path} is damaged or truncated: {error}") from error
 
 
@@ -149,7 +149,7 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _decode(data: bytes, name: str) -> np.ndarray:
-    """Decode a file; where that fails, try again without what pixels don't need."""
+    """Decode a file; if that fails, try again without metadata."""
     try:
         return _decode_as_it_is(data, name)
     except Exception:
@@ -187,7 +187,7 @@ def _pixels(image: Image.Image, name: str) -> np.ndarray:
     if image.mode.startswith("I"):
         return _deep_grey(image, name)
     pixels = _eight_bits(image)
-    # Pillow turns TIFF by itself.
+    # Pillow rotates TIFF itself.
     return np.ascontiguousarray(pixels if image.format == "TIFF" else upright(pixels, image))
 
 
@@ -197,15 +197,14 @@ def _formats(data: bytes, name: str) -> tuple[str, ...]:
         return FORMATS
     if not _reads_heif():
         raise InputError(
-            f"{name} is a HEIF image, as telephones write them; to read it: "
-            f"pip install anomgan[heif]"
+            f"{name} is a HEIF image, as phones write them; to read it: pip install anomgan[heif]"
         )
     return ("HEIF",)
 
 
 @cache
 def _reads_heif() -> bool:
-    """Teach Pillow to read HEIF, if what it takes is installed."""
+    """Let Pillow read HEIF, if pillow-heif is installed."""
     try:
         from pillow_heif import register_heif_opener
     except ImportError:
@@ -222,7 +221,7 @@ def _deep_grey(image: Image.Image, name: str) -> np.ndarray:
 
 
 def _unsigned(pixels: np.ndarray, name: str) -> np.ndarray:
-    """Integers of any kind as uint8 or uint16."""
+    """Convert integers of any type to uint8 or uint16."""
     if pixels.dtype == np.uint8:
         return np.ascontiguousarray(pixels)
     if pixels.min() < 0 or pixels.max() > 65535:

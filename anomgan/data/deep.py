@@ -1,4 +1,4 @@
-"""Files of 16-bit colour, which Pillow would cut down to 8 bits."""
+"""Decodes files of 16-bit colour, which Pillow would reduce to 8 bits."""
 
 import re
 import struct
@@ -19,7 +19,7 @@ SIZE_MARKER = b"\xff\x4f\xff\x51"
 
 
 def has_deep_colour(image: ImageFile.ImageFile, data: bytes, name: str) -> bool:
-    """Whether a file, opened and not loaded, is to be read by `read_deep_colour`.
+    """Whether an opened file, not loaded yet, must be read by `read_deep_colour`.
 
     Raises:
         InputError: it has 16-bit colour that no library reads.
@@ -31,7 +31,7 @@ def has_deep_colour(image: ImageFile.ImageFile, data: bytes, name: str) -> bool:
     if isinstance(image, TiffImageFile):
         deep = max(image.tag_v2.get(BITS_PER_SAMPLE, (8,))) > 8
         if deep and image.tag_v2.get(PLANAR_CONFIGURATION) == 2:
-            # Both libraries return noise without a word.
+            # Both libraries return noise and no error.
             raise InputError(
                 f"{name} stores compressed 16-bit colour channel by channel, which cannot be read; "
                 f"save it without compression"
@@ -40,7 +40,7 @@ def has_deep_colour(image: ImageFile.ImageFile, data: bytes, name: str) -> bool:
 
 
 def read_deep_colour(data: bytes, image: ImageFile.ImageFile, name: str) -> np.ndarray:
-    """The pixels of a loaded file that has deep colour, upright and opaque, by OpenCV."""
+    """Decode a loaded file of deep colour with OpenCV, upright and over black."""
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint16:
         raise InputError(f"{name} has 16-bit colour of a kind that cannot be read")
@@ -51,11 +51,11 @@ def read_deep_colour(data: bytes, image: ImageFile.ImageFile, name: str) -> np.n
         colour = over_black(colour, pixels[:, :, 3])
     elif "transparency" in image.info:
         colour = without_key(colour, image.info["transparency"])
-    return colour if image.format == "TIFF" else upright(colour, image)  # OpenCV turns TIFF
+    return colour if image.format == "TIFF" else upright(colour, image)  # OpenCV rotates TIFF
 
 
 def without_key(colour: np.ndarray, key: int | tuple[int, ...]) -> np.ndarray:
-    """Black where the colour is the one that stands for transparency in the file."""
+    """Make the pixels black that have the file's transparent colour."""
     opaque = colour != np.asarray(key, colour.dtype)
     opaque = opaque if opaque.ndim == 2 else opaque.any(axis=2)
     top = np.iinfo(colour.dtype).max
@@ -63,9 +63,9 @@ def without_key(colour: np.ndarray, key: int | tuple[int, ...]) -> np.ndarray:
 
 
 def read_netpbm(data: bytes, image: ImageFile.ImageFile, name: str) -> np.ndarray | None:
-    """A PGM or PPM file whose white is another than 255; None if Pillow reads it as well.
+    """Decode a PGM or PPM file whose white is not 255; None for files that Pillow reads well.
 
-    Pillow is slow with these, and knows 8 bits of colour alone. White becomes 255 or 65535.
+    Pillow is slow with these, and reads only 8 bits of colour. White becomes 255 or 65535.
     """
     codec, _, start, args = image.tile[0]
     if codec not in ("ppm", "ppm_plain") or image.mode in ("1", "F"):
@@ -91,7 +91,7 @@ def read_netpbm(data: bytes, image: ImageFile.ImageFile, name: str) -> np.ndarra
 
 
 def white_is_zero(image: ImageFile.ImageFile) -> bool:
-    """Whether Pillow has left the greys of a 16-bit TIFF file turned round."""
+    """Whether Pillow has left the greys of a 16-bit TIFF file inverted."""
     return isinstance(image, TiffImageFile) and image.tag_v2.get(PHOTOMETRIC) == 0
 
 

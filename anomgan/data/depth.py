@@ -1,4 +1,4 @@
-"""How many of the 16 bits of deep images a camera has filled."""
+"""How many bits of its 16-bit files a camera uses."""
 
 import numpy as np
 
@@ -10,8 +10,8 @@ FEW = 1e-3
 class Depth:
     """Counts the values of 16-bit images, and finds their common depth.
 
-    Cameras write 10 or 12 bits into 16-bit files. A single hot pixel must not decide: with 16 bits
-    assumed of 12, all that a network sees lies between 0 and 16 of 255.
+    Cameras write 10 or 12 bits into 16-bit files. A single hot pixel must not decide: if 12 bits
+    were taken for 16, a network would only see values from 0 to 16 of 255.
     """
 
     def __init__(self) -> None:
@@ -20,20 +20,20 @@ class Depth:
         self._values = 0
 
     def count(self, image: np.ndarray, name: str) -> None:
-        """Take in a uint16 image."""
+        """Count the values of a uint16 image."""
         self._names.append(name)
         self._above.append([int(np.count_nonzero(image >= 2**bits)) for bits in DEPTHS])
         self._values += image.size
 
     @property
     def bits(self) -> int:
-        """8, 10, 12, 14 or 16, whichever nearly all values fit into; 16 if there are none."""
+        """The least of 8, 10, 12, 14 and 16 that nearly all values fit into; 16 without values."""
         totals = np.sum(self._above, axis=0) if self._above else [1] * len(DEPTHS)
         fits = (bits for bits, above in zip(DEPTHS, totals) if above <= FEW * self._values)
         return next(fits, 16)
 
     def describe(self, images: int) -> str:
-        """What was found, of how many images."""
+        """Describe the depth that was found among so many images."""
         bits = self.bits
         text = (
             f"{len(self._names)} of {images} images have 16-bit files; {bits} bits of them are "

@@ -47,7 +47,7 @@ def render_surface(scene: Scene, rng: np.random.Generator) -> np.ndarray:
     """The part before camera noise, grey levels as float32."""
     size = scene.radius.shape[0]
     # Tool marks: noise over radius that changes slowly along the turn.
-    marks = rng.normal(0, 1, (256, 48)).astype(np.float32)
+    marks: np.ndarray = rng.normal(0, 1, (256, 48)).astype(np.float32)
     marks = cv2.GaussianBlur(np.tile(marks, 3), (0, 0), sigmaX=4, sigmaY=0.7)[:, 48:96]
     marks = np.hstack([marks, marks[:, :1]]) / marks.std()
     column = (scene.angle / (2 * np.pi) + 0.5) * 48

@@ -4,7 +4,7 @@ import csv
 import os
 import stat
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -15,9 +15,9 @@ from anomgan.errors import InputError
 from anomgan.machine.notes import note
 
 GROUP_COLUMNS = ("group", "tile", "part", "object", "serial", "lot", "batch")
-"""Names under which a table's group column is found, first to last."""
+"""Names of the group column of a table, in order of preference."""
 THUMBNAILS = ("@eaDir", "__MACOSX", "#recycle", "$RECYCLE.BIN", "lost+found")
-"""Folders that systems make, beside those whose name begins with a dot."""
+"""Folders that operating systems create, besides hidden ones."""
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Survey:
 
     Attributes:
         images: sorted.
-        others: number of files by suffix that are no images.
+        others: number of files that are not images, by suffix.
         folders: names of hidden folders and of those for thumbnails.
         hidden: number of hidden images.
         own: number of pictures that anomgan wrote: heatmaps, samples, plots.
@@ -50,8 +50,12 @@ class Survey:
         return ", ".join(parts)
 
 
-def survey(folder: Path) -> Survey:
+def survey(folder: Path, is_own: Callable[[Path], bool] = is_own_picture) -> Survey:
     """Look through `folder` and what lies below it, links to folders included.
+
+    Args:
+        folder: to look through.
+        is_own: whether an image is a picture that anomgan wrote.
 
     Raises:
         InputError: the folder does not exist, or it or one below it cannot be read.
@@ -62,7 +66,7 @@ def survey(folder: Path) -> Survey:
             found.hidden += is_image(path)
         elif not is_image(path):
             found.others[path.suffix.lower() or "without suffix"] += 1
-        elif is_own_picture(path):
+        elif is_own(path):
             found.own += 1
         else:
             found.images.append(path)
@@ -103,7 +107,7 @@ def is_image(path: Path) -> bool:
 
 
 def _files(folder: Path, left_out: Counter[str]) -> Iterator[Path]:
-    """The files below `folder`, each once however links lead to it; counts folders left out."""
+    """Each file below `folder`, once even if links lead to it; counts folders left out."""
     try:
         is_folder = stat.S_ISDIR(folder.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError):
@@ -112,7 +116,7 @@ def _files(folder: Path, left_out: Counter[str]) -> Iterator[Path]:
         _refuse(error)
     if not is_folder:
         raise InputError(f"{folder} is a file; give the folder that holds the images")
-    # A link to a folder above would bring in everything beside this one.
+    # A link to a parent folder would bring in everything beside this folder.
     seen = {str(parent) for parent in folder.resolve().parents}
     waiting = deque([str(folder)])
     while waiting:  # links come last, so that files keep the names of the folders they lie in

@@ -30,14 +30,14 @@ class LabelSet:
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Images and what is known of them.
+    """Images with their labels.
 
     Attributes:
         sources: paths or arrays.
-        labels: float32 [N, K] over all label sets: 1 applies, 0 does not, nan unknown, because
-            the image comes from a data set with other labels.
+        labels: float32 [N, K] over all label sets: 1 applies, 0 does not, nan is unknown, as the
+            image comes from a data set with other labels.
         sets: the label sets, in the order of their columns.
-        strata: int [N], class or data set of each image; training goes round them in turn, so that
+        strata: int [N], class or data set of each image; training draws from them in turn, so that
             rare ones are seen as often as others.
     """
 
@@ -50,9 +50,9 @@ class LabelledImages:
 def read_labelled(folders: Sequence[Path | str]) -> LabelledImages:
     """Read one or more labelled data sets; several are trained on together.
 
-    A folder's sub-folders are its classes. Where it holds a table `labels.csv`, that says more:
-    the column `file` (paths within the folder), and either one column of class names or any number
-    of columns of 0 and 1, an attribute each.
+    The sub-folders of a folder are its classes. If it holds a table `labels.csv`, that is used
+    instead: the column `file` has paths within the folder. Besides it there is either one column of
+    class names, or any number of columns of 0 and 1, one for each attribute.
 
     Raises:
         InputError: a folder or table cannot be used.
@@ -68,7 +68,7 @@ def from_domains(domains: Mapping[str, Path | str | Sequence[Source]]) -> Labell
             domains.
     """
     if len(domains) < 2:
-        raise InputError("one domain alone has nothing to tell apart; give at least two")
+        raise InputError("a single domain cannot be told from others; give at least two")
     sources: list[Source] = []
     strata: list[int] = []
     for number, (name, given) in enumerate(domains.items()):
@@ -83,7 +83,7 @@ def from_domains(domains: Mapping[str, Path | str | Sequence[Source]]) -> Labell
 
 
 def join(parts: Sequence[LabelledImages]) -> LabelledImages:
-    """Several data sets as one; what a set does not say of an image is unknown (nan).
+    """Join data sets; labels that only other sets have are unknown (nan).
 
     Raises:
         InputError: two sets have a label of the same name.
@@ -92,8 +92,8 @@ def join(parts: Sequence[LabelledImages]) -> LabelledImages:
     twice = sorted({name for name in every if every.count(name) > 1})
     if twice:
         raise InputError(
-            f"{', '.join(twice)}: a label of two data sets; rename it in one of them, or put their "
-            f"images together where it means the same"
+            f"{', '.join(twice)}: a label of two data sets; rename it in one of them, or make them "
+            f"one data set if it means the same"
         )
     rows = sum(len(part.sources) for part in parts)
     labels = np.full((rows, sum(part.labels.shape[1] for part in parts)), np.nan, np.float32)
@@ -111,7 +111,7 @@ def join(parts: Sequence[LabelledImages]) -> LabelledImages:
 
 def _check_name(name: str) -> None:
     if "," in name or "=" in name:
-        raise InputError(f"{name}: the name of a label must hold no comma and no equals sign")
+        raise InputError(f"{name}: the name of a label must not contain a comma or an equals sign")
 
 
 def _read_set(folder: Path) -> LabelledImages:
@@ -137,7 +137,9 @@ def _read_table(table: Path) -> LabelledImages:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"cannot read {table}: {error}") from error
     if not rows or not columns or "file" not in rows[0]:
-        raise InputError(f"{table} needs the column file, at least one of labels, and a row each")
+        raise InputError(
+            f"{table} needs the column file, at least one of labels, and rows of images"
+        )
     if empty := [row["file"] for row in rows if not all(row[name] for name in columns)]:
         raise InputError(f"in {table} {empty[0]} has no label: fill it in, or leave the row out")
     for name in columns:
@@ -150,8 +152,8 @@ def _read_table(table: Path) -> LabelledImages:
         return LabelledImages(sources, labels, sets, np.zeros(len(rows), int))
     if len(columns) > 1:
         raise InputError(
-            f"{table} has the columns {', '.join(columns)}: several columns must hold 0 and 1 "
-            f"alone (attributes), a column of class names stands alone"
+            f"{table} has the columns {', '.join(columns)}: several columns may hold only 0 and 1 "
+            f"(attributes); for class names, use a single column"
         )
     classes = sorted(values)
     domains = {

@@ -1,4 +1,4 @@
-"""Masks of defects: which file belongs to which image, and which pixels it means."""
+"""Masks of defects: which file belongs to which image, and which pixels it marks."""
 
 import re
 import unicodedata
@@ -16,10 +16,10 @@ from anomgan.data.folders import is_image, visible_files
 from anomgan.errors import InputError
 
 ENDING = re.compile(r"[-_. ](masks?|gt|ground_?truth|label)$", re.IGNORECASE)
-"""What a mask's name may have after that of its image."""
+"""What may follow the name of the image in the name of its mask."""
 LOSSY = (".jpg", ".jpeg", ".webp")
 MOST_CLASSES = 32
-"""More values than this are no numbers of classes, but edges that were smoothed."""
+"""A mask with more values than this has smoothed edges, and no class numbers."""
 
 
 class Mask(NamedTuple):
@@ -109,7 +109,7 @@ def _one_in_the_other(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
 
 
 def open_mask(path: Path, image: object, shape: tuple[int, int]) -> Mask:
-    """Read a mask: every value but 0, or from half of the brightest one where edges are smooth.
+    """Read a mask: pixels above 0, or above half of the maximum if edges are smooth.
 
     A mask of another size is scaled if it has the proportions of its image.
 
@@ -139,7 +139,7 @@ def _defect_pixels(path: Path) -> np.ndarray:
         values = values.max(axis=2)
     lossy = path.suffix.lower() in LOSSY or len(np.unique(values)) > MOST_CLASSES
     pixels = values > (values.max() // 2 if lossy else 0)
-    if pixels.all() or not pixels.any():  # colours that tell nothing apart: a palette may
+    if pixels.all() or not pixels.any():  # the colours tell nothing, but a palette may
         numbers = _palette_numbers(path)
         if numbers is not None and numbers.any() and numbers.shape == pixels.shape:
             return numbers > 0
@@ -152,7 +152,7 @@ def _palette_numbers(path: Path) -> np.ndarray | None:
 
 
 def _is_scaled(mask: Sequence[int], image: Sequence[int]) -> bool:
-    """Whether both sides changed by one factor, up to rounding."""
+    """Whether both sides were scaled by the same factor, up to rounding."""
     small, large = sorted((tuple(mask), tuple(image)))
     if not all(a < b for a, b in zip(small, large, strict=True)):
         return False

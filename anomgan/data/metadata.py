@@ -1,4 +1,4 @@
-"""What a file says besides its pixels: which way up it is, and how many pictures it holds."""
+"""What a file holds besides pixels: its orientation, and how many pictures there are."""
 
 import struct
 import zlib
@@ -31,20 +31,20 @@ JPEG_SCAN, JPEG_KEPT = 0xDA, (0xE0, 0xEE)
 def upright(pixels: np.ndarray, image: Image.Image) -> np.ndarray:
     """Turn pixels as the metadata of their image say.
 
-    Only this one tag is read, so that whatever else is broken there does no harm.
+    Only this tag is read, so other damage to the metadata does no harm.
     """
     try:
         turn = UPRIGHT.get(image.getexif().get(ORIENTATION))
-    except Exception:  # Pillow meets broken metadata with exceptions of every kind
+    except Exception:  # Pillow raises exceptions of every kind for broken metadata
         return pixels
     return turn(pixels) if turn else pixels
 
 
 def without_metadata(data: bytes) -> bytes:
-    """A PNG or JPEG file without all that its pixels and its orientation don't need.
+    """A PNG or JPEG file without what its pixels and its orientation don't need.
 
-    Text, thumbnails and colour profiles may be damaged, or larger than decoders put up with. What
-    the pixels need stays, with its checksums. Other files stay as they are.
+    Text, thumbnails and colour profiles may be damaged, or larger than decoders accept. What the
+    pixels need stays, with its checksums. Other files stay as they are.
     """
     if data.startswith(PNG):
         return _bare_png(data)

@@ -1,4 +1,4 @@
-"""The normal images of a user: found, decoded once, checked, prepared and kept as uint8."""
+"""Normal images: decoded once, checked, prepared and kept as uint8."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -73,7 +73,7 @@ class NormalImages:
     def prepared(
         self, prepare: Callable[[np.ndarray, str], np.ndarray], folder: Path
     ) -> ImageStore:
-        """Prepare every image; the originals are let go."""
+        """Prepare every image; the originals are freed."""
         store = ImageStore(folder=folder)
         for index, name in enumerate(self.names):
             store.append(prepare(self[index], name))
@@ -92,7 +92,7 @@ def read_normals(
 
     Args:
         sources: paths or arrays.
-        folder: where pixels go that do not fit in memory; nothing is left there.
+        folder: for pixels that do not fit in memory; nothing is left there.
         skip_unreadable: leave out what cannot be read instead of raising.
         report: called with the number of images read so far.
 

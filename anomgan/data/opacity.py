@@ -1,4 +1,4 @@
-"""Transparency is laid over black, where it says anything."""
+"""Lays transparent images over black."""
 
 import numpy as np
 
@@ -6,8 +6,8 @@ import numpy as np
 def over_black(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Lay colour [H, W] or [H, W, 3] over black, by alpha [H, W] of the same unsigned type.
 
-    Alpha that is the same everywhere tells nothing about the part: often a camera or a program has
-    left the fourth channel at 0. It is ignored.
+    Alpha that is the same everywhere is ignored. It says nothing about the part: often a camera or
+    a program has left the fourth channel at 0.
     """
     if alpha.min() == alpha.max():
         return colour

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 MARK = {"Software": "anomgan"}
-"""Metadata of every such picture, a PNG."""
+"""Metadata of every such picture, which is a PNG."""
 HEAD = 4096
-"""Bytes at the beginning of a file in which the mark is looked for."""
+"""The mark is searched in so many bytes at the start of a file."""
 
 
 def is_own_picture(path: Path) -> bool:
-    """Whether a file has the mark; one that cannot be read has not."""
+    """Whether a file has the mark; False if it cannot be read."""
     if path.suffix.lower() != ".png" or not path.is_file():
         return False
     try:

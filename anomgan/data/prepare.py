@@ -1,4 +1,4 @@
-"""From a photograph to the image that the networks see, the same way for fit and for score."""
+"""Turns a photograph into the image that the networks see, the same for fit and for score."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -15,7 +15,7 @@ from anomgan.data.views import HALF_RANGE
 from anomgan.errors import InputError
 
 FLATTENED_RANGE = 3.0
-"""Deviations of the image that the flattened one spans to either side of mid grey."""
+"""Standard deviations that a flattened image spans on each side of mid grey."""
 
 
 @dataclass(frozen=True, config=ConfigDict(strict=True))
@@ -51,11 +51,11 @@ class Preparation:
         shapes: Sequence[tuple[int, ...]],
         long_side: int | None = None,
     ) -> "Preparation":
-        """Choose channels and scale from what the normal images are like.
+        """Choose channels and scale by the normal images.
 
-        In the patch view the longer side becomes `image.max_side`, or stays if it is shorter than
-        that; but the shorter one becomes half a patch at least. `long_side` is what a pretrained
-        network wants, if one sees the images.
+        In the patch view, images are scaled down to `image.max_side` on the longer side, but so
+        that the shorter side is at least half a patch. `long_side` is the input size of a
+        pretrained network, if one sees the images.
         """
         grey = all_grey if image.channels == "auto" else image.channels == "grey"
         longest = float(np.median([max(shape[:2]) for shape in shapes]))
@@ -100,7 +100,7 @@ class Preparation:
         height, width = x.shape[:2]
         scale = self.scale if self.view == "patch" else self.size / max(height, width)
         new_height, new_width = max(1, round(height * scale)), max(1, round(width * scale))
-        # Up to half a patch can be filled up by reflection.
+        # Reflection can fill up to half a patch.
         if self.view == "patch" and 2 * min(new_height, new_width) < self.size:
             scaled = f" ({new_width} x {new_height} after scaling)" if scale != 1 else ""
             raise InputError(
@@ -123,9 +123,9 @@ class Preparation:
 def flatten_lighting(image: np.ndarray, radius: float) -> np.ndarray:
     """Remove slow brightness changes and even out the contrast; uint8 [H, W, C] to the same.
 
-    Every pixel becomes (value - local mean) / deviation, the local mean by a Gaussian window of
-    `radius` times the height, the deviation over all that is left in the image. It is not taken
-    locally: a large defect, or noise on a blank area, would be evened out or blown up.
+    Every pixel becomes (value - local mean) / deviation. The local mean is that of a Gaussian
+    window of `radius` times the height. The deviation is that of the whole image: a local one
+    would even out large defects, and amplify noise in blank areas.
     """
     x = image.astype(np.float32)
     detail = x - _blur(x, max(1.0, radius * image.shape[0]))

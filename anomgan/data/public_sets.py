@@ -1,4 +1,4 @@
-"""Labelled sets of parts, as they are downloaded: what to learn from, what to be tested on."""
+"""Labelled data sets of parts, as they are downloaded: training and test images."""
 
 import csv
 from collections.abc import Sequence
@@ -86,7 +86,8 @@ def read_test(folder: Path) -> list[LabelledImage]:
     """The test images of a folder in the layout of MVTec AD.
 
     `test/good`, `test/<defect>`, and `ground_truth/<defect>/<stem>_mask.png` where there are
-    masks; `find_masks` says what else they may be called. Masks are all there, or none is.
+    masks; `find_masks` says what else they may be called. All defective images have a mask, or
+    none has.
 
     Raises:
         InputError: a folder or some of the masks are missing, or a mask is ambiguous.
@@ -211,7 +212,7 @@ def read_digit(
 
     Args:
         root: folder that holds MNIST/raw.
-        digit: the one that is different.
+        digit: the one that is alone; see `protocol`.
         protocol: "one-class": `digit` is normal, all others are anomalous; "leave-one-out":
             `digit` is anomalous, all others are normal (EGBAD, GANomaly).
         per_digit: the first so many test images of each digit; None: all.
@@ -249,7 +250,7 @@ def categories(root: Path, layout: str) -> list[str]:
 
 
 def _with_masks(images: Sequence[LabelledImage], below: Path, masks: Path) -> list[LabelledImage]:
-    """The same images; defective ones with their masks. What is drawn for good ones is not used."""
+    """The same images; defective ones with their masks. Masks of good ones are ignored."""
     found = find_masks([Path(str(image.source)) for image in images], below, masks)
     return [
         replace(image, mask=mask) if image.is_anomalous else image

@@ -85,7 +85,7 @@ class ImageStore:
         return rows[:, left : left + width].copy()
 
     def close(self) -> None:
-        """Let go of all images."""
+        """Free all images."""
         self._images.clear()
         if self._file is not None:
             self._file.close()

@@ -1,4 +1,4 @@
-"""TIFF files, some of which Pillow cuts down to 8 bits, turns negative or refuses."""
+"""Decodes TIFF files, some of which Pillow reduces to 8 bits, inverts or refuses."""
 
 import io
 import logging
@@ -19,14 +19,14 @@ UNPACKED = (1, 8, 32946, 32773)
 WHITE_IS_ZERO, GREY, RGB = 0, 1, 2
 FLOAT = 3
 UNASSOCIATED = 2
-"""Alpha that colour is not multiplied by yet; Pillow divides where it is, and loses colour."""
+"""Alpha by which colour is not multiplied. If it is, Pillow divides by it, and colour is lost."""
 
 
 def read_tiff(data: bytes, name: str, max_pixels: int) -> np.ndarray | None:
     """The first page of a TIFF file in grey or colour, as integers of any kind, upright.
 
     Returns:
-        [H, W] or [H, W, 3]; None for other and for compressed files, which others read.
+        [H, W] or [H, W, 3]; None for other and for compressed files, which Pillow or OpenCV read.
 
     Raises:
         InputError: it holds floating-point numbers.
@@ -35,7 +35,7 @@ def read_tiff(data: bytes, name: str, max_pixels: int) -> np.ndarray | None:
         return None
     import tifffile  # takes a quarter of a second, which most users never need
 
-    # What it logs of damage would stand before our message.
+    # Its log of damage would be printed before our message.
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         tell_of_more(
@@ -67,7 +67,7 @@ def _is_ours(page: "TiffPage") -> bool:
 
 
 def _opaque(pixels: np.ndarray, page: "TiffPage") -> np.ndarray:
-    """Colour alone of [H, W, S], laid over black where a channel says how opaque it is."""
+    """Only the colour of [H, W, S], laid over black if there is an alpha channel."""
     colours = page.samplesperpixel - len(page.extrasamples)
     colour = pixels[:, :, 0] if colours == 1 else pixels[:, :, :colours]
     if UNASSOCIATED not in page.extrasamples:

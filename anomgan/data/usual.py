@@ -1,8 +1,7 @@
-"""The plainest statistics of good images, which tell a frame that shows no part at all.
+"""Simple statistics of good images, which detect a frame that shows no part at all.
 
-A detector compares small places with what it has learnt. In a black frame, under a lens cap or out
-of focus there is nothing that it has not seen in the background of good images, so that the whole
-frame is compared, too.
+A detector compares small places with what it has learnt. A frame that is black or out of focus may
+have nothing that is not in the background of good images. So the whole frame is compared, too.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,11 +16,12 @@ from pydantic.dataclasses import dataclass
 from anomgan.data.decode import is_grey, reduced, to_uint8, with_channels
 
 SIDE = 512
-"""Pixels; the longer side that images are scaled down to: sharpness is that of this scale."""
+"""Longer side in pixels that images are scaled down to; sharpness depends on it."""
 LEAST_MARGIN = {"brightness": 25.0, "red": 15.0, "blue": 15.0}
-"""Of 255. Good images may be this far outside of what was seen, or as far as that spans."""
+"""Grey levels of 255. Good images may be this far outside the range that was seen, or as far as
+the range is wide."""
 FACTOR = 2.0
-"""All other statistics may be this many times less, or more, than in any good image seen."""
+"""All other statistics may be smaller, or larger, than in any good image seen by this factor."""
 NO_CONTRAST = 2.0
 """Grey levels of 255, standard deviation."""
 WORDS = {
@@ -38,8 +38,8 @@ WORDS = {
 def plain_statistics(image: np.ndarray) -> dict[str, float]:
     """Brightness, contrast, sharpness, colour and size of an image uint8 [H, W] or [H, W, 3].
 
-    Contrast is the standard deviation of the grey values, sharpness that of what is left of them
-    when the mean of 3x3 pixels is taken away; "red" and "blue" are those channels less the green.
+    Contrast is the standard deviation of the grey values. Sharpness is that of their differences
+    from the mean of 3 x 3 pixels. "red" and "blue" are the means of these channels minus green.
     """
     height, width = image.shape[:2]
     image = reduced(image, SIDE)
@@ -58,7 +58,7 @@ def plain_statistics(image: np.ndarray) -> dict[str, float]:
 
 @dataclass(frozen=True, config=ConfigDict(strict=True))
 class Usual:
-    """Between which values the plainest statistics of good images lie.
+    """The ranges in which the simple statistics of good images lie.
 
     Attributes:
         low: least value of each statistic.
@@ -74,7 +74,7 @@ class Usual:
 
     @classmethod
     def measure(cls, images: Iterable[np.ndarray], bits: int) -> "Usual":
-        """Look at good images, uint8 or uint16 [H, W] or [H, W, 3], of which there is one at least.
+        """Measure good images, uint8 or uint16 [H, W] or [H, W, 3], at least one.
 
         Args:
             images: as they were decoded.
@@ -109,16 +109,16 @@ class Usual:
         return asdict(self)
 
     def joined(self, other: "Usual") -> "Usual":
-        """What is usual in either."""
+        """The ranges that hold both."""
         low = {name: min(self.low[name], other.low[name]) for name in WORDS}
         high = {name: max(self.high[name], other.high[name]) for name in WORDS}
         depths = sorted({*self.depths, *other.depths})
         return Usual(low, high, depths, self.grey and other.grey)
 
     def unlike(self, image: np.ndarray) -> str | None:
-        """In what an image uint8 differs from all good ones by far, in words; None if in nothing.
+        """How a uint8 image differs greatly from all good ones, in words; None if it does not.
 
-        The limits are wide, so that this hardly adds to the false alarms of a calibrated score.
+        The limits are wide, so this adds hardly any false alarms to those of a calibrated score.
         """
         words = []
         for name, value in plain_statistics(image).items():
@@ -130,13 +130,13 @@ class Usual:
         return ", ".join(dict.fromkeys(words)) or None
 
     def differences(self, image: np.ndarray) -> list[str]:
-        """What is different in kind from the good images: colour, depth, size; one text for each.
+        """How an image differs in kind from the good ones: colour, depth, size; a text for each.
 
-        The texts do not depend on the image, so that each needs to be said only once.
+        The texts do not depend on the image, so each needs to be said only once.
         """
         found = []
         if self.grey and not is_grey(image):
-            found.append("colour images, but all images learnt were grey: colour is not looked at")
+            found.append("colour images, but all images learnt were grey: colour is ignored")
         depth = 8 * image.itemsize
         if depth not in self.depths:
             learnt = " and ".join(map(str, self.depths))

@@ -24,7 +24,7 @@ def to_square(image: np.ndarray, size: int) -> np.ndarray:
 
 
 def from_square(x: Tensor, height: int, width: int) -> Tensor:
-    """The way back: what an image [height, width] covers of a square x [..., size, size]."""
+    """Undo `to_square`: the part of x [..., size, size] that an image [height, width] covers."""
     top, left = _margins(height, x.shape[-2])[0], _margins(width, x.shape[-1])[0]
     return x[..., top : top + height, left : left + width]
 
@@ -35,7 +35,7 @@ def overlap(size: int) -> int:
 
 
 def scaled(pixels: Tensor) -> Tensor:
-    """Values from 0 to 255 as the networks take them, float32 in [-1, 1]."""
+    """Values from 0 to 255 as input of the networks, float32 in [-1, 1]."""
     return pixels.float() / HALF_RANGE - 1
 
 
@@ -45,13 +45,13 @@ def to_network(views: np.ndarray) -> Tensor:
 
 
 def to_pixels(x: Tensor) -> np.ndarray:
-    """The way back: x [N, C, h, w] in [-1, 1] as uint8 [N, h, w, C]."""
+    """Undo `to_network`: x [N, C, h, w] in [-1, 1] as uint8 [N, h, w, C]."""
     pixels = ((x + 1) * HALF_RANGE).round().clamp(0, 255).to(torch.uint8)
     return pixels.permute(0, 2, 3, 1).cpu().numpy()
 
 
 def squeezed(image: np.ndarray) -> np.ndarray:
-    """An image [h, w, C] as others expect it: [h, w] if it is grey."""
+    """An image [h, w, C] as [h, w] if it is grey."""
     return image[:, :, 0] if image.shape[2] == 1 else image
 
 
@@ -131,8 +131,8 @@ class ViewSampler:
 def _span(length: int, side: int, rng: np.random.Generator) -> tuple[int, int, int]:
     """Where a crop of `side` begins, and how much of it lies before and beyond the image.
 
-    Crops reach past the image as far as tiles do when it is scanned. Otherwise its edge would
-    hardly ever be seen in training, and alarm the detector on every part.
+    Crops extend past the image as far as tiles do in `scan`. Otherwise edges of images would rarely
+    be seen in training, and cause false alarms.
     """
     margin = overlap(side)
     start = int(rng.integers(-margin, length + margin - side + 1))
@@ -158,7 +158,7 @@ def scan(
         image: prepared uint8 [H, W, C].
         infer: maps of a batch [N, C, h, w] in [-1, 1], each [N, c, h, w].
         tile: side of the largest tile; sides of tiles are multiples of `stride`.
-        stride: what the sides of a tile must be a multiple of.
+        stride: sides of a tile must be multiples of this.
         margin: pixels by which neighbouring tiles overlap and the image is padded by reflection.
         batch_size: tiles per call of `infer`.
 
@@ -203,14 +203,14 @@ def _positions(length: int, tile: int, stride: int, overlap: int) -> tuple[list[
     side = min(tile, _side(length, count, stride, overlap))
     smaller = _side(length, count + 1, stride, overlap)
     if side > length >= smaller:
-        # One tile more, of smaller ones, rather than padding that views do not have in training.
+        # One more, smaller tile: views in training do not have so much padding.
         count, side = count + 1, smaller
     starts = np.linspace(0, max(length, side) - side, count).round().astype(int)
     return starts.tolist(), side
 
 
 def _side(length: int, count: int, stride: int, overlap: int) -> int:
-    """The smallest side of so many tiles that cover `length` pixels."""
+    """The smallest side with which `count` tiles cover `length` pixels."""
     return math.ceil(((length - overlap) / count + overlap) / stride) * stride
 
 

@@ -94,6 +94,7 @@ class Result:
         return {
             "image": self.image,
             "score": self.score,
+            "scores": self.scores,
             "p_value": self.p_value,
             "verdict": self.verdict,
             "reason": self.reason,

@@ -1,1 +1,1 @@
-"""What measures a trained model against known truth: figures, benchmarks, tables, reports."""
+"""Measures trained models against known truth: figures, benchmarks, tables, reports."""

@@ -35,7 +35,7 @@ from anomgan.evaluation.sets import DataSet
 from anomgan.machine.cluster import spread
 
 MNIST_VIEW = {"image": {"lighting": "keep"}, "view": {"kind": "whole", "size": 32}}
-"""How a detector sees digits where no settings file says otherwise."""
+"""How a detector sees digits, unless a settings file says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Cell:
 
     @property
     def key(self) -> Record:
-        """What tells it from other cells."""
+        """Values that identify the cell."""
         values = json.dumps(self.contender.values, sort_keys=True)
         in_features = self.contender.values["space"] == "features"
         return {
@@ -99,7 +99,7 @@ def contenders(
     for path in map(find_config, configs):
         values = merge(read_toml(path), changes)
         found.append((values.pop("detector", ""), path.name, values))
-    shared = bool(base) or len(found) > 1  # then not all of it is meant for each detector
+    shared = bool(base) or len(found) > 1  # then some settings may be for another detector
     made = []
     for name, config, values in found:
         if name not in METHODS:
@@ -118,7 +118,7 @@ def plan(
     seeds: Sequence[int],
     categories: Sequence[str] = (),
 ) -> list[Cell]:
-    """All cells: seed by seed, category by category; no categories are all of them.
+    """All cells: seed by seed, category by category; without categories, all of them.
 
     Raises:
         InputError: the data set has no such category.
@@ -154,12 +154,12 @@ def run_benchmark(
         out: file of records, .jsonl.
         workers: processes; they share the cores.
         device: "auto", "cpu", "cuda" or "mps".
-        ray: address of a Ray cluster that is to run them, one on each core or GPU; see `spread`.
-        say: told of each finished cell.
+        ray: address of a Ray cluster that runs them, one on each core or GPU; see `spread`.
+        say: called with a line about each finished cell.
 
     Raises:
         InputError: `out` cannot be read or written.
-        SettingsError: there is no such Ray cluster, or it is not to decide on the processes.
+        SettingsError: there is no such Ray cluster, or `workers` is given as well.
     """
     if ray and workers > 1:
         raise SettingsError("--ray runs a cell on each core of the cluster; leave out --workers")
@@ -197,7 +197,7 @@ def _records(cells: Sequence[Cell], out: Path, workers: int, device: str) -> Ite
 
 
 def _run_apart(cell: Cell, out: Path, device: str, threads: int) -> Record:
-    """Run a cell in a process of its own: one that dies takes no other with it."""
+    """Run a cell in a process of its own: if it dies, the others go on."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, context, _settle_in, (threads,)) as process:
         try:
@@ -207,7 +207,7 @@ def _run_apart(cell: Cell, out: Path, device: str, threads: int) -> Record:
 
 
 def _died(cell: Cell) -> Record:
-    return cell.key | {"error": "its process died, perhaps for want of memory"}
+    return cell.key | {"error": "its process died, perhaps for lack of memory"}
 
 
 def _settle_in(threads: int) -> None:
@@ -218,7 +218,7 @@ def _settle_in(threads: int) -> None:
 
 
 def _end_with_parent() -> None:
-    """When the command is killed, do not go on with a cell whose record nobody would write."""
+    """End when the command is killed, as nobody would write the record."""
     parent = multiprocessing.parent_process()
     if parent:
         parent.join()
@@ -255,5 +255,5 @@ def run_cell(cell: Cell, out: Path, device: str) -> Record:
         raise
     except AnomganError as error:
         return record | {"error": str(error)}
-    except Exception as error:  # whatever it is, the other cells must have their turn
+    except Exception as error:  # whatever it is, the other cells must run
         return record | {"error": f"{type(error).__name__}: {error}"}

@@ -27,9 +27,9 @@ from anomgan.training.trainer import Batches, Trainer
 
 BATCH_SIZE = 64
 SMALLEST = 16
-"""Pixels; the four halvings of the network leave one place of it."""
+"""Pixels; the network halves them four times, to one place."""
 SHIFT = 2
-"""Pixels by which training images are moved at most."""
+"""Largest shift of a training image, in pixels."""
 HELD_OUT = 0.2
 """Share of the images that a classifier is tested on."""
 
@@ -51,7 +51,7 @@ class Classifier:
         self.preparation = preparation
         self.device = choose_device(device)
         self.network = ConvClassifier(preparation.channels, len(self.names))
-        self.network.to(self.device, memory_format=torch.channels_last).eval()
+        self.network.to(self.device).to(memory_format=torch.channels_last).eval()
         self.history: list[dict[str, float]] = []
 
     def features(self, images: Images) -> np.ndarray:
@@ -64,7 +64,7 @@ class Classifier:
         return torch.from_numpy(logits).softmax(1).numpy()
 
     def predict(self, images: Images) -> np.ndarray:
-        """The likeliest class of each image, int [N], as a place in `names`."""
+        """The most probable class of each image, int [N], as a position in `names`."""
         return self.probabilities(images).argmax(1)
 
     def save(self, folder: Path | str) -> None:
@@ -90,7 +90,7 @@ def load_classifier(folder: Path | str, device: str = "auto") -> Classifier:
     """
     card, tensors = read_folder(Path(folder), "anomgan generator classifier")
     if "classes" not in card:
-        raise ModelError(f"{folder} holds another model, no classifier")
+        raise ModelError(f"{folder} holds another kind of model, not a classifier")
     try:
         names = [str(name) for name in card["classes"]]
         preparation = Preparation.from_dict(card["preparation"])
@@ -114,12 +114,12 @@ def train_classifier(
 ) -> Classifier:
     """Train a classifier; the same seed gives the same one, on a CPU.
 
-    Images are moved at random by up to 2 pixels, but not mirrored: digits and most parts would
-    become others.
+    Images are shifted at random by up to 2 pixels. They are not mirrored, which would change digits
+    and most parts.
 
     Args:
         images: scaled so that the longer side is `size`, and made square by reflection.
-        labels: int [N], the class of each image as a place in `names`.
+        labels: int [N], the class of each image as a position in `names`.
         names: of the classes.
         size: pixels; side of the images that the network sees, at least 16.
         steps: training steps, of 64 images each.
@@ -180,7 +180,7 @@ def learn_classes(
 
     Args:
         images: uint8 [h, w] or [h, w, C].
-        labels: int [N], the class of each image as a place in `names`.
+        labels: int [N], the class of each image as a position in `names`.
         names: of the classes.
         size: pixels; side of the images that the classifier sees.
         steps: training steps.
@@ -215,7 +215,7 @@ def learn_classes(
 
 
 def classes_of(found: LabelledImages) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The class of each image as a place in the names, and the names.
+    """The class of each image as a position in the names, and the names.
 
     Raises:
         InputError: there are attributes, or several data sets.
@@ -262,7 +262,7 @@ def _shifted_batches(views: np.ndarray, labels: np.ndarray, seed: int) -> Batche
 
 
 def _checked(labels: np.ndarray, count: int, names: Sequence[str]) -> np.ndarray:
-    """The labels as int64 [count], each a place in `names`."""
+    """The labels as int64 [count], each a position in `names`."""
     labels = np.asarray(labels)
     if count == 0 or labels.shape != (count,):
         raise InputError(f"{count} images and labels {labels.shape}: each image needs one label")

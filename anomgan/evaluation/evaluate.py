@@ -1,7 +1,7 @@
-"""How good a fitted detector is on images whose truth is known."""
+"""Measures a fitted detector on images whose truth is known."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,9 @@ from anomgan.data.masks import open_mask
 from anomgan.data.normals import read_source
 from anomgan.data.public_sets import GOOD, LabelledImage
 from anomgan.detectors.base import Detector
+from anomgan.detectors.evidence import batches
+from anomgan.detectors.result import Result
+from anomgan.errors import InputError
 from anomgan.machine.progress import progress_bar
 from anomgan.metrics.detection import auroc, average_precision, best_f1, fpr_at_95_tpr
 from anomgan.metrics.intervals import auroc_interval
@@ -61,7 +64,7 @@ class Masks:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a detector said about images whose truth is known.
+    """The results of a detector on images whose truth is known.
 
     Attributes:
         images: in the order of everything below.
@@ -71,11 +74,11 @@ class Evaluation:
         groups: physical part of each image, or None.
         threshold: of the verdicts.
         false_alarm_rate: what the threshold promises.
-        masks: what was found of them.
+        masks: those of the images.
         pixel_auroc: of all pixels; None without masks that show a defect.
         pixel_aupro: up to `AUPRO_LIMIT`; likewise.
         milliseconds: per image, reading included.
-        learnt: how many of the good images are images that the detector learnt from.
+        learnt: number of good images that the detector has learnt from.
     """
 
     images: Sequence[LabelledImage]
@@ -134,7 +137,7 @@ class Evaluation:
 def evaluate(
     detector: Detector, images: Sequence[LabelledImage], groups: Path | None = None
 ) -> Evaluation:
-    """Score all images and measure; one heatmap is in memory at a time, and a float per pixel.
+    """Score all images and measure. One heatmap at a time is in memory, and a float per pixel.
 
     Args:
         detector: a fitted one.
@@ -142,17 +145,18 @@ def evaluate(
         groups: table that names the physical part of each; intervals then draw whole parts.
 
     Raises:
-        InputError: an image or a mask cannot be read, or only good or only defective ones are
-            there.
+        InputError: an image or a mask cannot be read, or there are only good or only defective
+            images.
         ModelError: the detector is not fitted.
     """
     named = read_groups(groups, [Path(str(i.source)) for i in images]) if groups else None
     pixels = PixelScores() if any(image.mask for image in images) else None
     masks = Masks()
+    digests: list[np.ndarray] = []
     scores, p_values, alarms = [], [], []
     threshold = rate = seconds = 0.0
     with progress_bar("scoring", len(images)) as report:
-        results = detector.score_each(image.source for image in images)
+        results = _score(detector, images, digests)
         for done, image in enumerate(images, start=1):
             began = time.perf_counter()
             result = next(results)
@@ -177,13 +181,29 @@ def evaluate(
         pixel_auroc=pixels.auroc() if pixels else None,
         pixel_aupro=pixels.aupro(AUPRO_LIMIT) if pixels else None,
         milliseconds=1000 * seconds / len(images),
-        learnt=_count_learnt(detector, images),
+        learnt=_count_learnt(detector, digests),
     )
 
 
-def _count_learnt(detector: Detector, images: Sequence[LabelledImage]) -> int:
+def _score(
+    detector: Detector, images: Sequence[LabelledImage], digests: list[np.ndarray]
+) -> Iterator[Result]:
+    """Score images as they come, each decoded once; appends the digests of good ones."""
+    for some in batches(images, detector.images_at_once):
+        prepared = []
+        for image in some:
+            pixels = read_source(image.source)
+            if not image.is_anomalous:
+                digests.append(digest(pixels))
+            try:
+                prepared.append(detector.prepare(pixels))
+            except InputError as error:
+                name = "" if isinstance(image.source, np.ndarray) else f"{image.source}: "
+                raise InputError(f"{name}{error}") from None
+        yield from detector.score_prepared(prepared)
+
+
+def _count_learnt(detector: Detector, digests: Sequence[np.ndarray]) -> int:
+    """How many of the good images the detector has learnt from."""
     known = detector.fitted.learnt if detector.fitted else None
-    good = [image.source for image in images if not image.is_anomalous]
-    if known is None or not good:
-        return 0
-    return count_known(np.stack([digest(read_source(source)) for source in good]), known)
+    return count_known(np.stack(digests), known) if digests and known is not None else 0

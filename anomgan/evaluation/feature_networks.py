@@ -1,15 +1,14 @@
-"""The networks by whose features generated images are measured: what they share, and Inception v3.
+"""Networks whose features measure generated images: what they share, and Inception v3.
 
 Published figures use Inception v3, trained on the photographs of ImageNet. Digits and parts look
-like none of them: there a classifier of one's own labelled images (`generators.classifier`) sees
-more. Figures of different networks cannot be compared, so that the network's name is a part of
-each figure's name.
+like none of these: there, a classifier of your own labelled images (`evaluation.classifier`) sees
+more. Figures of different networks cannot be compared, so each figure's name has the network's.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -23,7 +22,7 @@ from anomgan.errors import InputError
 from anomgan.machine.device import choose_device
 
 BATCH = 64
-"""Images that a network is given at once."""
+"""Images in a batch."""
 INCEPTION_SIZE = 299
 
 Images = Sequence[np.ndarray] | np.ndarray
@@ -31,7 +30,7 @@ Images = Sequence[np.ndarray] | np.ndarray
 
 
 class FeatureNetwork(Protocol):
-    """What tells images apart; `name` is a part of the names of the figures."""
+    """Turns images into features; `name` is a part of the names of the figures."""
 
     name: str
 
@@ -42,9 +41,9 @@ class FeatureNetwork(Protocol):
 class Inception:
     """Inception v3 (Szegedy et al., CVPR 2016): the 2048 features before its classes.
 
-    Images are scaled to 299 pixels, averaging over pixels where they shrink; the aspect is kept,
-    and the shorter side filled up by reflection. Papers differ in how they scale and in the
-    weights: compare figures that were measured here.
+    Images are scaled to 299 pixels on the longer side, by averages if they shrink, and the shorter
+    side is padded by reflection. Papers differ in scaling and in weights, so compare only figures
+    that were measured here.
 
     Args:
         weights: of torchvision's `inception_v3`, by the names in its `state_dict`.
@@ -54,8 +53,8 @@ class Inception:
     name = "inception_v3"
 
     def __init__(self, weights: Mapping[str, Tensor], device: str = "auto") -> None:
-        # The weights are made for values in [-1, 1], as our x has them. torchvision undoes its
-        # ImageNet normalisation to get there; without either of the two the values are the same.
+        # The weights are made for values in [-1, 1], which our x has. torchvision converts from its
+        # ImageNet normalisation (transform_input), which we leave out.
         network = inception_v3(weights=None, init_weights=False, transform_input=False)
         network.load_state_dict(weights)
         network.fc = nn.Identity()
@@ -82,13 +81,13 @@ def load_inception(device: str = "auto") -> Inception:
         path = Path(torch.hub.get_dir(), "checkpoints", Path(trained.url).name)
         raise InputError(
             f"cannot get the weights of Inception v3 ({error}); put the file {trained.url} at "
-            f"{path}, or measure by a classifier trained on your own images (train_classifier)"
+            f"{path}, or use a classifier trained on your own images (train_classifier)"
         ) from error
     return Inception(weights, device)
 
 
-def whole_images(size: int, channels: int) -> Preparation:
-    """Images scaled so that the longer side is `size`, and otherwise as they are."""
+def whole_images(size: int, channels: Literal[1, 3]) -> Preparation:
+    """Preparation that scales the longer side of an image to `size` and changes nothing else."""
     return Preparation(
         channels=channels,
         bits=8,
@@ -121,7 +120,7 @@ def infer(
     network: Callable[[Tensor], Tensor],
     device: torch.device,
 ) -> np.ndarray:
-    """What a network gives for images, [N, D], batch by batch.
+    """Run a network on images batch by batch; returns its outputs [N, D].
 
     Raises:
         InputError: there are no images, or as `prepare`.

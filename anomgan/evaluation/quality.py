@@ -1,4 +1,4 @@
-"""How good a generator's images are, measured against real ones by the features of a network."""
+"""Measures the images of a generator against real ones, by the features of a network."""
 
 from collections.abc import Sequence
 from itertools import cycle, islice
@@ -20,8 +20,8 @@ Figures = dict[str, float | int | str]
 def measure(fake: Images, real: Images, network: FeatureNetwork) -> Figures:
     """FID, KID and diversity of generated images.
 
-    Both sets are cut to the size of the smaller one, at random but always in the same way: FID
-    grows as the number of images falls, so only figures of equal numbers can be compared. `n_fake`
+    Both sets are reduced to the size of the smaller one, at random but always in the same way. FID
+    grows as the number of images falls, so only figures of equal numbers can be compared; `n_fake`
     and `n_real` give that number. The generator should not have been trained on the real images.
 
     Args:
@@ -57,14 +57,14 @@ def measure_samples(
     network: FeatureNetwork,
     count: int | None = None,
 ) -> Figures:
-    """Compare images that a generator draws with real ones.
+    """Compare generated images with real ones.
 
     Args:
-        model: draws one class after the other, if it has classes.
+        model: generates one class after the other, if it has classes.
         images: real ones, prepared as the model prepares them, [h, w, C].
         network: see `measure`; a classifier that knows the classes of the model adds
             "accuracy_classifier".
-        count: images to draw; None for as many as there are real ones.
+        count: images to generate; None for as many as there are real ones.
     """
     real = _real_views(model, images, count)
     fake = model.sample(count or len(real))
@@ -86,7 +86,7 @@ def measure_translations(
     Args:
         model: translates the images.
         images: real ones, prepared as the model prepares them, [h, w, C].
-        labels: int [N], the domain of each image as a place in `names`.
+        labels: int [N], the domain of each image as a position in `names`.
         names: of the domains.
         network: see `measure_samples`.
         count: images to translate; None for as many as the domain has.
@@ -113,7 +113,7 @@ def measure_translations(
 
 
 def _some(images: Images, count: int) -> Images:
-    """`count` of the images; files are often sorted by class, so that the first would not do."""
+    """`count` of the images, at random, as files are often sorted by class."""
     if count == len(images):
         return images
     chosen = np.random.default_rng(0).choice(len(images), count, replace=False)
@@ -121,7 +121,7 @@ def _some(images: Images, count: int) -> Images:
 
 
 def _real_views(model: TrainedGAN, images: Sequence[np.ndarray], count: int | None) -> np.ndarray:
-    """What the generator was shown of the images: all of each, or crops."""
+    """The images as the generator saw them in training: whole, or crops."""
     size = model.settings.view.size
     if model.settings.view.kind == "whole":
         return np.stack([to_square(image, size) for image in images])
@@ -136,7 +136,7 @@ def _real_views(model: TrainedGAN, images: Sequence[np.ndarray], count: int | No
 def _accuracy(
     network: FeatureNetwork, fake: Sequence[np.ndarray] | np.ndarray, wanted: Sequence[str]
 ) -> Figures:
-    """The share of images that a classifier takes for what they should show."""
+    """The share of images that a classifier gives the class they should show."""
     if not isinstance(network, Classifier) or not wanted or not set(wanted) <= set(network.names):
         return {}
     classes = [network.names.index(name) for name in wanted]

@@ -19,11 +19,11 @@ from anomgan.machine.names import LONGEST, shortened
 Record = dict[str, Any]
 PACKAGES = ("anomgan", "torch", "torchvision", "numpy", "scikit-learn")
 KEY = ("dataset", "category", "protocol", "limit", "detector", "config", "settings", "seed")
-"""What tells cells apart."""
+"""Keys that identify a cell."""
 
 
 def key_of(record: Record) -> tuple[Any, ...]:
-    """The values that tell this cell from others."""
+    """The values that identify a cell."""
     return tuple(record.get(name) for name in KEY)
 
 
@@ -101,7 +101,7 @@ def save_scores(path: Path, labels: np.ndarray, scores: np.ndarray, groups: list
 
 
 def _commit() -> str | None:
-    """The commit of the package's source, where it is a checkout of its repository."""
+    """The commit of the package's source, if it is a git checkout."""
     folder = Path(__file__).parents[2]
     if not (folder / ".git").exists():
         return None

@@ -1,4 +1,4 @@
-"""An evaluation as one HTML file that can be sent to somebody: figures, curves, pictures."""
+"""Writes an evaluation as one HTML file that can be sent on: figures, curves, pictures."""
 
 import base64
 import csv
@@ -47,7 +47,7 @@ STYLE = (
 
 
 class _Part(NamedTuple):
-    """A heading of a report, and a picture if there is something to see; which files it shows."""
+    """A heading of a report, a picture if there is one, and the files that it shows."""
 
     heading: str
     picture: Path | None
@@ -59,7 +59,7 @@ def write_report(detector: Detector, evaluation: Evaluation, out: Path, title: s
 
     Args:
         detector: the one that was evaluated; it scores the shown images again.
-        evaluation: of it.
+        evaluation: its results.
         out: folder; created, and its three files replaced.
         title: what was evaluated.
 
@@ -106,7 +106,7 @@ def kind_rows(evaluation: Evaluation) -> list[tuple[str, ...]]:
 
 
 def mask_lines(evaluation: Evaluation) -> list[str]:
-    """How many masks were found for how many images, and what is odd about them."""
+    """How many masks were found for how many images, which are empty, and which were scaled."""
     masks, defective = evaluation.masks, int(evaluation.labels.sum())
     if not masks.found:
         return [f"masks: none for {defective} defective images"]
@@ -170,7 +170,7 @@ def _name(evaluation: Evaluation, index: int) -> str:
 
 
 def _brief(name: str) -> str:
-    """The last part of a path, without its middle where a row of a picture has no room for it."""
+    """The file name of a path, without its middle if it is too long for a row of a picture."""
     last = escaped(Path(name).name)
     return last if len(last) <= IN_A_ROW else f"{last[:12]}…{last[13 - IN_A_ROW :]}"
 

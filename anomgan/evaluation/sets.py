@@ -1,4 +1,4 @@
-"""The data sets of a benchmark, by name, so that a worker process can read them for itself."""
+"""The data sets of a benchmark, by name, so that a worker process can read them itself."""
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ READERS = {"mvtec": read_mvtec, "visa": read_visa, "btad": read_btad}
 
 @dataclass(frozen=True)
 class DataSet:
-    """Where the images are, and how they are to be used.
+    """Where the images are, and how to use them.
 
     Attributes:
         layout: how the folder is arranged.
@@ -39,11 +39,11 @@ class DataSet:
 
     @property
     def name(self) -> str:
-        """For the records."""
+        """Name in the records."""
         return self.root.resolve().name if self.layout == "folder" else self.layout
 
     def categories(self) -> list[str]:
-        """All that there are.
+        """All categories.
 
         Raises:
             InputError: the folder holds none.
@@ -53,7 +53,7 @@ class DataSet:
         return [self.name] if self.layout == "folder" else categories(self.root, self.layout)
 
     def read(self, category: str) -> PartSet:
-        """What to learn from and what to be tested on.
+        """Read the training and test images of a category.
 
         Raises:
             InputError: files are missing or damaged.

@@ -27,7 +27,7 @@ def category_table(records: Sequence[Record], figure: str = "image_auroc") -> st
     for name, some in _by_contender(records).items():
         values = [[r[figure] for r in some if r["category"] == column] for column in columns]
         mean = _mean([value for cell in values for value in cell]) if all(values) else None
-        rows.append((mean, [name, *map(_spread, values), _bold(mean)]))
+        rows.append((mean, [name, *map(spread, values), _bold(mean)]))
     return markdown(["detector", *columns, "mean"], _best_first(rows))
 
 
@@ -43,10 +43,10 @@ def detail_table(records: Sequence[Record]) -> str:
                 total,
                 [
                     name,
-                    *map(_spread, of_kind),
+                    *map(spread, of_kind),
                     _bold(total),
                     _interval(some),
-                    *(_spread([r[figure] for r in some]) for figure in FIGURES[1:]),
+                    *(spread([r[figure] for r in some]) for figure in FIGURES[1:]),
                     f"{np.mean([r['false_alarm_rate_observed'] for r in some]):.1%}",
                     f"{np.mean([r['fit_seconds'] for r in some]) / 60:.1f}",
                     f"{np.mean([r['score_ms_per_image'] for r in some]):.0f}",
@@ -71,10 +71,10 @@ def comparison_table(records: Sequence[Record], results: Path) -> str:
             other = first.get(_place(record))
             if name == best or other is None:
                 continue
-            loaded = _load(results, other), _load(results, record)
-            if loaded[0] is None or loaded[1] is None:
+            ours, theirs = _load(results, other), _load(results, record)
+            if ours is None or theirs is None:
                 continue
-            (labels, a, groups), (same, b, _) = loaded
+            (labels, a, groups), (same, b, _) = ours, theirs
             if not np.array_equal(labels, same):
                 raise InputError(f"{best} and {name} were tested on different images")
             gain = compare_auroc(labels, a, b, groups)
@@ -168,6 +168,15 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def spread(values: Sequence[float | None]) -> str:
+    """The mean and, of several values, the sample deviation; empty if one is missing."""
+    mean = _mean(values)
+    if mean is None:
+        return ""
+    some = np.array(values, float)
+    return f"{mean:.3f}" + (f" ± {some.std(ddof=1):.3f}" if len(some) > 1 else "")
+
+
 def _by_contender(records: Sequence[Record]) -> dict[str, list[Record]]:
     """Records by detector; where one competes in several settings, by these too."""
     settings: dict[str, set[str]] = {}
@@ -214,19 +223,12 @@ def _interval(records: Sequence[Record]) -> str:
     both = [record.get("image_auroc_95") for record in records]
     if None in both:
         return ""
-    low, high = np.mean(both, axis=0)
+    low, high = np.array(both, float).mean(axis=0)
     return f"{low:.3f} to {high:.3f}"
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
-    return None if not values or None in values else float(np.mean(values))
-
-
-def _spread(values: Sequence[float | None]) -> str:
-    mean = _mean(values)
-    if mean is None:
-        return ""
-    return f"{mean:.3f}" + (f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else "")
+    return None if not values or None in values else float(np.array(values, float).mean())
 
 
 def _bold(value: float | None) -> str:

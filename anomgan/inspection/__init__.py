@@ -1,1 +1,1 @@
-"""What runs on an inspection line: inspector, scorer, watched folders, drift, results tables."""
+"""What runs at an inspection line: inspector, scorer, watched folders and cameras, drift."""

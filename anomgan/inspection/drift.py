@@ -1,19 +1,20 @@
 """Do new images still score like those that a model was calibrated on?
 
 A bet against exchangeability (Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World",
-2005, chapter 8; Vovk et al., "Retrain or not retrain", 2021). The scores of the calibration cut the
+2005, chapter 8; Vovk et al., "Retrain or not retrain", 2021). The calibration scores divide the
 line into gaps. As long as new good images are exchangeable with the calibration, the odds that the
-next score falls into a gap are known exactly, however few scores there are: they are as the
-calibration scores there plus all that fell there since (Polya's urn). Whoever bets at these odds
-does not expect to win, and to multiply a stake by 1,000 at any time has a probability of 1 in 1,000
-at most (Ville's inequality). Only scores of images judged ok are bet on, so that anomalies, which
-are sorted out, are no drift; that they are not too many is a bet of its own.
+next score falls into a gap are known exactly, however few scores there are: they are proportional
+to the calibration scores there plus all scores that fell there since (Polya's urn). A bet at these
+odds gains nothing on average, and multiplies a stake by 1,000 at any time with a probability of at
+most 1 in 1,000 (Ville's inequality). Only scores of images judged ok are bet on, so anomalies,
+which are sorted out, are no drift. Another bet watches that there are not too many of them.
 """
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,39 +22,39 @@ from anomgan.detectors.calibration import Calibration
 
 State = Literal["steady", "drifting", "out of calibration"]
 DRIFTING, OUT_OF_CALIBRATION = 100, 1000
-"""Evidence from which on scores count as drifting and as out of calibration."""
+"""Evidence at which scores count as drifting, and as out of calibration."""
 DEFECTIVE = 0.1
-"""Share of defective parts that is no drift."""
+"""Share of defective parts that does not count as drift."""
 SLOPE = 0.5
 """Stake on scores that rise, or fall: the density bet on is 1 + SLOPE (2 rank - 1)."""
 BINS = 8
-"""Of the histogram of recent ranks that is bet on."""
+"""Bins of the histogram of recent ranks that is bet on."""
 MEMORY = 0.99
-"""Weight of an earlier image against the next: about the last 100 count as recent."""
+"""Weight of an image relative to the next one: about the last 100 count as recent."""
 FAIR = 0.2
 """Part of the stake that is kept when betting on the histogram."""
 MOST = 1e12
-"""Evidence is not counted any further."""
+"""Upper limit of the evidence."""
 
 
 @dataclass(frozen=True)
 class DriftReport:
-    """Whether scores still are what they were at calibration, with the evidence.
+    """Whether scores are still as at calibration, with the evidence.
 
-    - "steady": nothing speaks against it. A slight drift, or one from a calibration on few images,
+    - "steady": there is no sign of a change. A slight drift, or any with few calibration images,
       may go unseen.
-    - "drifting" (evidence 100): the scores of good images have changed. Wrong for 1 line in 100 at
-      most, however long it runs.
+    - "drifting" (evidence 100): the scores of good images have changed. Wrong on at most 1 line in
+      100, however long it runs.
     - "out of calibration" (evidence 1,000): they have, beyond reasonable doubt; p-values and
-      false-alarm rate no longer hold. Wrong for 1 line in 1,000 at most.
+      false-alarm rate no longer hold. Wrong on at most 1 line in 1,000.
 
-    A state stays until the model is recalibrated and loaded anew. It is about images that are
-    exchangeable when all is well: many photographs of one part in succession are drift, too.
+    A state stays until the model is recalibrated and loaded anew. It assumes that images are
+    exchangeable when all is well: many photographs of one part in succession count as drift, too.
 
     Attributes:
         state: see above.
         reason: what has changed; empty while steady.
-        evidence: the most that 1 has grown to in bets against "nothing has changed".
+        evidence: the most that a stake of 1 has grown to in bets against "nothing has changed".
         images: seen so far.
         ok: those of them that were judged ok.
         most_anomalous: share of anomalous images that false alarms and 10% of defective parts
@@ -85,9 +86,9 @@ class DriftReport:
 class Drift:
     """Follows the scores of new images, one after the other, in constant memory.
 
-    With groups the odds count groups, as everywhere, and are an approximation. If the model was
-    calibrated by folds, the scores of its first network are followed: they are exchangeable with
-    those of its fold, which the combined score of a new image is not.
+    With groups, the odds count groups and are an approximation. If the model was calibrated by
+    folds, the scores of its first network are followed: they are exchangeable with those of its
+    fold, which the combined score of a new image is not.
 
     Args:
         calibration: of the model that the scores come from.
@@ -142,7 +143,7 @@ class Drift:
         )
 
     def _bet_on(self, gap: int) -> None:
-        """Settle the bets on an ok score, which fell into a gap, and put it into the urn."""
+        """Settle the bets on an ok score that fell into a gap, and put it into the urn."""
         low, high = _ranks(self._urn, gap)
         rise = SLOPE * (high + low - 1)
         self._rising.settle(1 + rise)
@@ -171,24 +172,49 @@ class Drift:
         return f"scores of good images {'rise' if fourth > first else 'fall'}"
 
 
-class Bet:
-    """One stake, part of which is put on each image to come, to stand and grow from there on.
+class DriftAlarm:
+    """Takes in rows of results, and tells when the state of drift changes.
 
-    So a change is noticed whenever it comes, and not only right after the start.
+    Args:
+        drift: what follows the scores.
+        tell: called with the report.
+    """
+
+    def __init__(self, drift: Drift, tell: Callable[[DriftReport], None]) -> None:
+        self._drift, self._tell = drift, tell
+        self._state: State = "steady"
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Take in a row; one without a score, for an image that could not be read, is no news."""
+        scores = row.get("scores")
+        if not scores:
+            return
+        # In a row that was read from CSV, a list is JSON.
+        self._drift.add(json.loads(scores) if isinstance(scores, str) else scores)
+        report = self._drift.report()
+        if report.state != self._state:
+            self._state = report.state
+            self._tell(report)
+
+
+class Bet:
+    """One stake; a part of it is put on each image, and grows from there on.
+
+    So a change is noticed at any time, and not only soon after the start.
     """
 
     def __init__(self) -> None:
         self._standing, self._images = 0.0, 0
 
     def settle(self, factor: float) -> None:
-        """Multiply what stands by what this image pays, of which the mean is 1 at most."""
+        """Multiply what is staked by what this image pays, which is 1 at most on average."""
         stake = _not_staked(self._images) - _not_staked(self._images + 1)
         self._standing = min(MOST, (self._standing + stake) * factor)
         self._images += 1
 
     @property
     def value(self) -> float:
-        """What 1 has become."""
+        """What a stake of 1 has become."""
         return self._standing + _not_staked(self._images)
 
 
@@ -204,7 +230,7 @@ def _ranks(weights: np.ndarray, gap: int) -> tuple[float, float]:
 
 
 def _spread(low: float, high: float, bins: int) -> np.ndarray:
-    """How an interval of [0, 1] is shared out between equal bins."""
+    """The shares of an interval of [0, 1] in equal bins."""
     edges = np.arange(bins + 1) / bins
     inside = np.minimum(high, edges[1:]) - np.maximum(low, edges[:-1])
     return np.maximum(inside, 0) / (high - low)

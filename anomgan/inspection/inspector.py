@@ -1,4 +1,4 @@
-"""A model on a line: frames of a camera in, verdicts out, within a time, for as long as it runs."""
+"""A model at a line: frames of a camera in, verdicts out, within a time limit."""
 
 import math
 import time
@@ -25,8 +25,8 @@ class Inspector:
     """Inspects frame after frame, from any number of threads; `load` makes one.
 
     Frames are arrays uint8 or uint16, [H, W] or [H, W, 3] in RGB, in any memory layout. They are
-    copied first, so that a camera may use its buffer again. A frame that cannot be used raises,
-    counts for nothing, and the next one can be inspected.
+    copied first, so that a camera may reuse its buffer. A frame that cannot be used raises an error
+    and is not counted; the next one can be inspected.
 
     Example:
         >>> with Inspector.load("anomgan-model") as inspector:
@@ -49,12 +49,12 @@ class Inspector:
 
     @classmethod
     def load(cls, model: Path | str, device: str = "auto", threads: int | None = None) -> Self:
-        """Load a model, fold its batch norms, and infer once, so that the first frame is not slow.
+        """Load a model, fold its batch norms, and score once, so that the first frame is not slow.
 
         Args:
             model: model folder, or a file that `anomgan export` wrote.
             device: "auto", "cpu", "cuda" or "mps".
-            threads: CPU threads of torch or onnxruntime for a frame, and of OpenCV, which knows one
+            threads: CPU threads of torch or onnxruntime for a frame, and of OpenCV, which has one
                 number for the whole process; None leaves them as they are.
 
         Raises:
@@ -76,11 +76,11 @@ class Inspector:
 
         Args:
             frame: uint8 or uint16, [H, W] or [H, W, 3] in RGB.
-            time_limit: milliseconds after which control is back in any case, but for the few that
-                Python itself may keep it. A running computation cannot be interrupted: it goes on
-                in a helper thread, and what comes of it is dropped. There is one such thread, so
-                that frames with a limit wait for each other, within their limits, and never pile
-                up; for several cameras with limits, load an inspector for each.
+            time_limit: milliseconds after which this returns in any case, give or take a few. A
+                running computation cannot be interrupted: it goes on in a helper thread, and its
+                result is dropped. There is one such thread, so frames with a limit wait for each
+                other, within their limits. For several cameras with limits, load an inspector for
+                each.
 
         Raises:
             InputError: the frame is no such array, or too small.
@@ -98,12 +98,12 @@ class Inspector:
         return results[0]
 
     def inspect_batch(self, frames: Sequence[np.ndarray]) -> list[Result]:
-        """Score several frames at once, which is faster for small ones that are seen as a whole.
+        """Score several frames at once, which is faster for small ones in the whole view.
 
         The latency of each is that of the batch.
 
         Raises:
-            InputError: a frame cannot be used; none of them counts then.
+            InputError: a frame cannot be used; then none of them counts.
             ModelError: the inspector is closed.
         """
         began = time.perf_counter()
@@ -113,7 +113,7 @@ class Inspector:
 
     @property
     def latency(self) -> Latency:
-        """How long frames took, from call to result."""
+        """Times of frames, from call to result."""
         with self._lock:
             return self._latency.latency()
 
@@ -124,7 +124,7 @@ class Inspector:
             return self._drift.report()
 
     def close(self) -> None:
-        """End the helper thread, when it has finished its frame; nothing is inspected any more."""
+        """End the helper thread after its frame; no more frames can be inspected."""
         self._closed = True
         self._helper.shutdown()
 
@@ -137,7 +137,7 @@ class Inspector:
     def _score(self, images: Sequence[np.ndarray]) -> list[Result]:
         if self._closed:
             raise ModelError("this inspector is closed; load the model again")
-        # Torch has a number for each thread that uses it.
+        # Torch keeps this number for each calling thread.
         if self._threads not in (None, torch.get_num_threads()):
             torch.set_num_threads(self._threads)
         return self._detector.score(images)
@@ -175,7 +175,7 @@ class Inspector:
 
 
 def _copy(frame: np.ndarray, name: str) -> np.ndarray:
-    """A frame in memory of its own; `Detector.score` checks what is in it."""
+    """A copy of a frame; `Detector.score` checks its type and shape."""
     if not isinstance(frame, np.ndarray):
         raise InputError(
             f"{name} is of type {type(frame).__name__}; give a numpy array, uint8 or uint16, of "

@@ -1,11 +1,11 @@
-"""How long inspections take, in constant memory."""
+"""Measures how long inspections take, in constant memory."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 WINDOW = 1000
-"""Frames that percentiles are taken over, the last ones."""
+"""Number of last frames over which percentiles are taken."""
 
 
 @dataclass(frozen=True)
@@ -13,10 +13,10 @@ class Latency:
     """How long callers waited for verdicts.
 
     Attributes:
-        count: frames since the inspector was loaded; bad ones are not counted.
-        late: those of them that were given up at their time limit.
-        p50: milliseconds, median over the last `WINDOW` frames, late ones with the time after
-            which they were given up; NaN before the first frame.
+        count: frames since the inspector was loaded, without bad ones.
+        late: those of them that reached their time limit.
+        p50: milliseconds, median over the last `WINDOW` frames, late ones with the time until they
+            were dropped; NaN before the first frame.
         p95: 95th percentile, likewise.
         p99: 99th percentile, likewise.
     """

@@ -1,9 +1,10 @@
-"""Tables of results that grow by whole rows, so that a job that was cut off can go on."""
+"""Tables of results that grow by whole rows, so that an interrupted job can continue."""
 
 import csv
 import io
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,14 +13,13 @@ from typing import Any
 from anomgan.errors import InputError
 from anomgan.machine.names import escaped_cell, unescaped
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows
-    fcntl = None
 
 COLUMNS = (
     "image",
     "score",
+    "scores",
     "p_value",
     "verdict",
     "reason",
@@ -33,19 +33,19 @@ COLUMNS = (
     "model_id",
     "error",
 )
-LISTS = ("regions", "warnings")
+LISTS = ("scores", "regions", "warnings")
 """Columns that hold JSON in CSV."""
 KINDS = (".csv", ".jsonl")
 Row = dict[str, Any]
 
 
 def identity(image: Path | str) -> str:
-    """What an image is recognised by in a table: its absolute path."""
+    """What identifies an image in a table: its absolute path."""
     return os.path.abspath(image)
 
 
 def check_kind(path: Path) -> None:
-    """Refuse what is neither .csv nor .jsonl.
+    """Check that a table is .csv or .jsonl.
 
     Raises:
         InputError: `path` has another suffix.
@@ -61,14 +61,14 @@ def open_table(
     earlier: Callable[[Row], None] | None,
     columns: Sequence[str] = COLUMNS,
 ) -> Iterator["ResultsTable"]:
-    """Open a table for appending, alone; its rows are on the disk when the body has ended.
+    """Open a table for appending, locked; its rows are on the disk when the body has ended.
 
     Args:
         path: .csv or .jsonl file.
         model_id: of the model whose results it holds.
-        earlier: called with each row that is there already, of which CSV has only strings; None
-            refuses a table that holds anything.
-        columns: keys of a row. Only CSV needs all of them named.
+        earlier: called with each existing row; those of CSV have only strings. None refuses a
+            table that holds anything.
+        columns: keys of a row, for the header of CSV.
 
     Raises:
         InputError: the file cannot be written to, holds rows of another model or something else,
@@ -111,7 +111,7 @@ class ResultsTable:
         self._end = 0
 
     def read(self) -> Iterator[Row]:
-        """The rows that are there; half a row at the end, left by a kill, is cut off.
+        """The existing rows; half a row at the end, left by a kill, is cut off.
 
         Raises:
             InputError: the file holds something else.
@@ -130,12 +130,12 @@ class ResultsTable:
                     yield row
 
     def begin(self) -> None:
-        """Write the header that CSV needs, if there is none yet."""
+        """Write the header of CSV, if there is none yet."""
         if self._is_csv and not self._end:
             self._write(self._header)
 
     def append(self, row: Row) -> None:
-        """Add a row, which outlives this process from here on.
+        """Add a row, which survives the end of this process.
 
         Raises:
             InputError: the disk is full or gone; the rows so far are whole.
@@ -143,7 +143,7 @@ class ResultsTable:
         self._write(self._line(row))
 
     def sync(self) -> None:
-        """Bring the rows to the disk itself, where they outlive a power cut, too.
+        """Flush the rows to the disk, so that they survive a power cut.
 
         Raises:
             InputError: the disk is full or gone.
@@ -212,8 +212,8 @@ class ResultsTable:
 
 
 def _lock(file: io.FileIO, path: Path) -> None:
-    """Keep other jobs from the table, where the system has locks; a kill ends the lock."""
-    if fcntl is None:
+    """Lock the table against other jobs, if the system has locks; a kill ends the lock."""
+    if sys.platform == "win32":
         return
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""From image files to rows of results, and the pictures that go with them."""
+"""Turns image files and frames into rows of results, and draws their pictures."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from anomgan.data.decode import read_image, to_uint8
+from anomgan.data.decode import to_uint8
+from anomgan.data.normals import Source, read_source
 from anomgan.detectors import load
 from anomgan.detectors.base import Prepared
 from anomgan.detectors.result import Result, tell_apart
 from anomgan.errors import InputError
+from anomgan.inspection.drift import Drift
 from anomgan.inspection.results_table import Row
 from anomgan.machine.cluster import spread
 from anomgan.machine.files import atomic_path
@@ -24,15 +26,15 @@ from anomgan.networks.folding import fold_batch_norms
 from anomgan.pictures import save_overlay
 
 SIDE_BY_SIDE = 4
-"""Batches that are scored at once at most; each takes memory."""
+"""Most batches that are scored at once; each takes memory."""
 
 PICTURE_NAME = LONGEST - len(".heatmap.png")
-"""Bytes of a picture's name before its ending."""
+"""Longest name of a picture before its ending, in bytes."""
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """What is kept of each image beside its row.
+    """What is saved for each image besides its row.
 
     Attributes:
         folder: where it goes.
@@ -45,7 +47,7 @@ class Pictures:
     maps: bool = False
 
     def check_outside(self, folder: Path) -> None:
-        """Refuse to leave pictures where they would be taken for images to score.
+        """Check that pictures are not written where they would be scored.
 
         Raises:
             InputError: they would lie in `folder`.
@@ -60,7 +62,7 @@ class Scorer:
     Args:
         model: model folder, or an exported file.
         device: "auto", "cpu", "cuda" or "mps".
-        pictures: what to keep beside the rows.
+        pictures: what to save besides the rows.
 
     Raises:
         ModelError: the model cannot be loaded.
@@ -77,19 +79,41 @@ class Scorer:
     def rows(self, paths: Sequence[Path], name: Callable[[Path], Path]) -> Iterator[Row]:
         """The row of each image; small images are scored in batches.
 
-        An image that cannot be read gets a row with an error. Its pictures are written before an
-        image's row is given.
+        An image that cannot be read gets a row with an error. The pictures of an image are written
+        before its row is yielded.
 
         Args:
             paths: image files.
-            name: below which name, relative to the folder of pictures, those of an image go.
+            name: gives the path of an image's pictures, relative to their folder, without ending.
 
         Raises:
             InputError: a picture cannot be written.
         """
         for some, results in self._results(paths):
             for path, result in zip(some, results, strict=True):
-                yield self._row(path, name(path), result)
+                yield self._row(str(path), path, name(path), result)
+
+    def frame_row(self, image: str, pixels: np.ndarray, name: Path) -> Row:
+        """The row of a frame, as of an image in `rows`.
+
+        Args:
+            image: what the row calls it.
+            pixels: uint8 [H, W, 3] in RGB.
+            name: path of its pictures, relative to their folder, without ending.
+
+        Raises:
+            InputError: a picture cannot be written.
+        """
+        try:
+            result: Result | InputError = self._detector.score(pixels)
+        except InputError as error:
+            result = InputError(f"{image}: {error}")
+        return self._row(image, pixels, name, result)
+
+    def drift(self) -> Drift:
+        """Follows whether new scores are still like those of the model's calibration."""
+        assert self._detector.fitted is not None
+        return Drift(self._detector.fitted.calibration)
 
     def spread_rows(
         self, address: str, paths: Sequence[Path], name: Callable[[Path], Path]
@@ -120,7 +144,7 @@ class Scorer:
     ) -> Iterator[tuple[Sequence[Path], list[Result | InputError]]]:
         """Batches and their results, in order; a few are read and scored side by side.
 
-        Torch shares out the threads of one batch less well: small convolutions wait for each other.
+        With all threads on one batch, torch is slower: small convolutions wait for each other.
         """
         size, threads = self.images_at_once, torch.get_num_threads()
         batches = [paths[first : first + size] for first in range(0, len(paths), size)]
@@ -130,14 +154,14 @@ class Scorer:
         try:
             for batch in batches:
                 coming.append((batch, pool.submit(self._score, batch, threads // at_once)))
-                if len(coming) > at_once:  # one is in wait, so that no thread is
+                if len(coming) > at_once:  # one batch waits, so that no thread does
                     some, scored = coming.popleft()
                     yield some, scored.result()
             for some, scored in coming:
                 yield some, scored.result()
         finally:
             pool.shutdown(cancel_futures=True)  # waits for what is being scored
-            torch.set_num_threads(threads)  # or threads to come would have as many as ours
+            torch.set_num_threads(threads)  # later threads would inherit our number
 
     def _score(self, paths: Sequence[Path], threads: int) -> list[Result | InputError]:
         torch.set_num_threads(threads)
@@ -152,15 +176,16 @@ class Scorer:
         except InputError as error:
             return error
 
-    def _row(self, path: Path, name: Path, result: Result | InputError) -> Row:
+    def _row(self, image: str, source: Source, name: Path, result: Result | InputError) -> Row:
         if isinstance(result, InputError):
-            return {"image": str(path), "error": str(result)} | self.model
-        row = result.as_dict() | self.model
+            return {"image": image, "error": str(result)} | self.model
+        row = result.as_dict() | {"image": image} | self.model
         # Short enough for the longest ending; both kinds of pictures have the same name.
         below = self._pictures.folder / name.with_name(shortened(name.name, PICTURE_NAME))
         if self._pictures.overlays:
             row["heatmap"] = f"{below}.heatmap.png"
-            write_overlay(Path(row["heatmap"]), result, path, self._detector.bits)
+            title = Path(image).name
+            write_overlay(Path(row["heatmap"]), result, source, title, self._detector.bits)
         if self._pictures.maps:
             with atomic_path(Path(f"{below}.heatmap.npy")) as temporary:
                 np.save(temporary, result.heatmap)
@@ -175,11 +200,11 @@ def _rows_there(
 
 
 _scorer = cache(Scorer)
-"""A worker loads its model once."""
+"""So that a worker loads its model once."""
 
 
 def check_outside(target: Path, folder: Path) -> None:
-    """Refuse a folder for output whose files would be taken for images to score.
+    """Check that output is not written into a folder whose images are scored.
 
     Raises:
         InputError: `target` is `folder` or lies in it.
@@ -190,15 +215,15 @@ def check_outside(target: Path, folder: Path) -> None:
         )
 
 
-def write_overlay(target: Path, result: Result, path: Path, bits: int) -> None:
-    """Save the photograph at `path` beside its heatmap; `bits` as the model reads 16-bit files."""
+def write_overlay(target: Path, result: Result, source: Source, name: str, bits: int) -> None:
+    """Save an image beside its heatmap; `name` heads it, `bits` as the model reads 16-bit files."""
     score, threshold = tell_apart(result.score, result.threshold)
     save_overlay(
         target,
-        to_uint8(read_image(path), bits),
+        to_uint8(read_source(source), bits),
         result.heatmap,
         threshold=result.heat_threshold,
         regions=[(r.x, r.y, r.width, r.height) for r in result.regions],
-        title=f"{escaped(path.name)}: {result.verdict}, score {score} (threshold {threshold}), "
+        title=f"{escaped(name)}: {result.verdict}, score {score} (threshold {threshold}), "
         f"p = {result.p_value:.3g}",
     )

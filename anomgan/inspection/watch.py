@@ -1,6 +1,6 @@
 """Scores images as they arrive in a folder.
 
-The folder is listed again and again. That works on network shares, too, which do not tell of new
+The folder is listed again and again. This also works on network shares, which do not report new
 files.
 """
 
@@ -10,8 +10,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from anomgan.data.folders import is_image, visible_files
+from anomgan.data.folders import survey
+from anomgan.data.own_pictures import is_own_picture
 from anomgan.errors import InputError
+from anomgan.inspection.drift import DriftAlarm
 from anomgan.inspection.results_table import (
     COLUMNS,
     ResultsTable,
@@ -22,22 +24,24 @@ from anomgan.inspection.results_table import (
 )
 from anomgan.inspection.scorer import Pictures, Scorer, check_outside
 from anomgan.machine.files import move_into
+from anomgan.machine.notes import note
 
 PATIENCE = 5
-"""Looks at which a file must have stayed the same before it is called unreadable."""
-Notice = Literal["watching", "problem", "moved"]
-"""Kinds of what a watcher tells beside rows."""
+"""Number of looks after which an unchanged file is called unreadable."""
+Notice = Literal["watching", "problem", "moved", "drift"]
+"""Kinds of messages of a watcher besides rows."""
+Tell = Callable[[Notice, str], None]
 
 
 class Version(NamedTuple):
-    """What tells a file from an earlier one of the same name."""
+    """Distinguishes a file from an earlier one of the same name."""
 
     size: int
     mtime_ns: int
 
 
 class Scored(NamedTuple):
-    """What is known of a file whose row is in the table; verdict "" for an error."""
+    """A file whose row is in the table; the verdict is "" for an error."""
 
     version: Version
     verdict: str
@@ -47,19 +51,19 @@ class Watcher:
     """Scores the images of a folder as they arrive.
 
     A file is complete when its size and time are the same at two looks and it can be decoded. Its
-    row is on the disk before the file is moved. So the table says what is done, after a crash, too:
-    a file has one row for each content that it was complete with.
+    row is on the disk before the file is moved, so the table says what is done even after a crash:
+    a file has one row for each complete content that it had.
 
     Args:
         folder: where images arrive, in sub-folders, too.
         model: model folder.
         table: .csv or .jsonl file for the results; an existing one is continued.
-        pictures: what to keep of each image beside its row.
+        pictures: what to save for each image besides its row.
         move_ok: folder that good images are moved to; None leaves them.
         move_anomalous: likewise for anomalous ones.
         device: "auto", "cpu", "cuda" or "mps".
         scored: called with each row once it is written.
-        notice: called with everything else: its kind, and a text (the folder when it starts).
+        notice: called with other messages: the kind, and a text (the folder when it starts).
 
     Raises:
         InputError: there is no such folder, or results would be written or moved into it.
@@ -77,7 +81,7 @@ class Watcher:
         move_anomalous: Path | None = None,
         device: str = "auto",
         scored: Callable[[Row], None],
-        notice: Callable[[Notice, str], None],
+        notice: Tell,
     ) -> None:
         check_kind(table)
         self.folder = Path(os.path.abspath(folder))
@@ -87,11 +91,14 @@ class Watcher:
         self._scored: dict[str, Scored] = {}
         self._waiting: dict[Path, tuple[Version, int]] = {}
         self._problems: set[str] = set()
-        _versions(self.folder)  # raises where there is no such folder
+        self._looked: dict[Path, tuple[Version | None, bool]] = {}
+        self._left_out: set[str] = set()
+        self._list()  # raises where there is no such folder
         pictures.check_outside(folder)
         for target in filter(None, (move_ok, move_anomalous)):
             check_outside(target, folder)
         self._scorer = Scorer(model, device, pictures)
+        self._drift = DriftAlarm(self._scorer.drift(), lambda report: notice("drift", str(report)))
 
     def run(self, stop: threading.Event, interval: float = 1.0) -> None:
         """Look at the folder every `interval` seconds until `stop` is set.
@@ -109,22 +116,23 @@ class Watcher:
                 stop.wait(interval)
 
     def _remember(self, row: Row) -> None:
-        """Take up a row of an earlier run."""
+        """Take in a row of an earlier run."""
         try:
             version = Version(int(row["size"]), int(row["mtime_ns"]))
         except (KeyError, ValueError):
             raise InputError(
-                f"{self._table} was not made by anomgan watch, which notes size and time of each "
+                f"{self._table} was not made by anomgan watch, which writes size and time of each "
                 f"file; give another --out"
             ) from None
         self._scored[identity(row["image"])] = Scored(version, row.get("verdict", ""))
+        self._drift.add(row)
 
     def _look(self, table: ResultsTable, stop: threading.Event) -> None:
-        """Score what is complete, move what is scored, and tell of new problems."""
+        """Score what is complete, move what is scored, and report new problems."""
         problems: set[str] = set()
         try:
-            found = _versions(self.folder)
-        except InputError as error:  # a share that is away for a moment
+            found = self._list()
+        except InputError as error:  # a network share that is away for a moment
             found = {}
             problems.add(str(error))
         waiting = {}
@@ -146,13 +154,35 @@ class Watcher:
             self._tell("problem", problem)
         self._problems = problems
 
+    def _list(self) -> dict[Path, Version]:
+        """The images that are in the folder now; a note says which other kinds of files are."""
+        looked: dict[Path, tuple[Version | None, bool]] = {}
+
+        def is_own(path: Path) -> bool:
+            """Reads the file only if it has changed since the last look."""
+            version = _version(path)
+            before = self._looked.get(path)
+            if before is None or before[0] != version:
+                before = version, is_own_picture(path)
+            looked[path] = before
+            return before[1]
+
+        found = survey(self.folder, is_own)
+        self._looked = looked
+        # Hidden files are none of them: many cameras write one, and rename it when it is whole.
+        left_out = {*found.others, *found.folders, *(["own"] if found.own else [])}
+        if left_out - self._left_out:
+            note(f"{self.folder}: left out: {found.left_out()}")
+        self._left_out |= left_out
+        return {path: version for path, (version, own) in looked.items() if version and not own}
+
     def _score(self, paths: Sequence[Path], table: ResultsTable, problems: set[str]) -> None:
         try:
             rows = list(self._scorer.rows(paths, self._picture_name))
         except InputError:
             if all(_version(path) == self._waiting[path][0] for path in paths):
                 raise
-            return  # one was changed or taken away under our hands; the next look will tell
+            return  # one was changed or removed meanwhile; the next look will find out
         settled = {}
         for path, row in zip(paths, rows, strict=True):
             version, looks = self._waiting[path]
@@ -161,6 +191,7 @@ class Watcher:
             table.append(row | version._asdict())
             settled[path] = self._scored[identity(path)] = Scored(version, row.get("verdict", ""))
             self._tell_row(row)
+            self._drift.add(row)
         table.sync()
         for path, scored in settled.items():
             self._move(path, scored, problems)
@@ -178,19 +209,13 @@ class Watcher:
             self._tell("moved", f"{path} to {moved}, as there was a {path.name}")
 
     def _picture_name(self, path: Path) -> Path:
-        """With the time, or an image's pictures would take the place of its namesake's."""
+        """With the time, or pictures would replace those of an earlier image of the same name."""
         version, _ = self._waiting[path]
         return path.relative_to(self.folder).with_name(f"{path.name}.{version.mtime_ns}")
 
 
-def _versions(folder: Path) -> dict[Path, Version]:
-    """The images that are in a folder now."""
-    found = ((path, _version(path)) for path in visible_files(folder) if is_image(path))
-    return {path: version for path, version in found if version}
-
-
 def _version(path: Path) -> Version | None:
-    """None when the file is gone, or cannot be asked for the moment."""
+    """None if the file is gone, or cannot be read for the moment."""
     try:
         about = path.stat()
     except OSError:

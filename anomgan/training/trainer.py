@@ -3,6 +3,7 @@
 Several processes can share the work: see `distributed`.
 """
 
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -42,6 +43,8 @@ from anomgan.training.checkpoint import (
 from anomgan.training.hard import with_hardest
 from anomgan.training.recipe import Recipe, RMSProp, Update
 
+LOG = logging.getLogger("anomgan.training")
+"""Where the first process logs the figures of every row, for whoever listens, at level INFO."""
 LOG_EVERY = 20
 """Steps that are averaged in one row of the history."""
 RANK_APART = 2_654_435_761
@@ -117,11 +120,12 @@ class Trainer:
         self.show = show
         self.show_every = show_every if rank() == 0 else 0
         self.state = Checkpoint(step=0, seconds=0.0, facts=facts or {})
+        self.title = "training"
         precision = settings.precision
         self.mixed = precision == "bfloat16" or (precision == "auto" and has_bfloat16(device))
         check_batch_size(settings.batch_size)
         # Convolutions with few feature maps are a quarter faster this way, also on a CPU.
-        recipe.networks.to(device, memory_format=torch.channels_last).train()
+        recipe.networks.to(device).to(memory_format=torch.channels_last).train()
         recipe.memory.to(device)
         if ranks() > 1:
             share_batch_norms(recipe.networks)
@@ -140,6 +144,7 @@ class Trainer:
                 process has ended.
             Interrupted: the user pressed Ctrl-C; a checkpoint is saved first.
         """
+        self.title = title
         self._begin(resume)
         began = time.monotonic() - self.state.seconds
         saved = time.monotonic()
@@ -173,8 +178,9 @@ class Trainer:
             )
 
         def load() -> Checkpoint | None:
-            found = resume and self.checkpoint and self.checkpoint.exists()
-            return Checkpoint.load(self.checkpoint) if found else None
+            if not resume or self.checkpoint is None or not self.checkpoint.exists():
+                return None
+            return Checkpoint.load(self.checkpoint)
 
         saved = from_first(load)
         if saved is not None:
@@ -302,7 +308,7 @@ class Trainer:
         if views.dtype == torch.uint8:
             return [scaled(views), *labels]
         size = self.settings.batch_size * self.recipe.batches_per_step // ranks()
-        return [with_hardest(self.recipe, views.float(), *labels, size)]
+        return [with_hardest(self.recipe, views.float(), labels[0], size)]
 
     def _log_row(self) -> None:
         if not self.recent:
@@ -314,6 +320,17 @@ class Trainer:
         }
         self.state.history.append({"step": self.state.step, **means})
         self.recent.clear()
+        if rank() == 0:
+            rates = {
+                f"learning_rate/{name}": optimizer.param_groups[0]["lr"]
+                for name, optimizer in self.optimizers.items()
+            }
+            row = {
+                "title": self.title.replace(" ", "/"),
+                "step": self.state.step,
+                "figures": means | rates,
+            }
+            LOG.info("%s: step %d", self.title, self.state.step, extra=row)
 
     def _save(self) -> None:
         if self.checkpoint is None or not _all_finite(self.recipe.networks):

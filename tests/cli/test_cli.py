@@ -123,6 +123,7 @@ def test_score_prints_a_verdict_and_leaves_a_heatmap(run, model, line, tmp_path)
     assert set(row) == {
         "image",
         "score",
+        "scores",
         "p_value",
         "verdict",
         "reason",

@@ -204,3 +204,22 @@ def test_real_defects_among_good_parts_score_high_and_good_parts_are_not_named(t
     assert sum("bad_" in check.facts[place].name for place in first) >= 3
     named = [name for name in check.may_go() if "good_" in name]
     assert len(named) <= 1
+
+
+def test_images_of_a_group_are_no_copies_and_count_as_one(tmp_path, rng, parts):
+    """Ten parts, each photographed three times; one of them again under another name."""
+    images = [image for one in parts[:10] for image in (one, np.minimum(one, 252) + 3, one.copy())]
+    folder = write(tmp_path / "ok", [*images, parts[0]])
+    (folder / "broken.png").write_bytes(b"no image")
+    names = [f"{number:03}.png" for number in range(31)] + ["broken.png"]
+    table = tmp_path / "parts.csv"
+    rows = [f"{name},{number // 3}" for number, name in enumerate(names)]
+    table.write_text("\n".join(["file,group", *rows]))
+    check = check_folder(folder, "cpu", table)
+    (copies,) = [one for one in check.findings if one.kind == "copies"]
+    assert list(copies.images) == [str(folder / "030.png")]
+    assert check.unlike is not None and "10 groups are few" in check.advice
+    assert "images are few" in check_folder(folder, "cpu").advice
+    table.write_text("\n".join(["file,group", *rows[:20]]))
+    with pytest.raises(InputError, match="names no group for 12 of 32 images"):
+        check_folder(folder, "cpu", table)

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import TINY
+from PIL import Image
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from anomgan import GANomaly
@@ -52,6 +53,14 @@ def test_good_images_that_were_learnt_from_are_counted(detector, line):
     bad = [image for image in read_folder(line).test if image.is_anomalous]
     assert evaluate(detector, [*learnt, *bad]).learnt == 18
     assert evaluate(detector, read_folder(line).test).learnt == 0
+
+
+def test_an_image_that_cannot_be_scored_is_named(detector, line, tmp_path):
+    small = tmp_path / "small.png"
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(small)
+    images = [*read_folder(line).test, LabelledImage(small, GOOD)]
+    with pytest.raises(InputError, match="small.png: image is 4 x 4 pixels"):
+        evaluate(detector, images)
 
 
 def test_intervals_draw_whole_parts(detector, line, tmp_path):

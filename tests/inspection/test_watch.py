@@ -195,6 +195,26 @@ def test_a_folder_that_is_away_for_a_moment_is_waited_for(place):
     assert [row["image"][-5:] for row in place.rows()] == ["a.png", "b.png"]
 
 
+def test_what_is_left_out_is_noted_once_for_each_kind(place, caplog):
+    """Files of other kinds, and pictures that anomgan wrote."""
+    place.arrive("a.png")
+    (place.folder / "a.nef").write_text("a raw file")
+    pictures = Pictures(place.folder.parent / "pictures", overlays=True)
+    place.watch(nothing, pictures=pictures)
+    (heatmap,) = pictures.folder.iterdir()
+
+    def more():
+        (place.folder / "b.nef").write_text("another one")
+        shutil.copy(heatmap, place.folder)
+
+    _, notices = place.watch(nothing, more, nothing, nothing)
+    assert [row["image"] for row in place.rows()] == [f"{place.folder}/a.png"] and not notices
+    assert [record.message for record in caplog.records] == [
+        f"{place.folder}: left out: 1 .nef",
+        f"{place.folder}: left out: 2 .nef, 1 pictures that anomgan wrote",
+    ]
+
+
 def test_what_cannot_work_is_refused_at_once(place):
     with pytest.raises(InputError, match="there is no folder"):
         place.watch(folder=place.folder / "gone")

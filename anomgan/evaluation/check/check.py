@@ -1,7 +1,7 @@
-"""Looks through photographs of good parts before a detector learns from them."""
+"""Checks photographs of good parts before a detector learns from them."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 from anomgan.data.copies import find_copies
 from anomgan.data.decode import read_image
 from anomgan.data.depth import Depth
-from anomgan.data.folders import list_images
+from anomgan.data.folders import list_images, read_groups
 from anomgan.data.normals import NormalImages, read_normals
 from anomgan.data.usual import NO_CONTRAST
 from anomgan.errors import InputError
@@ -22,7 +22,7 @@ from anomgan.machine.progress import progress_bar
 
 LEVEL = 0.03
 """The error has levelled off if it falls by less than this from half to all photographs. Each
-doubling takes off about half of what the one before did."""
+doubling helps about half as much as the one before."""
 GLANCE, GLANCED = 16_000_000, 200
 """Pixels and photographs of a glance: about a second."""
 
@@ -46,7 +46,7 @@ class Check:
     bits: int
 
     def remarks(self) -> dict[str, list[str]]:
-        """What is said of each image that stands out, by name, worst first."""
+        """The remarks on each image that stands out, by name, worst first."""
         said: dict[str, list[str]] = {}
         for finding in self.findings:
             for name, remark in finding.images.items():
@@ -59,7 +59,7 @@ class Check:
         return list(dict.fromkeys(names))
 
     def usual(self, count: int) -> list[str]:
-        """Names of the most usual images of which nothing is said."""
+        """Names of the most typical images among those without remarks."""
         said = self.remarks()
         names = [one.name for one in self.facts]
         if self.unlike is not None:
@@ -68,7 +68,7 @@ class Check:
         return [name for name in names if name not in said][:count]
 
     def strangest(self, count: int) -> list[str]:
-        """Names of the strangest images that are not strange enough to be named."""
+        """Names of the strangest images among those without remarks."""
         if self.unlike is None:
             return []
         said = self.remarks()
@@ -89,17 +89,20 @@ class Check:
         }
 
 
-def check_folder(normal_dir: Path, device: str = "auto") -> Check:
+def check_folder(normal_dir: Path, device: str = "auto", groups: Path | None = None) -> Check:
     """Look through a folder of photographs of good parts; nothing in it is changed.
 
     Args:
         normal_dir: the folder.
         device: to compute features on: "auto", "cpu", "cuda" or "mps".
+        groups: table that names the physical part of each; photographs of a part are then not
+            compared with each other, and are no copies.
 
     Raises:
-        InputError: the folder holds no image that can be read.
+        InputError: the folder holds no image that can be read, or the table lacks some.
     """
     paths = list_images(normal_dir)
+    named = read_groups(groups, paths) if groups else None
     with tempfile.TemporaryDirectory(prefix="anomgan-") as scratch:
         folder = Path(scratch)
         with progress_bar("reading", len(paths)) as report:
@@ -111,18 +114,51 @@ def check_folder(normal_dir: Path, device: str = "auto") -> Check:
             for place, name in enumerate(normals.names):
                 facts.append(Facts.measure(name, normals[place], normals.bits))
                 report(place + 1)
-        groups = find_copies(np.array([one.thumbnail for one in facts]))
-        findings = plain_findings(facts, groups)
-        unlike, advice = None, _too_few(facts, groups)
+        parts = _Parts.find(facts, dict(zip(map(str, paths), named)) if named else None)
+        findings = plain_findings(facts, parts.copies)
+        unlike, advice = None, _too_few(facts, parts)
         if not advice:
             with progress_bar("comparing", len(normals)) as report:
-                unlike = compare(normals, groups, device, folder, report)
-            advice = _describe_curve(unlike, len(set(groups)))
+                unlike = compare(normals, parts.numbers, device, folder, report)
+            advice = _describe_curve(unlike, parts)
             found = unlike.finding(normals.names)
             findings = [found, *findings] if found else findings
         normals.store.close()
     lost = _unreadable(paths, normals)
     return Check(facts, [lost, *findings] if lost else findings, unlike, advice, normals.bits)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Which photographs show different parts, as far as that is known.
+
+    Attributes:
+        numbers: for each photograph, the number of its part.
+        copies: for each, the first one that it is a copy of, though it should show another part.
+        what: a word for different ones.
+    """
+
+    numbers: list[int]
+    copies: list[int]
+    what: str
+
+    @classmethod
+    def find(cls, facts: Sequence[Facts], groups: Mapping[str, str] | None) -> "_Parts":
+        """From copies, and the group of each photograph if there are groups."""
+        firsts = find_copies(np.array([one.thumbnail for one in facts]))
+        if groups is None:
+            return cls(firsts, firsts, "different images")
+        named = [groups[one.name] for one in facts]
+        apart = [
+            first if named[first] != named[place] else place for place, first in enumerate(firsts)
+        ]
+        number_of: dict[str, int] = {}
+        numbers = [number_of.setdefault(named[first], first) for first in firsts]
+        return cls(numbers, apart, "groups")
+
+    @property
+    def different(self) -> int:
+        return len(set(self.numbers))
 
 
 def glance(paths: Sequence[Path]) -> tuple[int, list[Finding]]:
@@ -136,7 +172,7 @@ def glance(paths: Sequence[Path]) -> tuple[int, list[Finding]]:
         path = paths[place]
         try:
             image = read_image(path)
-        except InputError:  # the fit tells
+        except InputError:  # the fit will say so
             continue
         read.append((str(path), image))
         pixels += image.shape[0] * image.shape[1]
@@ -147,30 +183,30 @@ def glance(paths: Sequence[Path]) -> tuple[int, list[Finding]]:
     if not read:
         return 0, []
     facts = [Facts.measure(name, image, depth.bits) for name, image in read]
-    # Of photographs that are far apart in time, few are copies, and the fit counts them all.
+    # Copies are rare among photographs that are far apart in time, and the fit counts them all.
     return len(facts), plain_findings(facts)
 
 
-def _too_few(facts: Sequence[Facts], groups: Sequence[int]) -> str:
+def _too_few(facts: Sequence[Facts], parts: _Parts) -> str:
     """Why photographs cannot be compared in feature space; empty if they can."""
     if len(facts) < FEW:
         return f"Of {len(facts)} images nothing can be compared: take {FEW} or more, better 100."
-    different = len(set(groups))
-    if different == 1:
-        return "All images are copies of one: there is nothing to learn from; take different parts."
-    if different < FEW:
-        return f"Only {different} images are different, too few to compare: take different parts."
+    if parts.different == 1:
+        return "All images show the same: there is nothing to learn from; take different parts."
+    if parts.different < FEW:
+        return f"Only {parts.different} {parts.what}, too few to compare: take different parts."
     if sum(one.contrast >= NO_CONTRAST for one in facts) < FEW:
         return "Nearly all images are blank: there is nothing to learn from."
     return ""
 
 
-def _describe_curve(unlike: Unlike, different: int) -> str:
+def _describe_curve(unlike: Unlike, parts: _Parts) -> str:
     falls = unlike.falls()
     if falls is None:
-        if different < FEWEST:
-            return f"Take more photographs: {different} different ones are few; {FEWEST} tell more."
-        return f"{different} different images are many: others will hardly help."
+        count = f"{parts.different} {parts.what}"
+        if parts.different < FEWEST:
+            return f"Take more photographs: {count} are few; {FEWEST} tell more."
+        return f"{count} are many: others will hardly help."
     fall = falls[1]
     if fall < LEVEL:
         return (

@@ -15,22 +15,22 @@ from anomgan.data.decode import is_grey, to_uint8, with_channels
 from anomgan.data.usual import plain_statistics
 
 SIDE = 64
-"""Pixels of the small version in which shifts are found; a tenth of a pixel can be told."""
+"""Side in pixels of the small version in which shifts are found, to a tenth of a pixel."""
 WHITE, BLACK = 254, 1
-"""Ends of the scale; JPEG and resizing move clipped values by one."""
+"""Ends of the scale; JPEG and scaling change clipped values by one."""
 BLOCK = 8
 """Pixels of a block of JPEG."""
 LOOKED_AT = 1024
-"""Pixels to either side in which blocks are looked for; they are the same everywhere."""
+"""Blocks are searched in so many pixels of each side; they are the same everywhere."""
 LEAST_STEP = 0.2
-"""Grey levels that are added to steps between pixels, so that rounding makes no marks."""
+"""Grey levels that are added to steps between pixels, so that rounding does not count."""
 EXIF, TAKEN = 0x8769, 0x9003
-"""Tags: the folder of a camera's facts, and when the photograph was taken."""
+"""Tags: the EXIF part of the metadata, and the time when the photograph was taken."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What can be said of one photograph without any learning.
+    """Facts of one photograph that need no learning.
 
     Attributes:
         name: path of the file.
@@ -95,10 +95,10 @@ class Facts:
 
 
 def blockiness(grey: np.ndarray) -> float:
-    """How much larger steps between blocks of 8x8 pixels are than all others, about 1 without JPEG.
+    """How much larger steps between blocks of 8 x 8 pixels are than others; about 1 without JPEG.
 
-    They are compared with the largest of the seven other places in a block, so that a texture
-    makes no marks. Less than 1 is 1.
+    They are compared with the largest steps at the seven other places in a block, so that texture
+    does not count. Values below 1 become 1.
     """
     x = grey[:LOOKED_AT, :LOOKED_AT].astype(np.float32)
     ratios = [1.0]
@@ -135,5 +135,5 @@ def _taken(name: str) -> str | None:
     try:
         with Image.open(Path(name)) as image:
             return str(image.getexif().get_ifd(EXIF).get(TAKEN) or "").strip("\0 ") or None
-    except Exception:  # Pillow meets broken metadata with exceptions of every kind
+    except Exception:  # Pillow raises exceptions of every kind for broken metadata
         return None

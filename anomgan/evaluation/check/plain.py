@@ -1,4 +1,4 @@
-"""What stands out among photographs by their plain facts, in words."""
+"""Finds what stands out among the plain facts of photographs, and describes it."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -12,20 +12,20 @@ from anomgan.evaluation.check.robust import FAR, deviations
 from anomgan.evaluation.check.shifts import find_shifts, where
 
 CLIPPED = 0.03
-"""Share of pixels that must be clipped beyond those of the usual image."""
+"""Share of pixels that must be clipped in addition to those of a typical image."""
 LESS_SHARP = 0.6
 """Of the median sharpness; a Gaussian blur of one pixel at 512 px leaves about half."""
 DRIFT = 8.0
-"""Grey levels of 255; a smaller change of exposure is not told."""
+"""Grey levels of 255; a smaller change of exposure is not reported."""
 CLEAR = 3.0
 """A step must be this many times the deviation of the photographs around it."""
 RELATED = 0.7
 """Least correlation of brightness and order in a trend."""
 FEW = 8
-"""Photographs from which on something can stand out from the rest."""
+"""With fewer photographs, nothing can stand out."""
 BLOCKS = 1.3
-"""Steps between blocks, as a multiple of others, that show. JPEG at quality 75 makes 1.0 to 1.1,
-at quality 20 1.4 and more."""
+"""Visible steps between blocks, as a multiple of others. JPEG at quality 75 makes 1.0 to 1.1, at
+quality 20 1.4 and more."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ def plain_findings(facts: Sequence[Facts], firsts: Sequence[int] = ()) -> list[F
 
     Args:
         facts: of each photograph.
-        firsts: for each, the first one that it is a copy of, or its own number; nothing is said of
-            copies without.
+        firsts: for each, the first one that it is a copy of, or its own number. If left out,
+            copies are not reported.
     """
     some = [blank(facts), *mixed(facts), copies(facts, firsts), blocks(facts)]
     seen = [one for one in facts if one.contrast >= NO_CONTRAST]
@@ -130,7 +130,7 @@ def drift(facts: Sequence[Facts]) -> Finding | None:
 
 
 def _best_split(values: np.ndarray) -> int:
-    """Where to cut a row of values in two so that both parts deviate least from their means."""
+    """Where to split values in two so that both parts deviate least from their means."""
     least = max(FEW // 2, len(values) // 20)
     places = np.arange(least, len(values) - least + 1)
     sums = np.cumsum(values)

@@ -1,10 +1,10 @@
-"""How far values are out, in deviations that a few odd values don't change."""
+"""Robust deviations: a few odd values do not change them."""
 
 import numpy as np
 
 FAR = 5.0
-"""Robust deviations from the median that a plain fact must be away. Of normal values, one in a
-million is; real facts have longer tails, so that each must also differ by as much as matters."""
+"""Robust deviations from the median from which on a fact is far out. Of normal values, one in a
+million is. Real facts have longer tails, so each must also differ by an amount that matters."""
 
 
 def deviations(values: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""How far parts have moved from where they usually lie, if they lie still."""
+"""Finds parts that lie elsewhere than usual, if the others lie still."""
 
 import cv2
 import numpy as np
@@ -6,23 +6,23 @@ import numpy as np
 from anomgan.evaluation.check.robust import FAR, deviations
 
 STILL = 0.6
-"""Least correlation of the usual photograph with the median of all: parts lie in one place.
-Where they lie in any direction, the median is a blur."""
+"""Least correlation of a typical photograph with the median of all if parts lie in one place.
+If they lie in all directions, the median is a blur."""
 CALM = 1.0
-"""Pixels of the small version by which the usual photograph may be moved."""
+"""Pixels of the small version by which a typical photograph may be shifted."""
 LEAST_SHIFT = 0.03
-"""Of the sides; a smaller shift is not told."""
+"""Share of a side; a smaller shift is not reported."""
 BETTER = 0.5
-"""A shift is believed if undoing it removes this share of what differs from the median."""
+"""A shift counts if undoing it removes this share of the difference from the median."""
 MOST = 500
-"""Photographs that the median is taken of."""
+"""Most photographs for the median."""
 
 
 def find_shifts(small: np.ndarray) -> np.ndarray | None:
-    """How far each small photograph [n, h, w] is moved, as shares of width and height [n, 2].
+    """The shift of each small photograph [n, h, w], as shares of width and height [n, 2].
 
-    A shift that is not far out, or does not explain the difference, is 0. None if the parts do not
-    lie still.
+    It is 0 if it is not far out or does not explain the difference. None if the parts do not lie
+    still.
     """
     median = np.median(small[:: -(-len(small) // MOST)], axis=0).astype(np.float32)
     window = cv2.createHanningWindow(median.shape[::-1], cv2.CV_32F)
@@ -44,7 +44,7 @@ def find_shifts(small: np.ndarray) -> np.ndarray | None:
 
 
 def where(x: float, y: float) -> str:
-    """A shift in words."""
+    """Describe a shift."""
     sides = [(x, "to the right", "to the left"), (y, "down", "up")]
     words = [f"{abs(by):.0%} {more if by > 0 else less}" for by, more, less in sides]
     return "moved " + " and ".join(w for w, (by, _, _) in zip(words, sides) if abs(by) >= 0.01)
@@ -52,7 +52,7 @@ def where(x: float, y: float) -> str:
 
 def _shift(one: np.ndarray, median: np.ndarray, window: np.ndarray) -> np.ndarray:
     """Shift of an image from the median, in pixels (x, y)."""
-    # Copies, because OpenCV multiplies the window into what it is given.
+    # Copies, because OpenCV multiplies the window into its inputs.
     found, _ = cv2.phaseCorrelate(median.copy(), one.copy(), window)
     return np.nan_to_num(found)
 

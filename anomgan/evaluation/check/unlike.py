@@ -1,8 +1,8 @@
-"""Which photographs look unlike the rest, and whether more of them would help.
+"""Finds photographs that look unlike the rest, and whether more of them would help.
 
-Each photograph is scored by what others teach. They are dealt into folds, and those of a fold are
-scored with the whitening and the eigenmaps of the other folds: with what no other photograph has
-at that place. Features are computed once, and kept in a file if memory does not hold them.
+Photographs are dealt into folds. Those of a fold are scored with the whitening and the eigenmaps of
+the other folds, so that the score measures what no other photograph has at that place. Features are
+computed once, and kept in a file if they do not fit in memory.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +28,7 @@ from anomgan.machine.device import choose_device
 FOLDS, PARTS = 5, 4
 """Each fold is divided into parts, so that one can learn from a quarter or half of it."""
 HOTTEST = 0.01
-"""Share of the cells that make the score: a defect is small."""
+"""Share of the cells that count for the score: a defect is small."""
 FEWEST = 40
 """Different photographs for a learning curve: two in each part of each fold."""
 MOST = 800
@@ -53,7 +53,7 @@ class Unlike:
     quarters: np.ndarray | None
 
     def deviations(self) -> np.ndarray:
-        """How far each score is out, in robust deviations of its logarithm."""
+        """Robust deviations of the logarithm of each score from the median."""
         return deviations(np.log(self.scores))
 
     def finding(self, names: Sequence[str]) -> Finding | None:
@@ -96,7 +96,7 @@ def compare(
         normals: the photographs.
         groups: of each photograph; those of one group, such as copies, stay together.
         device: "auto", "cpu", "cuda" or "mps".
-        folder: where feature maps go that do not fit in memory; nothing is left there.
+        folder: for feature maps that do not fit in memory; nothing is left there.
         report: called with the number of photographs whose features are computed.
 
     Raises:
@@ -136,7 +136,7 @@ class _Maps:
         """Score all maps, learning from `count` of the parts of the other folds."""
         found = np.zeros(len(self.store))
         for fold in np.unique(self.folds).tolist():
-            # Which parts are used goes round, so that all of them count.
+            # The parts that are used rotate, so that all of them count.
             used = (self.folds != fold) & ((self.parts - fold) % PARTS < count)
             whitening = self._whitening(fold, count)
             others = np.random.default_rng(fold).permutation(np.flatnonzero(used))[:MOST]
@@ -163,7 +163,7 @@ class _Maps:
 
 
 def _deal(groups: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Deal groups into folds and parts of folds, all as equal as can be."""
+    """Deal groups into folds and parts of folds, as equal as possible."""
     names, numbers = np.unique(groups, return_inverse=True)
     ranks = np.random.default_rng(0).permutation(len(names))[numbers]
     return ranks % FOLDS, ranks // FOLDS % PARTS

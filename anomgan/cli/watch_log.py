@@ -1,0 +1,125 @@
+"""What `anomgan watch` prints: lines of text, or of JSON."""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from anomgan.cli.batch import Outcome, describe_row, verdict_counts
+from anomgan.cli.say import say
+from anomgan.errors import AnomganError
+from anomgan.inspection.results_table import Row
+from anomgan.machine.notes import LOG
+
+if TYPE_CHECKING:
+    from anomgan.inspection.sources import Source
+    from anomgan.inspection.watch import Notice
+
+
+class TextLog:
+    """Lines of text on standard output.
+
+    Args:
+        table: of the results.
+    """
+
+    def __init__(self, table: Path) -> None:
+        self.table = table
+        self.outcome = Outcome(0)
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Takes in what is said elsewhere while the body runs: nothing here."""
+        yield
+
+    def row(self, row: Row) -> None:
+        """An image was scored."""
+        self.outcome.total += 1
+        self.outcome.count(row)
+        self.outcome.warn(row)
+        say(describe_row(row))
+
+    def notice(self, kind: "Notice", text: str) -> None:
+        """Something else has happened."""
+        if kind == "watching":
+            say(f"watching {text}; Ctrl-C ends it")
+        else:
+            say(f"{kind:<10} {text}")
+
+    def stopped(self, source: "Source | None") -> None:
+        """The watch has ended; `source` gave the frames."""
+        if source is not None:
+            text = f"{source.came} frames came from {source.name}"
+            if source.dropped:
+                text += f"; {source.dropped} were dropped, as earlier ones were still being scored"
+            say(text)
+        say(verdict_counts(self.outcome, self.table))
+
+
+class JsonLog(TextLog):
+    """JSON objects on standard error, one a line, each with its time (UTC) and the event.
+
+    Events: start, scored (with the row of the image), warning, moved, drift, error, stopped (with
+    counts).
+    """
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Notes and errors while the body runs become events."""
+        handler = _Handler(self)
+        LOG.addHandler(handler)
+        try:
+            yield
+        except AnomganError as error:
+            self._write("error", text=str(error))
+            raise typer.Exit(error.exit_code) from None
+        finally:
+            LOG.removeHandler(handler)
+
+    def row(self, row: Row) -> None:
+        """An image was scored."""
+        self.outcome.total += 1
+        self.outcome.count(row)
+        for text in self.outcome.new_warnings(row):
+            self._write("warning", text=text, image=row["image"])
+        self._write("scored", **row)
+
+    def notice(self, kind: "Notice", text: str) -> None:
+        """Something else has happened."""
+        if kind == "watching":
+            self._write("start", watching=text, table=str(self.table))
+        else:
+            self._write("warning" if kind == "problem" else kind, text=text)
+
+    def stopped(self, source: "Source | None") -> None:
+        """The watch has ended; `source` gave the frames."""
+        outcome = self.outcome
+        counts = {
+            "images": outcome.total,
+            "ok": outcome.total - outcome.anomalous - outcome.failed,
+            "anomalous": outcome.anomalous,
+            "failed": outcome.failed,
+        }
+        if source is not None:
+            counts |= {"frames": source.came, "dropped": source.dropped}
+        self._write("stopped", **counts)
+
+    def _write(self, event: str, **facts: Any) -> None:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        typer.echo(json.dumps({"logged": now, "event": event, **facts}), err=True)
+
+
+class _Handler(logging.Handler):
+    """Turns notes into events of a log."""
+
+    def __init__(self, log: JsonLog) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._log.notice("problem", record.getMessage())

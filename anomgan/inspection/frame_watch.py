@@ -1,0 +1,88 @@
+"""Scores the frames of a camera or a video as they come."""
+
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from anomgan.inspection.drift import DriftAlarm
+from anomgan.inspection.results_table import COLUMNS, Row, check_kind, open_table
+from anomgan.inspection.scorer import Pictures, Scorer
+from anomgan.inspection.sources import Frame, Source
+from anomgan.inspection.watch import Tell, Version
+
+
+class FrameWatcher:
+    """Scores the frames that a source gives, until it ends.
+
+    A frame's row is its result and the time of the frame. Frames of a video file that an earlier
+    run has scored are not scored again.
+
+    Args:
+        source: an open camera or video; the caller closes it.
+        model: model folder, or an exported file.
+        table: .csv or .jsonl file for the results; an existing one is continued.
+        pictures: what to save for each frame besides its row.
+        device: "auto", "cpu", "cuda" or "mps".
+        scored: called with each row once it is written.
+        notice: called with other messages: the kind, and a text (the source when it starts).
+
+    Raises:
+        InputError: `table` is neither .csv nor .jsonl.
+        ModelError: the model cannot be loaded.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        model: Path,
+        table: Path,
+        *,
+        pictures: Pictures,
+        device: str = "auto",
+        scored: Callable[[Row], None],
+        notice: Tell,
+    ) -> None:
+        check_kind(table)
+        self._source, self._table = source, table
+        self._tell_row, self._tell = scored, notice
+        self._scored: set[tuple[str, ...]] = set()
+        self._scorer = Scorer(model, device, pictures)
+        self._drift = DriftAlarm(self._scorer.drift(), lambda report: notice("drift", str(report)))
+
+    def run(self, stop: threading.Event) -> None:
+        """Score frames until the source ends or `stop` is set.
+
+        Raises:
+            InputError: the table cannot be written or continued, or a picture cannot be written.
+        """
+        columns = (*COLUMNS, "time", *Version._fields)
+        model_id = self._scorer.model["model_id"]
+        with open_table(self._table, model_id, self._remember, columns) as table:
+            self._tell("watching", self._source.name)
+            for frame in self._source.frames(stop):
+                version = self._source.version
+                if version and _key({"image": frame.name} | version) in self._scored:
+                    continue
+                row = self._scorer.frame_row(frame.name, frame.image, self._picture_name(frame))
+                table.append(row | {"time": frame.time} | version)
+                table.sync()
+                self._tell_row(row)
+                self._drift.add(row)
+
+    def _remember(self, row: Row) -> None:
+        """Take in a row of an earlier run; only frames of a file can come again."""
+        if row.get("mtime_ns"):
+            self._scored.add(_key(row))
+        self._drift.add(row)
+
+    def _picture_name(self, frame: Frame) -> Path:
+        """With the time of a file, or pictures would replace those of its earlier version."""
+        name = re.sub(r"[^\w.-]+", "-", frame.name).strip("-")
+        version = self._source.version
+        return Path(f"{name}.{version['mtime_ns']}" if version else name)
+
+
+def _key(row: Row) -> tuple[str, ...]:
+    """What identifies a frame of a file."""
+    return tuple(str(row[name]) for name in ("image", *Version._fields))
