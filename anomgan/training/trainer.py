@@ -337,10 +337,16 @@ class Trainer:
                 f"cannot resume from {self.checkpoint}: it was made with other "
                 f"{' and '.join(changed)}; use the same, or fit without --resume to start again"
             )
-        self.recipe.networks.load_state_dict(unprefixed("networks", saved.tensors))
-        self.recipe.memory.load_state_dict(unprefixed("memory", saved.tensors))
-        if self.average.networks is not None:
-            self.average.networks.load_state_dict(unprefixed("average", saved.tensors))
+        try:
+            self.recipe.networks.load_state_dict(unprefixed("networks", saved.tensors))
+            self.recipe.memory.load_state_dict(unprefixed("memory", saved.tensors))
+            if self.average.networks is not None:
+                self.average.networks.load_state_dict(unprefixed("average", saved.tensors))
+        except RuntimeError as error:
+            raise TrainingError(
+                f"cannot resume from {self.checkpoint}: it is of another version of anomgan, whose "
+                f"networks have other weights; start again without --resume"
+            ) from error
         for name, optimizer in self.optimizers.items():
             restore_optimizer(optimizer, unprefixed(f"optimizer.{name}", saved.tensors))
         while terms := unprefixed(f"recent.{len(self.recent)}", saved.tensors):
