@@ -61,6 +61,12 @@ class ViewSettings(Section):
         64, ge=8, le=1024, description="pixels; side of the square views for the networks"
     )
     flip: bool = Field(False, description="flip half of the training views horizontally")
+    past_edge: bool = Field(
+        True,
+        description="patch: training crops may reach past the edge of an image, where it is "
+        "mirrored, as it is when a detector scans it; otherwise they lie inside, and small images "
+        "are enlarged for it",
+    )
 
 
 class BackboneSettings(Section):

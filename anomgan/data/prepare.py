@@ -54,18 +54,19 @@ class Preparation:
         """Choose channels and scale from what the normal images are like.
 
         In the patch view the longer side becomes `image.max_side`, or stays if it is shorter than
-        that; but the shorter one becomes half a patch at least. `long_side` is what a pretrained
-        network wants, if one sees the images.
+        that; but the shorter one becomes half a patch at least, or a patch if crops must lie inside
+        an image. `long_side` is what a pretrained network wants, if one sees the images.
         """
         grey = all_grey if image.channels == "auto" else image.channels == "grey"
         longest = float(np.median([max(shape[:2]) for shape in shapes]))
         shortest = float(np.median([min(shape[:2]) for shape in shapes]))
+        needed = view.size / 2 if view.past_edge else view.size
         return cls(
             channels=1 if grey else 3,
             bits=bits,
             view=view.kind if long_side is None else "features",
             size=view.size if long_side is None else long_side,
-            scale=max(min(1.0, image.max_side / longest), view.size / 2 / shortest),
+            scale=max(min(1.0, image.max_side / longest), needed / shortest),
             lighting=image.lighting,
             lighting_radius=image.lighting_radius,
         )

@@ -24,6 +24,7 @@ class ViewOptions(TypedDict, total=False):
     kind: Literal["whole", "patch"]
     size: int
     flip: bool
+    past_edge: bool
 
 
 class TrainingOptions(TypedDict, total=False):

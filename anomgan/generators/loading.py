@@ -57,9 +57,12 @@ def load_generator(folder: Path | str, device: str = "auto") -> TrainedGenerator
 def up_to_date(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Stored settings of a model without the keys in `GONE`, and without `UNION`'s foreign ones.
 
+    Crops reached past the edge of images before there was a setting for it.
     For models alone: in a settings file a key that the method does not use is an error.
     """
     values = drop_idle(dict(settings), GONE)
+    if isinstance(values.get("view"), Mapping):
+        values["view"] = {"past_edge": True, **values["view"]}
     name, network = values.get("generator"), values.get("network")
     if name in list(GENERATORS) and isinstance(network, Mapping):
         foreign = UNION - set(GENERATORS[name].settings_type.model_fields)

@@ -81,6 +81,7 @@ def view_batches(
         batch_size=phase.training.batch_size * phase.recipe.batches_per_step,
         whole=settings.view.kind == "whole",
         flip=settings.view.flip,
+        past_edge=settings.view.past_edge,
         labelled=labelled,
         batches=phase.recipe.batches_per_step,
         seed=settings.seed,

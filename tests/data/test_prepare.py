@@ -38,6 +38,13 @@ def test_only_images_smaller_than_half_a_patch_are_enlarged_in_the_patch_view():
     assert thin(np.zeros((1000, 50), np.uint8)).shape == (640, 32, 1)
 
 
+def test_images_are_enlarged_to_a_patch_if_crops_must_lie_inside():
+    view = {"size": 64, "past_edge": False}
+    assert decide([(100, 80)], view=view).scale == 1
+    prepare = decide([(300, 400)] * 3, view=view | {"size": 256}, max_side=286)
+    assert prepare(np.zeros((300, 400), np.uint8)).shape == (256, 341, 1)
+
+
 def test_the_whole_view_fits_the_longer_side():
     prepare = decide([(100, 80)], view={"kind": "whole", "size": 32})
     assert prepare(np.zeros((100, 50), np.uint8)).shape == (32, 16, 1)
