@@ -124,7 +124,7 @@ def _real_views(model: TrainedGAN, images: Sequence[np.ndarray], count: int | No
     """What the generator was shown of the images: all of each, or crops."""
     view = model.settings.view
     size = view.size
-    if view.kind == "whole":
+    if view.kind != "patch":
         return np.stack([to_square(image, size) for image in images])
     with ImageStore() as store:
         for image in images:

@@ -21,7 +21,7 @@ class ImageOptions(TypedDict, total=False):
 class ViewOptions(TypedDict, total=False):
     """Keys of `ViewSettings`."""
 
-    kind: Literal["whole", "patch"]
+    kind: Literal["whole", "patch", "centre"]
     size: int
     flip: bool
     past_edge: bool

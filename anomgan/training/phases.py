@@ -79,7 +79,7 @@ def view_batches(
         indices,
         size=settings.view.size,
         batch_size=phase.training.batch_size * phase.recipe.batches_per_step,
-        whole=settings.view.kind == "whole",
+        whole=settings.view.kind != "patch",
         flip=settings.view.flip,
         past_edge=settings.view.past_edge,
         labelled=labelled,

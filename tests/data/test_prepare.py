@@ -51,6 +51,17 @@ def test_the_whole_view_fits_the_longer_side():
     assert prepare(np.zeros((8, 8, 3), np.uint8)).shape == (32, 32, 1)
 
 
+@pytest.mark.parametrize("shape", [(100, 60, 3), (60, 100, 3), (61, 100), (60, 60)])
+def test_the_centre_view_is_the_middle_square_of_an_image(rng, shape):
+    prepare = decide([shape], view={"kind": "centre", "size": 32}, all_grey=False)
+    image = rng.integers(0, 256, shape, dtype=np.uint8)
+    side = min(shape[:2])
+    top, left = (shape[0] - side) // 2, (shape[1] - side) // 2
+    middle = image[top : top + side, left : left + side]
+    assert prepare(image).shape == (32, 32, 3)
+    assert np.array_equal(prepare(image), prepare(middle))
+
+
 def test_images_smaller_than_half_a_patch_are_named():
     with pytest.raises(InputError, match="part.png is 31 x 200 pixels.*half a patch of 64 x 64"):
         decide([(200, 200)])(np.zeros((200, 31), np.uint8), "part.png")
