@@ -96,7 +96,10 @@ class EncoderOptions(TypedDict, total=False):
     kappa: float
     layer: int
     features: int
+    blocks: Literal["plain", "residual"]
+    output: Literal["linear", "tanh"]
     steps: int
+    optimiser: Literal["adam", "rmsprop"]
     learning_rate: float
 
 

@@ -186,7 +186,7 @@ class Trainer:
         rate *= self.recipe.rates.get(name, 1.0)
         weights = [{"params": list(self.recipe.networks[name].parameters()), "full": rate}]
         if isinstance(own, RMSProp):
-            return optim.RMSprop(weights, rate)
+            return optim.RMSprop(weights, rate, own.decay)
         beta1 = settings.beta1 if settings.beta1 is not None else own.beta1
         beta2 = settings.beta2 if settings.beta2 is not None else own.beta2
         betas, decay = (beta1, beta2), own.weight_decay
