@@ -76,6 +76,7 @@ class EGBADNetworkOptions(TypedDict, total=False):
     latent_dim: int
     features: int
     joint: int
+    layout: Literal["pyramid", "digits"]
 
 
 class EGBADWeightsOptions(TypedDict, total=False):
