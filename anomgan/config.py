@@ -52,15 +52,22 @@ class ImageSettings(Section):
 class ViewSettings(Section):
     """Which part of an image a network sees at once."""
 
-    kind: Literal["whole", "patch"] = Field(
+    kind: Literal["whole", "patch", "centre"] = Field(
         "patch",
-        description="whole: the whole image, scaled to fit (aligned objects); patch: crops "
-        "(textures, large images or variable sizes)",
+        description="whole: the whole image, scaled to fit, and mirrored at its edges to fill a "
+        "square (aligned objects); patch: crops (textures, large images or variable sizes); "
+        "centre: the square in the middle of the image (generators: photographs)",
     )
     size: int = Field(
         64, ge=8, le=1024, description="pixels; side of the square views for the networks"
     )
     flip: bool = Field(False, description="flip half of the training views horizontally")
+    past_edge: bool = Field(
+        True,
+        description="patch: training crops may reach past the edge of an image, where it is "
+        "mirrored, as it is when a detector scans it; otherwise they lie inside, and small images "
+        "are enlarged for it",
+    )
 
 
 class BackboneSettings(Section):
@@ -291,6 +298,15 @@ class Settings(LearningSettings):
     score: ScoreSettings = ScoreSettings()
     weights: Weights
     heatmap_weights: Weights
+
+    @model_validator(mode="after")
+    def _sees_all_of_an_image(self) -> "Settings":
+        if self.view.kind == "centre":
+            raise ValueError(
+                "view.kind = centre leaves out the edges of an image, where a defect may be; set "
+                "it to whole or patch"
+            )
+        return self
 
     @model_validator(mode="after")
     def _evidence_is_there(self) -> "Settings":

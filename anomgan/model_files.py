@@ -166,24 +166,31 @@ def read_history(folder: Path) -> list[dict[str, float]]:
         raise ModelError(f"{path} is damaged: {error}; remove it or restore it") from error
 
 
-def check_weights(
+def fit_weights(
     build: Callable[[], nn.Module], tensors: Mapping[str, Tensor], folder: Path
-) -> None:
-    """Refuse stored weights that do not fit the networks which the settings describe.
+) -> dict[str, Tensor]:
+    """Stored weights as the networks take them which the settings describe.
 
     The networks are built without memory for their weights: settings out of a damaged or hostile
-    card may ask for any amount.
+    card may ask for any amount. Layers under spectral norm had no bias in the first versions: it is
+    0 for such a model.
 
     Raises:
         ModelError: names or shapes differ.
     """
     with torch.device("meta"):
         wanted = {name: tensor.shape for name, tensor in build().state_dict().items()}
-    if wanted != {name: tensor.shape for name, tensor in tensors.items()}:
+    fitting = dict(tensors)
+    for name in wanted.keys() - tensors.keys():
+        layer = name.removesuffix(".bias")
+        if f"{layer}.parametrizations.weight.original" in tensors:
+            fitting[name] = torch.zeros(wanted[name])
+    if wanted != {name: tensor.shape for name, tensor in fitting.items()}:
         raise ModelError(
             f"{folder / WEIGHTS} does not fit the settings in {CARD}; "
             f"the model is damaged; {RESTORE}"
         )
+    return fitting
 
 
 def parse_card(text: bytes | str, path: Path) -> dict[str, Any]:

@@ -24,6 +24,11 @@ def test_assignments_are_nested_and_typed():
     }
 
 
+def test_a_detector_sees_all_of_an_image():
+    with pytest.raises(SettingsError, match="view.kind = centre leaves out the edges"):
+        build_settings(GANomalySettings, {"view": {"kind": "centre"}})
+
+
 def test_null_unsets_a_setting():
     values = parse_assignments(["score.background=null", "space=features"])
     assert build_settings(GANomalySettings, {"space": "features"}).score.background == 0.25
@@ -52,7 +57,7 @@ def test_later_layers_win_and_sections_may_be_partial():
         ({"training": {"steps": "many"}}, ["training.steps = 'many'", "integer"]),
         ({"training": {"steps": 0}}, ["training.steps = 0", "greater than or equal to 1"]),
         ({"training": {"steps": True}}, ["training.steps = True"]),
-        ({"view": {"kind": "half"}}, ["view.kind = 'half'", "'whole' or 'patch'"]),
+        ({"view": {"kind": "half"}}, ["view.kind = 'half'", "'whole', 'patch' or 'centre'"]),
         ({"training": 3}, ["training = 3"]),
         (
             {"weights": {"latent": 0.0, "residual": 0.0, "contrast": 0.0}},

@@ -25,7 +25,8 @@ class Preparation:
     Attributes:
         channels: 1 (grey) or 3 (RGB).
         bits: significant bits of 16-bit images.
-        view: "whole", "patch", or "features" for the input of a pretrained network.
+        view: "whole", "patch", "centre" (the middle square), or "features" for the input of a
+            pretrained network.
         size: pixels; side of a view, or longer side of a network's input.
         scale: factor by which images are scaled (patch view).
         lighting: "keep" or "flatten".
@@ -34,7 +35,7 @@ class Preparation:
 
     channels: Literal[1, 3]
     bits: Annotated[int, Field(ge=8, le=16)]
-    view: Literal["whole", "patch", "features"]
+    view: Literal["whole", "patch", "centre", "features"]
     size: Annotated[int, Field(ge=8, le=4096)]
     scale: Annotated[float, Field(gt=0, le=512)]
     lighting: Literal["keep", "flatten"]
@@ -54,18 +55,19 @@ class Preparation:
         """Choose channels and scale by the normal images.
 
         In the patch view, images are scaled down to `image.max_side` on the longer side, but so
-        that the shorter side is at least half a patch. `long_side` is the input size of a
-        pretrained network, if one sees the images.
+        that the shorter side is at least half a patch, or a patch if crops must lie inside an
+        image. `long_side` is the input size of a pretrained network, if one sees the images.
         """
         grey = all_grey if image.channels == "auto" else image.channels == "grey"
         longest = float(np.median([max(shape[:2]) for shape in shapes]))
         shortest = float(np.median([min(shape[:2]) for shape in shapes]))
+        needed = view.size / 2 if view.past_edge else view.size
         return cls(
             channels=1 if grey else 3,
             bits=bits,
             view=view.kind if long_side is None else "features",
             size=view.size if long_side is None else long_side,
-            scale=max(min(1.0, image.max_side / longest), view.size / 2 / shortest),
+            scale=max(min(1.0, image.max_side / longest), needed / shortest),
             lighting=image.lighting,
             lighting_radius=image.lighting_radius,
         )
@@ -91,11 +93,13 @@ class Preparation:
         """Prepare a decoded image [H, W] or [H, W, 3] as uint8 [h, w, channels].
 
         In the patch view both sides are scaled by `scale`; otherwise the longer side becomes
-        `size`. The aspect ratio is kept in both.
+        `size`, in the centre view after the image is cut to a square. The aspect ratio is kept.
 
         Raises:
             InputError: the image is smaller than half a patch, or too large when scaled.
         """
+        if self.view == "centre":
+            image = _middle_square(image)
         x = with_channels(to_uint8(image, self.bits), self.channels)
         height, width = x.shape[:2]
         scale = self.scale if self.view == "patch" else self.size / max(height, width)
@@ -118,6 +122,13 @@ class Preparation:
             x = cv2.resize(x, (new_width, new_height), interpolation=method)
         x = x.reshape(new_height, new_width, self.channels)
         return flatten_lighting(x, self.lighting_radius) if self.lighting == "flatten" else x
+
+
+def _middle_square(image: np.ndarray) -> np.ndarray:
+    height, width = image.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return image[top : top + side, left : left + side]
 
 
 def flatten_lighting(image: np.ndarray, radius: float) -> np.ndarray:

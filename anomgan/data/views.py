@@ -65,6 +65,8 @@ class ViewSampler:
         batch_size: views per batch.
         whole: take whole images (centred on a square) instead of random crops.
         flip: mirror half of the views left to right.
+        past_edge: crops may reach past the edge of an image, which is filled by reflection. Images
+            smaller than a view are filled up in any case.
         labelled: labels of all images of the store; a batch then goes round the strata.
         batches: batches that are joined into one; their labels are the same, in the same order.
         seed: base of the randomness.
@@ -79,6 +81,7 @@ class ViewSampler:
         batch_size: int,
         whole: bool,
         flip: bool = False,
+        past_edge: bool = True,
         labelled: LabelledImages | None = None,
         batches: int = 1,
         seed: int = 0,
@@ -89,6 +92,7 @@ class ViewSampler:
         self.batch_size = batch_size
         self.whole = whole
         self.flip = flip
+        self.margin = overlap(size) if past_edge else 0
         self.labelled = labelled
         self.batches = batches
         self.seed = seed
@@ -122,20 +126,20 @@ class ViewSampler:
         if self.whole:
             return to_square(self.store[index], self.size)
         (height, width, _), side = self.store.shape(index), self.size
-        top, above, below = _span(height, side, rng)
-        left, before, after = _span(width, side, rng)
+        top, above, below = _span(height, side, self.margin, rng)
+        left, before, after = _span(width, side, self.margin, rng)
         crop = self.store.crop(index, top, left, side - above - below, side - before - after)
         return _pad(crop, above, below, before, after)
 
 
-def _span(length: int, side: int, rng: np.random.Generator) -> tuple[int, int, int]:
+def _span(length: int, side: int, margin: int, rng: np.random.Generator) -> tuple[int, int, int]:
     """Where a crop of `side` begins, and how much of it lies before and beyond the image.
 
-    Crops extend past the image as far as tiles do in `scan`. Otherwise edges of images would rarely
-    be seen in training, and cause false alarms.
+    A detector's crops extend past the image as far as tiles do in `scan`. Otherwise edges of images
+    would rarely be seen in training, and cause false alarms.
     """
-    margin = overlap(side)
-    start = int(rng.integers(-margin, length + margin - side + 1))
+    first, last = sorted((-margin, length + margin - side))
+    start = int(rng.integers(first, last + 1))
     before, after = max(0, -start), max(0, start + side - length)
     return max(0, start), before, after
 

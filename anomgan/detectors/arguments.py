@@ -78,6 +78,7 @@ class EGBADNetworkOptions(TypedDict, total=False):
     latent_dim: int
     features: int
     joint: int
+    layout: Literal["pyramid", "digits"]
 
 
 class EGBADWeightsOptions(TypedDict, total=False):
@@ -98,7 +99,10 @@ class EncoderOptions(TypedDict, total=False):
     kappa: float
     layer: int
     features: int
+    blocks: Literal["plain", "residual"]
+    output: Literal["linear", "tanh"]
     steps: int
+    optimiser: Literal["adam", "rmsprop"]
     learning_rate: float
 
 

@@ -40,7 +40,12 @@ from anomgan.losses import (
     generator_wasserstein,
     gradient_penalty,
 )
-from anomgan.networks.bigan import JointDiscriminator
+from anomgan.networks.bigan import (
+    DigitDiscriminator,
+    DigitEncoder,
+    DigitGenerator,
+    JointDiscriminator,
+)
 from anomgan.networks.dcgan import Decoder, Encoder
 from anomgan.networks.pointwise import PointwiseJointDiscriminator, PointwiseNetwork
 from anomgan.training.hard import rebuilding_error
@@ -58,6 +63,11 @@ class NetworkSettings(Section):
         description="feature maps after the first layer; in feature space, units of hidden layers",
     )
     joint: int = Field(256, ge=1, le=8192, description="units of the joint layer")
+    layout: Literal["pyramid", "digits"] = Field(
+        "pyramid",
+        description="pyramid: the networks of DCGAN, down to 4 x 4 cells; digits: the paper's for "
+        "MNIST, which halve an image twice, with more dropout",
+    )
 
 
 class LossSettings(Section):
@@ -105,6 +115,7 @@ class EGBADSettings(Settings):
         "weights": {"feature": 0.0},
         "heatmap_weights": {"feature": 0.0},
     }
+    idle = {"features": frozenset({"network.layout"})}
 
     detector: Literal["egbad"] = "egbad"
     training: TrainingSettings = TrainingSettings(learning_rate=5e-4)
@@ -237,6 +248,14 @@ class EGBAD(Detector):
                 }
             )
         shape = (size, channels, network.latent_dim, network.features)
+        if network.layout == "digits":
+            return nn.ModuleDict(
+                {
+                    "encoder": DigitEncoder(*shape),
+                    "generator": DigitGenerator(*shape, network.joint),
+                    "discriminator": DigitDiscriminator(*shape, network.joint),
+                }
+            )
         return nn.ModuleDict(
             {
                 "encoder": Encoder(*shape),

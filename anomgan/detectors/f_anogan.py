@@ -37,8 +37,9 @@ from anomgan.generators.wgan_gp import WGANGPSettings
 from anomgan.losses import feature_matching
 from anomgan.networks.dcgan import Encoder
 from anomgan.networks.pointwise import PointwiseNetwork
+from anomgan.networks.resnet import ResNetEncoder
 from anomgan.training.hard import rebuilding_error
-from anomgan.training.recipe import Adam, Phase, Recipe, Update
+from anomgan.training.recipe import Adam, Phase, Recipe, RMSProp, Update
 
 Mode = Literal["ziz", "izi", "izi_f"]
 GENERATOR = "the GAN of the first phase"
@@ -58,8 +59,21 @@ class EncoderSettings(Section):
         -1, ge=-16, le=15, description="hidden layer of the discriminator (0 first, -1 last)"
     )
     features: int = Field(16, ge=1, le=1024, description="feature maps after the first layer")
+    blocks: Literal["plain", "residual"] = Field(
+        "plain",
+        description="plain: the convolutions of DCGAN; residual: the blocks of WGAN-GP's critic, "
+        "as in the authors' code",
+    )
+    output: Literal["linear", "tanh"] = Field(
+        "linear",
+        description="tanh keeps the latent vector in [-1, 1], as in the authors' code (not for "
+        "StyleGAN, whose styles have no such range)",
+    )
     steps: int = Field(800, ge=1, description="training steps of the encoder")
-    learning_rate: float = Field(1e-3, gt=0, le=1, description="learning rate of Adam")
+    optimiser: Literal["adam", "rmsprop"] = Field(
+        "adam", description="rmsprop as in the authors' code, with decay 0.9"
+    )
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="learning rate of the optimiser")
 
 
 class GANFirstWeights(Weights):
@@ -75,6 +89,8 @@ class GANFirstWeights(Weights):
 
 class GANFirstSettings(Settings):
     """Settings of a detector whose GAN is trained first."""
+
+    idle = {"features": frozenset({"encoder.blocks"})}
 
     generator: GeneratorName
     network: SerializeAsAny[LatentSettings]
@@ -141,12 +157,14 @@ class EncoderRecipe(Recipe):
     """
 
     players = {"encoder": ("encoder",)}
-    optimiser = Adam(5e-5, 0.5, 0.999)
+    optimiser: Adam | RMSProp = Adam(5e-5, 0.5, 0.999)
 
     def __init__(self, gan: LatentGAN, encoder: nn.Module, settings: EncoderSettings) -> None:
         self.networks = nn.ModuleDict({"encoder": encoder})
         self.gan = gan
         self.settings = settings
+        if settings.optimiser == "rmsprop":
+            self.optimiser = RMSProp(decay=0.9)
 
     def difficulty(self, x: Tensor) -> Tensor:
         self.gan.networks.eval()
@@ -198,12 +216,14 @@ class GANFirst(Detector):
         self.gan = method(1 if in_features else size, channels, settings.network)
         networks = nn.ModuleDict({**self.gan.networks})
         if self.uses_encoder:
-            width = settings.encoder.features
-            networks["encoder"] = (
-                PointwiseNetwork(channels, latent_dim, width)
-                if in_features
-                else Encoder(size, channels, latent_dim, width)
-            )
+            own = settings.encoder
+            if in_features:
+                encoder: nn.Module = PointwiseNetwork(channels, latent_dim, own.features)
+            else:
+                kind = ResNetEncoder if own.blocks == "residual" else Encoder
+                encoder = kind(size, channels, latent_dim, own.features)
+            linear = own.output == "linear"
+            networks["encoder"] = encoder if linear else nn.Sequential(encoder, nn.Tanh())
         return networks
 
     def phases(self) -> dict[str, Phase]:

@@ -20,7 +20,7 @@ from anomgan.model_files import (
     CALIBRATION,
     RESTORE,
     SAMPLES,
-    check_weights,
+    fit_weights,
     read_folder,
     write_folder,
 )
@@ -108,8 +108,7 @@ class StoredModel:
         Raises:
             ModelError: the weights do not fit the module.
         """
-        weights = unprefixed(name, self.tensors)
-        check_weights(build, weights, self.folder)
+        weights = fit_weights(build, unprefixed(name, self.tensors), self.folder)
         module = build()
         module.load_state_dict(weights)
         return module

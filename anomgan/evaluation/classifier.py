@@ -19,7 +19,7 @@ from anomgan.data.prepare import Preparation
 from anomgan.errors import InputError, ModelError, SettingsError
 from anomgan.evaluation.feature_networks import Images, infer, prepare, whole_images
 from anomgan.machine.device import choose_device
-from anomgan.model_files import CARD, LOSSES, RESTORE, check_weights, read_folder, write_folder
+from anomgan.model_files import CARD, LOSSES, RESTORE, fit_weights, read_folder, write_folder
 from anomgan.networks.classifier import ConvClassifier
 from anomgan.pictures import save_curves
 from anomgan.training.recipe import Adam, Recipe, Update
@@ -96,9 +96,11 @@ def load_classifier(folder: Path | str, device: str = "auto") -> Classifier:
         preparation = Preparation.from_dict(card["preparation"])
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{Path(folder) / CARD} is damaged: {error}; {RESTORE}") from error
-    check_weights(lambda: ConvClassifier(preparation.channels, len(names)), tensors, Path(folder))
+    weights = fit_weights(
+        lambda: ConvClassifier(preparation.channels, len(names)), tensors, Path(folder)
+    )
     classifier = Classifier(names, preparation, device)
-    classifier.network.load_state_dict(tensors)
+    classifier.network.load_state_dict(weights)
     return classifier
 
 

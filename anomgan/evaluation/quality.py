@@ -122,14 +122,22 @@ def _some(images: Images, count: int) -> Images:
 
 def _real_views(model: TrainedGAN, images: Sequence[np.ndarray], count: int | None) -> np.ndarray:
     """The images as the generator saw them in training: whole, or crops."""
-    size = model.settings.view.size
-    if model.settings.view.kind == "whole":
+    view = model.settings.view
+    size = view.size
+    if view.kind != "patch":
         return np.stack([to_square(image, size) for image in images])
     with ImageStore() as store:
         for image in images:
             store.append(image)
         number = count or len(images)
-        crops = ViewSampler(store, range(len(store)), size=size, batch_size=number, whole=False)
+        crops = ViewSampler(
+            store,
+            range(len(store)),
+            size=size,
+            batch_size=number,
+            whole=False,
+            past_edge=view.past_edge,
+        )
         return crops(0)[0].permute(0, 2, 3, 1).numpy()
 
 

@@ -21,9 +21,10 @@ class ImageOptions(TypedDict, total=False):
 class ViewOptions(TypedDict, total=False):
     """Keys of `ViewSettings`."""
 
-    kind: Literal["whole", "patch"]
+    kind: Literal["whole", "patch", "centre"]
     size: int
     flip: bool
+    past_edge: bool
 
 
 class TrainingOptions(TypedDict, total=False):

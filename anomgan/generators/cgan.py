@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 import torch
+import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -105,12 +106,12 @@ class CGAN(Recipe):
         return self.networks["discriminator"](x, c)
 
     def mislabel(self, c: Tensor) -> Tensor:
-        """Wrong labels [N, K]: another class, or one attribute flipped."""
-        rows, count = torch.arange(len(c), device=c.device), c.shape[1]
+        """Wrong labels [N, K], all equally likely: other classes, or other sets of attributes."""
+        rows, count = len(c), c.shape[1]
         if self.sets[0].exclusive:
-            other = (c.argmax(1) + torch.randint(1, count, (len(c),)).to(c.device)) % count
-            return torch.zeros_like(c).index_put((rows, other), c.new_ones(()))
-        turned = torch.randint(count, (len(c),)).to(c.device)
-        wrong = c.clone()
-        wrong[rows, turned] = 1 - wrong[rows, turned]
-        return wrong
+            other = (c.argmax(1) + torch.randint(1, count, (rows,)).to(c.device)) % count
+            return F.one_hot(other, count).to(c)
+        turned = torch.randint(2, (rows, count))
+        while len(right := (~turned.any(1)).nonzero().flatten()):
+            turned[right] = torch.randint(2, (len(right), count))
+        return (c - turned.to(c)).abs()

@@ -16,7 +16,7 @@ from anomgan.generators.trained_translator import TrainedTranslator
 from anomgan.generators.translator import Translator
 from anomgan.idle import drop_idle
 from anomgan.machine.device import choose_device
-from anomgan.model_files import CARD, RESTORE, check_weights, read_folder
+from anomgan.model_files import CARD, RESTORE, fit_weights, read_folder
 
 UNION = frozenset(
     ("spectral_norm", "saturating", "critic_steps", "clip")
@@ -43,13 +43,13 @@ def load_generator(folder: Path | str, device: str = "auto") -> TrainedGenerator
             LabelSet(tuple(one["names"]), bool(one["exclusive"])) for one in card["labels"]
         )
         facts = dict(card["training"])
-        check_weights(
+        weights = fit_weights(
             lambda: recipe_of(settings, preparation, sets).networks, tensors, Path(folder)
         )
     except (KeyError, TypeError, ValueError, SettingsError) as error:
         raise ModelError(f"{Path(folder) / CARD} is damaged: {error}; {RESTORE}") from error
     model = build_model(settings, preparation, sets, choose_device(device))
-    model.method.networks.load_state_dict(tensors)
+    model.method.networks.load_state_dict(weights)
     model.facts = facts
     return model
 
@@ -57,9 +57,12 @@ def load_generator(folder: Path | str, device: str = "auto") -> TrainedGenerator
 def up_to_date(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Stored settings of a model without the keys in `GONE`, and without `UNION`'s foreign ones.
 
+    Crops reached past the edge of images before there was a setting for it.
     For models alone: in a settings file a key that the method does not use is an error.
     """
     values = drop_idle(dict(settings), GONE)
+    if isinstance(values.get("view"), Mapping):
+        values["view"] = {"past_edge": True, **values["view"]}
     name, network = values.get("generator"), values.get("network")
     if name in list(GENERATORS) and isinstance(network, Mapping):
         foreign = UNION - set(GENERATORS[name].settings_type.model_fields)

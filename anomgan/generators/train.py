@@ -69,9 +69,10 @@ def train_generator(
         image: how images are prepared. `channels` "auto", "grey" or "rgb" ("auto"); `max_side` in
             pixels, to which images are scaled down (256); `lighting` "keep" or "flatten" ("keep");
             `lighting_radius` as a share of the image height (0.075).
-        view: what the networks see of an image. `kind` "whole" or "patch" ("whole"); `size` in
-            pixels, the side of the images that are generated (64); `flip`, mirror half of the views
-            (False).
+        view: what the networks see of an image. `kind` "whole", "patch" or "centre", the middle
+            square ("whole"); `size` in pixels, the side of the images that are generated (64);
+            `flip`, mirror half of the views (False); `past_edge`, let patches reach past the edge
+            of an image (False).
         training: `steps`; `batch_size` in views; `decay_from`, the share of the steps after which
             the learning rate decays to 0; `ema`, the decay of the averaged weights. These four
             depend on the method: see `settings_of(generator)().training`. For all methods:

@@ -30,7 +30,7 @@ class GeneratorSettings(LearningSettings):
 
     generator: str
     image: ImageSettings = ImageSettings(lighting="keep")
-    view: ViewSettings = ViewSettings(kind="whole")
+    view: ViewSettings = ViewSettings(kind="whole", past_edge=False)
     network: Section
 
     @model_validator(mode="after")

@@ -91,14 +91,19 @@ class TrainedTranslator(TrainedGenerator):
             name: of the image, for messages.
 
         Raises:
-            SettingsError: full size with a model that flattens the lighting: its change does not
-                fit the photograph.
+            SettingsError: full size with a model that flattens the lighting, or that sees only the
+                middle of an image: its change does not fit the photograph.
             InputError: the image is too small.
         """
         if full_size and self.preparation.lighting == "flatten":
             raise SettingsError(
                 "full size adds the model's changes to the photograph, but this model sees "
                 "flattened lighting; train it with image.lighting=keep"
+            )
+        if full_size and self.preparation.view == "centre":
+            raise SettingsError(
+                "full size needs a model that sees the whole image, but this one sees only the "
+                "square in the middle; train it with view.kind=whole or patch"
             )
         prepared = self.preparation(image, name)
         result = self.apply(prepared, style)
@@ -129,7 +134,7 @@ class TrainedTranslator(TrainedGenerator):
                 return {"x": self.method.translate(x.to(self.device), told).cpu()}
 
         size = self.settings.view.size
-        if self.settings.view.kind == "whole":
+        if self.settings.view.kind != "patch":
             x = infer(to_network(to_square(prepared, size)[None]))["x"]
             x = from_square(x, *prepared.shape[:2])
         else:

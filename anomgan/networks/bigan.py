@@ -1,9 +1,19 @@
-"""The joint discriminator of a bidirectional GAN, which judges pairs of image and latent."""
+"""Networks of a bidirectional GAN, whose discriminator judges pairs of image and latent.
+
+`JointDiscriminator` goes with the pyramids of DCGAN. The `Digit` networks are those of EGBAD's
+authors for MNIST (Zenati et al. 2018, appendix A, and their code), which halve the image twice.
+"""
 
 import torch
 from torch import Tensor, nn
 
+from anomgan.errors import SettingsError
 from anomgan.networks.dcgan import CELLS, Discriminator, initialise
+
+SLOPE = 0.1
+"""Slope of the leaky ReLU below 0 in the authors' code."""
+HALVED = 4
+"""Two halvings: sides of images are multiples of this."""
 
 
 class JointDiscriminator(nn.Module):
@@ -39,3 +49,123 @@ class JointDiscriminator(nn.Module):
             x = block(x)
         features = self.joint(torch.cat([x.flatten(1), self.latent(z)], 1))
         return self.head(self.drop(features)), features
+
+
+class DigitEncoder(nn.Sequential):
+    """Image [N, channels, size, size] to latent [N, latent_dim]; its first layer is linear.
+
+    Args:
+        size: side of the images, a multiple of 4; 28 in the paper.
+        channels: image channels.
+        latent_dim: length of a latent vector.
+        features: feature maps of the middle layer, 64 in the paper; half and twice as many in the
+            others.
+
+    Raises:
+        SettingsError: `size` is not a multiple of 4, or `features` is odd.
+    """
+
+    def __init__(self, size: int, channels: int, latent_dim: int, features: int) -> None:
+        cells = _cells(size)
+        if features % 2:
+            raise SettingsError(f"network.features = {features}: must be even")
+        super().__init__(
+            nn.Conv2d(channels, features // 2, 3, 1, 1),
+            nn.Conv2d(features // 2, features, 3, 2, 1),
+            nn.BatchNorm2d(features),
+            nn.LeakyReLU(SLOPE),
+            nn.Conv2d(features, 2 * features, 3, 2, 1),
+            nn.BatchNorm2d(2 * features),
+            nn.LeakyReLU(SLOPE),
+            nn.Flatten(),
+            nn.Linear(2 * features * cells**2, latent_dim),
+        )
+        self.apply(_initialise)
+
+
+class DigitGenerator(nn.Sequential):
+    """Latent [N, latent_dim, 1, 1] to image [N, channels, size, size] in [-1, 1].
+
+    Args:
+        size: side of the images, a multiple of 4; 28 in the paper.
+        channels: image channels.
+        latent_dim: length of a latent vector.
+        features: feature maps of the last layer but one, 64 in the paper.
+        joint: units of the first layer, 1024 in the paper.
+    """
+
+    def __init__(
+        self, size: int, channels: int, latent_dim: int, features: int, joint: int
+    ) -> None:
+        cells = _cells(size)
+        grid = 2 * features * cells**2
+        super().__init__(
+            nn.Flatten(),
+            nn.Linear(latent_dim, joint),
+            nn.BatchNorm1d(joint),
+            nn.ReLU(),
+            nn.Linear(joint, grid),
+            nn.BatchNorm1d(grid),
+            nn.ReLU(),
+            nn.Unflatten(1, (2 * features, cells, cells)),
+            nn.ConvTranspose2d(2 * features, features, 4, 2, 1),
+            nn.BatchNorm2d(features),
+            nn.ReLU(),
+            nn.ConvTranspose2d(features, channels, 4, 2, 1),
+            nn.Tanh(),
+        )
+        self.apply(_initialise)
+
+
+class DigitDiscriminator(nn.Module):
+    """Image [N, channels, size, size] and latent [N, latent_dim] to (logits [N, 1], features).
+
+    Args:
+        size: side of the images, a multiple of 4; 28 in the paper.
+        channels: image channels.
+        latent_dim: length of a latent vector.
+        features: feature maps of both convolutions, 64 in the paper.
+        joint: units of the joint layer, 1024 in the paper; half as many for the latent vector.
+    """
+
+    def __init__(
+        self, size: int, channels: int, latent_dim: int, features: int, joint: int
+    ) -> None:
+        super().__init__()
+        width = features * _cells(size) ** 2
+        self.image = nn.Sequential(
+            nn.Conv2d(channels, features, 4, 2, 1),
+            nn.LeakyReLU(SLOPE),
+            nn.Dropout(0.5),
+            nn.Conv2d(features, features, 4, 2, 1),
+            nn.BatchNorm2d(features),
+            nn.LeakyReLU(SLOPE),
+            nn.Dropout(0.5),
+            nn.Flatten(),
+        )
+        self.latent = nn.Sequential(
+            nn.Linear(latent_dim, joint // 2), nn.LeakyReLU(SLOPE), nn.Dropout(0.5)
+        )
+        self.joint = nn.Sequential(
+            nn.Linear(width + joint // 2, joint), nn.LeakyReLU(SLOPE), nn.Dropout(0.5)
+        )
+        self.head = nn.Linear(joint, 1)
+        self.apply(_initialise)
+
+    def forward(self, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.joint(torch.cat([self.image(x), self.latent(z)], 1))
+        return self.head(features), features
+
+
+def _cells(size: int) -> int:
+    if size % HALVED:
+        raise SettingsError(f"view.size = {size}: must be a multiple of {HALVED}")
+    return size // HALVED
+
+
+def _initialise(layer: nn.Module) -> None:
+    """Draw weights from N(0, 0.02); the scales of batch norm stay 1."""
+    if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        nn.init.normal_(layer.weight, 0.0, 0.02)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)

@@ -126,14 +126,15 @@ class Discriminator(nn.Module):
         channels: image channels.
         features: feature maps after the first convolution.
         spectral: spectral norm (Miyato et al. 2018) instead of batch norm. It bounds the slope of
-            the discriminator, so that the generator still learns from a strong one.
+            the discriminator, so that the generator still learns from a strong one. Its layers have
+            biases, as batch norm has them: without any, D(x / 4) would be D(x) / 4.
     """
 
     def __init__(self, size: int, channels: int, features: int, spectral: bool = False) -> None:
         super().__init__()
         depth = pyramid_depth(size)
         blocks = _halvings(channels, features, depth, batch_norm=not spectral)
-        head = nn.Conv2d(features * 2 ** (depth - 1), 1, CELLS, bias=False)
+        head = nn.Conv2d(features * 2 ** (depth - 1), 1, CELLS, bias=spectral)
         self.hidden = nn.ModuleList(blocks)
         self.head = head
         self.apply(initialise)
@@ -152,12 +153,15 @@ class Discriminator(nn.Module):
 def _halvings(
     channels: int, features: int, depth: int, batch_norm: bool = True
 ) -> list[nn.Sequential]:
-    """Convolutions of stride 2, batch norm in all but the first (Radford et al., section 3)."""
+    """Convolutions of stride 2, batch norm in all but the first (Radford et al., section 3).
+
+    With batch norm no convolution has a bias, as in the authors' code; without it, each has one.
+    """
     blocks = []
     for level in range(depth):
         width = features * 2**level
         inputs = width // 2 if level else channels
-        layers: list[nn.Module] = [nn.Conv2d(inputs, width, 4, 2, 1, bias=False)]
+        layers: list[nn.Module] = [nn.Conv2d(inputs, width, 4, 2, 1, bias=not batch_norm)]
         if level and batch_norm:
             layers.append(nn.BatchNorm2d(width))
         blocks.append(nn.Sequential(*layers, nn.LeakyReLU(0.2, inplace=True)))

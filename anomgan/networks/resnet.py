@@ -1,8 +1,11 @@
 """Residual generator and critic of WGAN-GP (Gulrajani et al. 2017, appendix F, 64 x 64).
 
 Every block doubles or halves the image. The critic has layer norm instead of batch norm, because
-the gradient penalty is defined for each image separately.
+the gradient penalty is defined for each image separately. The encoder of f-AnoGAN's authors is the
+critic with batch norm and more outputs.
 """
+
+from collections.abc import Callable
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -50,7 +53,7 @@ class ResNetCritic(nn.Module):
         widths = pyramid_widths(pyramid_depth(size), features)
         self.stem = nn.Conv2d(channels, features, 3, 1, 1)
         self.hidden = nn.ModuleList(
-            _DownBlock(*pair) for pair in zip(widths, widths[1:], strict=False)
+            _DownBlock(*pair, _layer_norm) for pair in zip(widths, widths[1:], strict=False)
         )
         self.head = nn.Linear(widths[-1] * CELLS**2, 1)
 
@@ -59,6 +62,26 @@ class ResNetCritic(nn.Module):
         for block in self.hidden:
             maps.append(block(maps[-1]))
         return self.head(maps[-1].flatten(1)), maps[1:][layer]
+
+
+class ResNetEncoder(nn.Sequential):
+    """Image [N, channels, size, size] to latent [N, latent_dim] (Schlegl et al. 2019).
+
+    Args:
+        size: side of the images.
+        channels: image channels.
+        latent_dim: length of a latent vector.
+        features: feature maps at full size; mirrors `ResNetGenerator`.
+    """
+
+    def __init__(self, size: int, channels: int, latent_dim: int, features: int) -> None:
+        widths = pyramid_widths(pyramid_depth(size), features)
+        super().__init__(
+            nn.Conv2d(channels, features, 3, 1, 1),
+            *(_DownBlock(*pair, nn.BatchNorm2d) for pair in zip(widths, widths[1:], strict=False)),
+            nn.Flatten(),
+            nn.Linear(widths[-1] * CELLS**2, latent_dim),
+        )
 
 
 class _UpBlock(nn.Module):
@@ -78,13 +101,13 @@ class _UpBlock(nn.Module):
 
 
 class _DownBlock(nn.Module):
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, norm: Callable[[int], nn.Module]) -> None:
         super().__init__()
         self.inner = nn.Sequential(
-            nn.GroupNorm(1, inputs),
+            norm(inputs),
             nn.ReLU(),
             nn.Conv2d(inputs, inputs, 3, 1, 1, bias=False),
-            nn.GroupNorm(1, inputs),
+            norm(inputs),
             nn.ReLU(),
             nn.Conv2d(inputs, outputs, 3, 1, 1),
             nn.AvgPool2d(2),
@@ -93,3 +116,7 @@ class _DownBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.inner(x) + self.shortcut(x)
+
+
+def _layer_norm(maps: int) -> nn.Module:
+    return nn.GroupNorm(1, maps)

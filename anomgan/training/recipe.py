@@ -41,9 +41,10 @@ class Adam:
 
 @dataclass(frozen=True)
 class RMSProp:
-    """A method's own settings of RMSProp, without momentum."""
+    """A method's own settings of RMSProp, without momentum; `decay` is that of the mean square."""
 
     learning_rate: float = 5e-5
+    decay: float = 0.99
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Recipe(ABC):
     """
 
     players: ClassVar[Mapping[str, tuple[str, ...]]]
-    optimiser: ClassVar[Adam | RMSProp] = Adam()
+    optimiser: Adam | RMSProp = Adam()
     rates: ClassVar[Mapping[str, float]] = {}
     networks: nn.ModuleDict
     memory: nn.Module = nn.Module()

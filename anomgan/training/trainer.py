@@ -192,7 +192,7 @@ class Trainer:
         rate *= self.recipe.rates.get(name, 1.0)
         weights = [{"params": list(self.recipe.networks[name].parameters()), "full": rate}]
         if isinstance(own, RMSProp):
-            return optim.RMSprop(weights, rate)
+            return optim.RMSprop(weights, rate, own.decay)
         beta1 = settings.beta1 if settings.beta1 is not None else own.beta1
         beta2 = settings.beta2 if settings.beta2 is not None else own.beta2
         betas, decay = (beta1, beta2), own.weight_decay
@@ -354,10 +354,16 @@ class Trainer:
                 f"cannot resume from {self.checkpoint}: it was made with other "
                 f"{' and '.join(changed)}; use the same, or fit without --resume to start again"
             )
-        self.recipe.networks.load_state_dict(unprefixed("networks", saved.tensors))
-        self.recipe.memory.load_state_dict(unprefixed("memory", saved.tensors))
-        if self.average.networks is not None:
-            self.average.networks.load_state_dict(unprefixed("average", saved.tensors))
+        try:
+            self.recipe.networks.load_state_dict(unprefixed("networks", saved.tensors))
+            self.recipe.memory.load_state_dict(unprefixed("memory", saved.tensors))
+            if self.average.networks is not None:
+                self.average.networks.load_state_dict(unprefixed("average", saved.tensors))
+        except RuntimeError as error:
+            raise TrainingError(
+                f"cannot resume from {self.checkpoint}: it is of another version of anomgan, whose "
+                f"networks have other weights; start again without --resume"
+            ) from error
         for name, optimizer in self.optimizers.items():
             restore_optimizer(optimizer, unprefixed(f"optimizer.{name}", saved.tensors))
         while terms := unprefixed(f"recent.{len(self.recent)}", saved.tensors):

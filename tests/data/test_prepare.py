@@ -38,10 +38,28 @@ def test_only_images_smaller_than_half_a_patch_are_enlarged_in_the_patch_view():
     assert thin(np.zeros((1000, 50), np.uint8)).shape == (640, 32, 1)
 
 
+def test_images_are_enlarged_to_a_patch_if_crops_must_lie_inside():
+    view = {"size": 64, "past_edge": False}
+    assert decide([(100, 80)], view=view).scale == 1
+    prepare = decide([(300, 400)] * 3, view=view | {"size": 256}, max_side=286)
+    assert prepare(np.zeros((300, 400), np.uint8)).shape == (256, 341, 1)
+
+
 def test_the_whole_view_fits_the_longer_side():
     prepare = decide([(100, 80)], view={"kind": "whole", "size": 32})
     assert prepare(np.zeros((100, 50), np.uint8)).shape == (32, 16, 1)
     assert prepare(np.zeros((8, 8, 3), np.uint8)).shape == (32, 32, 1)
+
+
+@pytest.mark.parametrize("shape", [(100, 60, 3), (60, 100, 3), (61, 100), (60, 60)])
+def test_the_centre_view_is_the_middle_square_of_an_image(rng, shape):
+    prepare = decide([shape], view={"kind": "centre", "size": 32}, all_grey=False)
+    image = rng.integers(0, 256, shape, dtype=np.uint8)
+    side = min(shape[:2])
+    top, left = (shape[0] - side) // 2, (shape[1] - side) // 2
+    middle = image[top : top + side, left : left + side]
+    assert prepare(image).shape == (32, 32, 3)
+    assert np.array_equal(prepare(image), prepare(middle))
 
 
 def test_images_smaller_than_half_a_patch_are_named():

@@ -123,6 +123,26 @@ def test_the_edge_of_an_image_is_seen_in_training_as_it_is_when_scanned(tmp_path
         assert {place[axis] for place in found} == set(range(length + 16 - 32 + 1))
 
 
+def test_crops_stay_inside_an_image_if_they_must_not_reach_past_its_edge():
+    image = np.arange(50 * 40, dtype=np.uint8).reshape(50, 40, 1)
+    store = ImageStore()
+    store.append(image)
+    sampler = ViewSampler(store, [0], size=32, batch_size=200, whole=False, past_edge=False)
+    views = sampler(0)[0][:, 0].numpy()
+    places = np.lib.stride_tricks.sliding_window_view(image[..., 0], (32, 32))
+    found = [np.argwhere((places == view).all(axis=(2, 3))) for view in views]
+    assert all(len(place) for place in found), "no view has a mirrored border"
+    assert {int(place[0][1]) for place in found} == set(range(40 - 32 + 1))
+
+
+def test_an_image_smaller_than_a_view_is_filled_up_even_so():
+    store = ImageStore()
+    store.append(np.arange(24, dtype=np.uint8).repeat(300).reshape(24, 300, 1))
+    sampler = ViewSampler(store, [0], size=32, batch_size=50, whole=False, past_edge=False)
+    for rows in sampler(0)[0][:, 0, :, 0].int():
+        assert set(rows.diff().abs().tolist()) == {1} and len(set(rows.tolist())) == 24
+
+
 def numbered(strata):
     """Images of the constant brightness of their index, with labels."""
     store = ImageStore()

@@ -11,6 +11,7 @@ from anomgan.detectors.f_anogan import EncoderRecipe, EncoderSettings, FAnoGAN, 
 from anomgan.errors import SettingsError
 from anomgan.generators import GENERATORS
 from anomgan.model_files import CHECKSUM
+from anomgan.training.recipe import Adam, RMSProp
 
 SMALL = {"view": {"size": 32}, "network": {"features": 4, "latent_dim": 6, "critic_steps": 2}}
 
@@ -53,6 +54,18 @@ def test_the_score_is_image_error_plus_kappa_times_feature_error(made):
         distance = (made.gan.features(rebuilt) - made.gan.features(x)).square().mean((1, 2, 3))
     assert torch.allclose(maps["reconstruction"], rebuilt)
     assert torch.allclose(maps["feature"].mean((1, 2, 3)), distance, rtol=1e-4)
+
+
+def test_the_encoder_of_the_authors_has_residual_blocks_tanh_and_rmsprop():
+    paper = {"blocks": "residual", "output": "tanh", "optimiser": "rmsprop", "features": 4}
+    made = FAnoGAN(device="cpu", encoder=paper, **SMALL)
+    encoder = made.build(1)["encoder"]
+    z = encoder(100 * torch.randn(5, 1, 32, 32))
+    assert z.shape == (5, 6) and z.abs().max() <= 1
+    assert any(isinstance(layer, torch.nn.BatchNorm2d) for layer in encoder.modules())
+    recipe = EncoderRecipe(made.gan, encoder, made.settings.encoder)
+    assert recipe.optimiser == RMSProp(5e-5, 0.9)
+    assert EncoderRecipe.optimiser == Adam(5e-5, 0.5, 0.999)
 
 
 def test_the_second_phase_leaves_generator_and_critic_alone(line):

@@ -57,11 +57,12 @@ def test_a_wrong_class_is_another_one():
     assert 100 < (turned == 1).sum() < 200, "any other"
 
 
-def test_of_wrong_attributes_one_is_turned_over():
-    c = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]).repeat(100, 1)
-    turned = make(TRAITS).mislabel(c) - c
-    assert (turned.abs().sum(1) == 1).all() and (c + turned >= 0).all() and (c + turned <= 1).all()
-    assert 100 < turned[:, 0].abs().sum() < 200
+def test_wrong_attributes_are_any_others_and_never_the_right_ones():
+    for right in ([0.0, 0.0], [1.0, 0.0], [1.0, 1.0]):
+        wrong = make(TRAITS).mislabel(torch.tensor([right]).repeat(600, 1)).tolist()
+        others = [[a, b] for a in (0.0, 1.0) for b in (0.0, 1.0) if [a, b] != right]
+        counts = [wrong.count(other) for other in others]
+        assert sum(counts) == 600 and all(150 < count < 250 for count in counts)
 
 
 @pytest.mark.parametrize("told", ["plane", "embedding", "projection"])

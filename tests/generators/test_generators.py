@@ -1,9 +1,11 @@
+import hashlib
 import json
 
 import numpy as np
 import pytest
 import torch
 from digits import load
+from safetensors.torch import load_file, save_file
 
 from anomgan.errors import InputError, ModelError, SettingsError
 from anomgan.generators import GENERATORS, load_generator, train_generator
@@ -190,3 +192,31 @@ def test_a_model_with_the_settings_of_earlier_versions_still_loads(digits, tmp_p
     file.write_text(json.dumps(card))
     with pytest.raises(ModelError, match="colour"):
         load_generator(tmp_path / "gan", "cpu")
+
+
+def test_an_earlier_model_without_biases_under_spectral_norm_is_loaded_with_zeros(digits, tmp_path):
+    model = train_generator(digits, device="cpu", generator="dcgan", **SMALL)
+    biases = [
+        layer.bias
+        for layer in model.method.networks["discriminator"].modules()
+        if isinstance(layer, torch.nn.Conv2d)
+    ]
+    for bias in biases:
+        bias.data.zero_()
+    model.save(tmp_path / "gan")
+    weights, card = tmp_path / "gan" / "weights.safetensors", tmp_path / "gan" / "model.json"
+    kept = {
+        name: tensor
+        for name, tensor in load_file(weights).items()
+        if not (name.startswith("discriminator") and name.endswith("bias"))
+    }
+    assert len(kept) == len(load_file(weights)) - len(biases)
+    save_file(kept, weights)
+    about = json.loads(card.read_text())
+    del about[CHECKSUM]
+    about["weights_sha256"] = hashlib.sha256(weights.read_bytes()).hexdigest()
+    card.write_text(json.dumps(about))
+    again = load_generator(tmp_path / "gan", "cpu")
+    x = torch.randn(3, 1, 16, 16)
+    assert torch.equal(again.method.judge(x), model.method.judge(x))
+    assert np.array_equal(again.sample(4), model.sample(4))

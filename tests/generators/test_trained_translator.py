@@ -102,12 +102,18 @@ def test_images_of_any_size_and_colour_come_back_as_they_were_prepared(rng, name
     def colours(count):
         return [rng.integers(0, 256, (40, 30, 3), dtype=np.uint8) for _ in range(count)]
 
-    for kind, shape in (("patch", (50, 37, 3)), ("whole", (16, 12, 3))):
+    for kind, shape in (
+        ("patch", (50, 37, 3)),
+        ("whole", (16, 12, 3)),
+        ("centre", (16, 16, 3)),
+    ):
         values = small(name, view={"size": 16, "kind": kind})
         model = train_generator({"a": colours(2), "b": colours(2)}, **values)
         image = rng.integers(0, 256, (50, 37, 3), dtype=np.uint8)
         (result,) = model.translate([image], to="b")
         assert result.shape == shape and result.dtype == np.uint8
+    with pytest.raises(SettingsError, match="this one sees only the square in the middle"):
+        model.translate([image], to="b", full_size=True).__next__()
 
 
 def test_a_style_comes_from_the_seed_or_from_a_reference(domains):

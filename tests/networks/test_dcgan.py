@@ -53,6 +53,19 @@ def test_spectral_norm_bounds_every_layer():
             assert torch.linalg.matrix_norm(layer.weight.flatten(1), 2).item() < 1.05
 
 
+@pytest.mark.parametrize("spectral", [True, False])
+def test_the_discriminator_can_learn_to_accept_a_grey_image(spectral):
+    # Mid grey is 0. Without biases or batch norm its logit would stay 0.
+    torch.manual_seed(0)
+    discriminator = Discriminator(16, 1, 4, spectral)
+    grey = torch.zeros(2, 1, 16, 16)
+    optimizer = torch.optim.SGD(discriminator.parameters(), 0.1)
+    for _ in range(5):
+        (-discriminator(grey)[0].mean()).backward()
+        optimizer.step()
+    assert (discriminator(grey)[0] > 0).all()
+
+
 @pytest.mark.parametrize("size", [0, 4, 12, 48, 65])
 def test_sizes_that_do_not_halve_to_four_are_refused(size):
     with pytest.raises(SettingsError, match=f"view.size = {size}"):

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from anomgan.networks.resnet import ResNetCritic, ResNetGenerator
+from anomgan.networks.resnet import ResNetCritic, ResNetEncoder, ResNetGenerator
 
 
 @pytest.mark.parametrize("size", [32, 64, 128])
@@ -14,6 +14,7 @@ def test_latent_to_image_to_value(size, channels):
     _, first = critic(x, 0)
     assert value.shape == (2, 1)
     assert last.shape == (2, 16, 4, 4) and first.shape == (2, 4, size // 2, size // 2)
+    assert ResNetEncoder(size, channels, 7, 2)(x).shape == (2, 7)
 
 
 def test_the_critic_sees_each_image_by_itself():

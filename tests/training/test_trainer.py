@@ -97,6 +97,16 @@ def test_a_checkpoint_of_another_data_set_is_refused(tmp_path):
         trainer(path, facts={"images": "b", "settings": 1}).run(resume=True)
 
 
+def test_a_checkpoint_of_other_networks_is_refused(tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    trainer(path, steps=3).run()
+    saved = Checkpoint.load(path)
+    del saved.tensors["networks/other.bias"]
+    saved.save(path)
+    with pytest.raises(TrainingError, match="another version of anomgan.*without --resume"):
+        trainer(path, steps=6).run(resume=True)
+
+
 def test_a_damaged_checkpoint_is_refused(tmp_path):
     path = tmp_path / "checkpoint.safetensors"
     trainer(path, steps=2).run()
