@@ -186,6 +186,13 @@ class CalibrationSettings(Section):
     false_alarm_rate: float = Field(
         0.01, gt=0, lt=1, description="share of good images that may be called anomalous"
     )
+    region_rate: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="share of good images that may have a marked region (not set: mark what is as "
+        "hot as an anomalous image on the whole)",
+    )
 
 
 class ScoreSettings(Section):

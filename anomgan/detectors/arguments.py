@@ -51,6 +51,7 @@ class CalibrationOptions(TypedDict, total=False):
     minimum: int
     folds: int
     false_alarm_rate: float
+    region_rate: float | None
 
 
 class DistanceWeightsOptions(TypedDict, total=False):

@@ -279,6 +279,7 @@ class Detector(Estimator):
             heat=heat,
             cell=self.grid.stride if self.grid else 1,
             heat_threshold=calibration.heat_threshold,
+            region_p_value=calibration.region_p_value,
             prepared=seen.prepared,
             reconstruction=seen.reconstruction,
             milliseconds=0.0,

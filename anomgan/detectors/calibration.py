@@ -61,6 +61,11 @@ class Calibration:
         requested_rate: the rate that was asked for.
         folds: the fold of each of `scores`, that is the number of the network that gave the score;
             None if all networks scored all of the images.
+        peaks: largest values of the heatmaps of the same images, ascending; None in models that
+            did not store them.
+        peak_weights: weight of each of `peaks`.
+        region_rate: share of good images that may have a marked region; None marks all that is as
+            hot as the threshold of scores.
     """
 
     scores: np.ndarray
@@ -70,6 +75,9 @@ class Calibration:
     false_alarm_rate: float
     requested_rate: float
     folds: np.ndarray | None = None
+    peaks: np.ndarray | None = None
+    peak_weights: np.ndarray | None = None
+    region_rate: float | None = None
 
     @classmethod
     def from_scores(
@@ -79,13 +87,17 @@ class Calibration:
         requested_rate: float,
         groups: Sequence[str] | None = None,
         folds: np.ndarray | None = None,
+        peaks: Sequence[float] | None = None,
+        region_rate: float | None = None,
     ) -> "Calibration":
-        """Calibrate on the scores and heatmap peaks of normal images."""
+        """Calibrate on the scores and heatmaps of normal images; see the attributes."""
         names = list(range(len(scores))) if groups is None else list(groups)
         sizes = Counter(names)
         weights = np.array([1 / sizes[name] for name in names])
         exact, hottest = np.asarray(scores, np.float64), np.asarray(heat, np.float64)
         by_score, by_heat = np.argsort(exact), np.argsort(hottest)
+        largest = np.asarray(heat if peaks is None else peaks, np.float64)
+        by_peak = np.argsort(largest)
         return cls(
             exact[by_score],
             hottest[by_heat],
@@ -94,6 +106,9 @@ class Calibration:
             max(requested_rate, 1 / (len(sizes) + 1)),
             requested_rate,
             None if folds is None else folds[by_score],
+            largest[by_peak],
+            weights[by_peak],
+            region_rate,
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -112,26 +127,34 @@ class Calibration:
             TypeError: a value has the wrong type.
             ValueError: the values are not those of a calibration.
         """
-        names = ("scores", "heat", "score_weights", "heat_weights")
-        arrays = [np.asarray(values[name], np.float64) for name in names]
-        scores, heat, score_weights, heat_weights = arrays
-        rates = float(values["false_alarm_rate"]), float(values["requested_rate"])
-        shapes = {x.shape for x in arrays}
-        if len(shapes) > 1 or scores.ndim != 1 or not scores.size:
+        names = ["scores", "heat", "score_weights", "heat_weights"]
+        if values.get("peaks") is not None:  # earlier models have none
+            names += ["peaks", "peak_weights"]
+        arrays = {name: np.asarray(values[name], np.float64) for name in names}
+        rates = {name: float(values[name]) for name in ("false_alarm_rate", "requested_rate")}
+        if values.get("region_rate") is not None:
+            rates["region_rate"] = float(values["region_rate"])
+        first = arrays["scores"]
+        if (
+            any(x.shape != first.shape for x in arrays.values())
+            or first.ndim != 1
+            or not len(first)
+        ):
             raise ValueError("calibration: scores, heat and weights must be lists of one length")
-        for x in (scores, heat):
-            if not np.isfinite(x).all() or (np.diff(x) < 0).any():
+        for name, x in arrays.items():
+            if "weights" in name and not ((x > 0) & (x <= 1)).all():
+                raise ValueError("calibration: weights must be above 0 and at most 1")
+            if "weights" not in name and (not np.isfinite(x).all() or (np.diff(x) < 0).any()):
                 raise ValueError("calibration: scores and heat must be numbers that ascend")
-        if not all(((x > 0) & (x <= 1)).all() for x in (score_weights, heat_weights)):
-            raise ValueError("calibration: weights must be above 0 and at most 1")
-        if not all(0 < rate < 1 for rate in rates):
+        if not all(0 < rate < 1 for rate in rates.values()):
             raise ValueError("calibration: rates must be between 0 and 1")
-        folds = values.get("folds")  # earlier models have none
+        folds = values.get("folds")
         if folds is not None:
             folds = np.asarray(folds, np.int64)
-            if folds.shape != scores.shape or folds.min() < 0:
+            if folds.shape != first.shape or folds.min() < 0:
                 raise ValueError("calibration: there must be a fold for each score")
-        return cls(scores, heat, score_weights, heat_weights, *rates, folds)
+        fields: dict[str, Any] = {**arrays, **rates, "folds": folds}
+        return cls(**fields)
 
     @property
     def groups(self) -> int:
@@ -152,10 +175,9 @@ class Calibration:
             return self
         first = self.folds == self.folds.min()
         # `heat` has an order of its own, and nobody asks for that of one network.
-        some = (self.scores[first], self.scores[first])
-        weights = (self.score_weights[first], self.score_weights[first])
-        rate = max(self.requested_rate, 1 / (round(float(weights[0].sum())) + 1))
-        return Calibration(*some, *weights, rate, self.requested_rate)
+        scores, weights = self.scores[first], self.score_weights[first]
+        rate = max(self.requested_rate, 1 / (round(float(weights.sum())) + 1))
+        return Calibration(scores, scores, weights, weights, rate, self.requested_rate)
 
     def score(self, each: Sequence[float]) -> float:
         """Combine the scores of a new image by each network to one.
@@ -169,7 +191,8 @@ class Calibration:
         margins = np.asarray(each)[self.folds] - self.levels
         order = np.argsort(margins)
         beaten = np.cumsum(self.score_weights[order])
-        return self.threshold + float(margins[order][np.argmax(beaten > self._allowed)])
+        allowed = self._allowed(self.false_alarm_rate)
+        return self.threshold + float(margins[order][np.argmax(beaten > allowed)])
 
     def p_value(self, each: Sequence[float]) -> float:
         """Return (1 + weight of the images that score as high) / (1 + groups), in (0, 1].
@@ -189,12 +212,30 @@ class Calibration:
     @property
     def threshold(self) -> float:
         """Score above which an image is anomalous, that is p-value <= rate."""
-        return self._cut(self.levels, self.score_weights)
+        return self._cut(self.levels, self.score_weights, self.false_alarm_rate)
 
     @property
     def heat_threshold(self) -> float:
-        """Heatmap value above which a region is marked; it has the same false-alarm rate."""
-        return self._cut(self.heat, self.heat_weights)
+        """Heatmap value above which a region is marked.
+
+        With a `region_rate`, at most this share of good images has a region above it. Otherwise the
+        mean of the hottest pixels of good images is above it at the false-alarm rate.
+        """
+        if self.region_rate is None or self.peaks is None or self.peak_weights is None:
+            return self._cut(self.heat, self.heat_weights, self.false_alarm_rate)
+        rate = max(self.region_rate, 1 / (self.groups + 1))
+        return self._cut(self.peaks, self.peak_weights, rate)
+
+    def region_p_value(self, peak: float) -> float | None:
+        """The share of good images that have a region as hot, (1 + weight) / (1 + groups).
+
+        The largest value of each good image is the reference. So a good image has any region with
+        a p-value of at most r in a share of r, however many regions it has. None if the model did
+        not store these values.
+        """
+        if self.peaks is None or self.peak_weights is None:
+            return None
+        return float((1 + self.peak_weights[self.peaks >= peak].sum()) / (1 + self.groups))
 
     @property
     def groups_needed(self) -> int:
@@ -248,12 +289,11 @@ class Calibration:
         low, high = betaincinv(above + 1, n - above, [tail, 1 - tail])
         return float(low), float(high)
 
-    def _cut(self, values: np.ndarray, weights: np.ndarray) -> float:
+    def _cut(self, values: np.ndarray, weights: np.ndarray, rate: float) -> float:
         """Find the lowest calibration value above which p-values are within the rate."""
         above = np.cumsum(weights[::-1])[::-1] - weights
-        return float(values[np.argmax(above <= self._allowed)])
+        return float(values[np.argmax(above <= self._allowed(rate))])
 
-    @property
-    def _allowed(self) -> float:
-        """The largest weight of calibration scores as high as one that is called anomalous."""
-        return self.false_alarm_rate * (self.groups + 1) - 1 + 1e-9
+    def _allowed(self, rate: float) -> float:
+        """The largest weight of calibration values as high as one that the rate calls anomalous."""
+        return rate * (self.groups + 1) - 1 + 1e-9

@@ -91,15 +91,22 @@ def fit_method(
             parts = Parts(store, preparation, training, folds, read.fingerprint)
             learnt = _learn_space(method, parts, options)
             summaries, statistics = _train(method, parts, learnt, options)
-            rate = settings.calibration.false_alarm_rate
             if held:
                 held_groups = [groups[index] for index in held] if groups else None
-                calibration, samples = calibrate(method, store, held, held_groups, statistics, rate)
+                calibration, samples = calibrate(
+                    method, store, held, held_groups, statistics, settings.calibration
+                )
             else:
                 assert learnt is not None  # folds are for feature space only
                 seen_groups = [groups[index] for index in learnt.images] if groups else None
                 calibration, samples = calibrate_folds(
-                    method, store, learnt, folds[learnt.images], seen_groups, statistics, rate
+                    method,
+                    store,
+                    learnt,
+                    folds[learnt.images],
+                    seen_groups,
+                    statistics,
+                    settings.calibration,
                 )
     learnt_from = np.stack([read.digests[index] for index in training])
     fitted = Fitted(preparation, statistics, calibration, usual, learnt_from, {}, samples=samples)
@@ -139,8 +146,9 @@ def recalibrate_method(
         usual = Usual.measure(read, fitted.preparation.bits)
         with read.prepared(fitted.preparation, Path(scratch)) as store:
             # The statistics are part of the detector, like the weights, and do not change.
-            rate, every = settings.false_alarm_rate, range(len(store))
-            calibration, samples = calibrate(method, store, every, groups, fitted.statistics, rate)
+            calibration, samples = calibrate(
+                method, store, range(len(store)), groups, fitted.statistics, settings
+            )
     recalibration = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "images": len(read),

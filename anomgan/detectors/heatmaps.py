@@ -19,13 +19,23 @@ PLAY = 3.0
 
 @dataclass(frozen=True)
 class Region:
-    """A connected part of a heatmap above its threshold, in pixels of the original image."""
+    """A connected part of a heatmap above its threshold, in pixels of the original image.
+
+    Attributes:
+        x: of the left edge.
+        y: of the upper edge.
+        width: of the box around it.
+        height: of the box around it.
+        peak: largest value of the heatmap in it.
+        p_value: share of good images that have a region as hot; None if the model does not know.
+    """
 
     x: int
     y: int
     width: int
     height: int
     peak: float
+    p_value: float | None = None
 
 
 class Statistics:

@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 
+from anomgan.config import CalibrationSettings
 from anomgan.data.store import ImageStore
 from anomgan.data.views import squeezed
 from anomgan.detectors.calibration import Calibration
@@ -55,7 +56,7 @@ def calibrate(
     images: Sequence[int],
     groups: Sequence[str] | None,
     statistics: Sequence[Statistics],
-    rate: float,
+    settings: CalibrationSettings,
 ) -> tuple[Calibration, list[Sample]]:
     """Calibrate on images of a store that no network has seen; also return samples.
 
@@ -65,9 +66,9 @@ def calibrate(
         images: positions in the store.
         groups: of these images.
         statistics: of each member of the method.
-        rate: the false-alarm rate to promise.
+        settings: of the calibration.
     """
-    scores, heat = [], []
+    scores, heat, peaks = [], [], []
     samples: list[Sample] = []
     looks = look(method, (store[index] for index in images))
     with progress_bar("calibrating", len(images)) as report:
@@ -75,10 +76,11 @@ def calibrate(
             each, heatmap = judge_all(method.settings, seen.evidence, statistics)
             scores.append(float(np.mean(each)))
             heat.append(pool(heatmap, method.settings.score))
+            peaks.append(float(heatmap.max()))
             if len(samples) < SAMPLES:
                 samples.append((seen.prepared, seen.reconstruction, heatmap))
             report(done)
-    return Calibration.from_scores(scores, heat, rate, groups), samples
+    return _calibration(scores, heat, peaks, groups, None, settings), samples
 
 
 def calibrate_folds(
@@ -88,7 +90,7 @@ def calibrate_folds(
     folds: np.ndarray,
     groups: Sequence[str] | None,
     statistics: Sequence[Statistics],
-    rate: float,
+    settings: CalibrationSettings,
 ) -> tuple[Calibration, list[Sample]]:
     """Calibrate on the training images, each by the network that has not seen it.
 
@@ -99,10 +101,10 @@ def calibrate_folds(
         folds: of each of these images.
         groups: of each of these images.
         statistics: of each member of the method.
-        rate: the false-alarm rate to promise.
+        settings: of the calibration.
     """
     members = method.members
-    scores, heat = [], []
+    scores, heat, peaks = [], [], []
     samples: list[Sample] = []
     with progress_bar("calibrating", len(folds)) as report:
         for index, (features, fold) in enumerate(zip(learnt.whole, folds, strict=True)):
@@ -111,10 +113,23 @@ def calibrate_folds(
             score, heatmap = judge(method.settings, evidence, statistics[fold])
             scores.append(score)
             heat.append(pool(heatmap, method.settings.score))
+            peaks.append(float(heatmap.max()))
             if len(samples) < SAMPLES:
                 samples.append((squeezed(store[image]), None, heatmap))
             report(index + 1)
-    return Calibration.from_scores(scores, heat, rate, groups, folds), samples
+    return _calibration(scores, heat, peaks, groups, folds, settings), samples
+
+
+def _calibration(
+    scores: Sequence[float],
+    heat: Sequence[float],
+    peaks: Sequence[float],
+    groups: Sequence[str] | None,
+    folds: np.ndarray | None,
+    settings: CalibrationSettings,
+) -> Calibration:
+    rate, region_rate = settings.false_alarm_rate, settings.region_rate
+    return Calibration.from_scores(scores, heat, rate, groups, folds, peaks, region_rate)
 
 
 def _some(images: Sequence[int]) -> Sequence[int]:

@@ -1,6 +1,7 @@
 """The result of a detector for one image."""
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -36,6 +37,7 @@ class Result:
         heat: float32 [h, w], the heatmap at the resolution of the networks.
         cell: side in pixels of the square of `prepared` that one value of `heat` covers.
         heat_threshold: heatmap value above which a region is marked.
+        region_p_value: gives the p-value of a region from its largest heatmap value.
         prepared: uint8 [h, w] or [h, w, 3], the image as the networks saw it.
         reconstruction: uint8 like `prepared`, the rebuilt image; None in feature space, where
             features are rebuilt.
@@ -54,6 +56,7 @@ class Result:
     size: tuple[int, int]
     heat: np.ndarray
     heat_threshold: float
+    region_p_value: Callable[[float], float | None] = field(repr=False)
     prepared: np.ndarray
     reconstruction: np.ndarray | None
     milliseconds: float
@@ -78,7 +81,8 @@ class Result:
         if self.cell > 1:  # the last cells may reach past the edge of the image
             rows, columns = self.prepared.shape[:2]
             size = (heat.shape[1] * self.cell, heat.shape[0] * self.cell)
-            heat = cv2.resize(heat, size, interpolation=cv2.INTER_CUBIC)[:rows, :columns]
+            smooth = cv2.resize(heat, size, interpolation=cv2.INTER_CUBIC)[:rows, :columns]
+            heat = smooth.clip(heat.min(), heat.max())  # cubic curves swing past the values
         height, width = self.size
         if heat.shape == (height, width):
             return heat
@@ -87,7 +91,10 @@ class Result:
     @cached_property
     def regions(self) -> list[Region]:
         """Parts of the heatmap above `heat_threshold`, hottest first; none in an ok image."""
-        return find_regions(self.heatmap, self.heat_threshold) if self.is_anomalous else []
+        if not self.is_anomalous:
+            return []
+        found = find_regions(self.heatmap, self.heat_threshold)
+        return [replace(region, p_value=self.region_p_value(region.peak)) for region in found]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields for JSON output; the caller adds the heatmap's path and the model."""

@@ -180,3 +180,23 @@ def test_the_first_network_is_calibrated_by_its_own_fold():
     alone = by_folds([3, 1, 2, 5], [0, 1, 0, 1]).of_first_network()
     assert alone.scores.tolist() == [2, 3]
     assert alone.p_value([2.5]) == pytest.approx(2 / 3)
+
+
+def test_a_region_is_compared_with_the_hottest_of_each_good_image():
+    heat, peaks = [1.0, 2, 3, 4], [5.0, 8, 6, 7]
+    calibration = Calibration.from_scores([1, 2, 3, 4], heat, 0.2, peaks=peaks)
+    assert [calibration.region_p_value(x) for x in (9, 7, 5.5, 1)] == pytest.approx(
+        [1 / 5, 3 / 5, 4 / 5, 1]
+    )
+    assert calibration.heat_threshold == 4
+    asked = Calibration.from_scores([1, 2, 3, 4], heat, 0.2, peaks=peaks, region_rate=0.4)
+    assert asked.heat_threshold == 7  # one good image in four has a hotter region
+    again = Calibration.from_dict(asked.as_dict())
+    assert again.heat_threshold == 7 and again.region_p_value(9) == pytest.approx(1 / 5)
+
+
+def test_of_an_earlier_model_the_p_value_of_regions_is_not_known():
+    stored = calibrate([1, 2, 3, 4]).as_dict()
+    del stored["peaks"], stored["peak_weights"]
+    earlier = Calibration.from_dict(stored)
+    assert earlier.region_p_value(3) is None and earlier.heat_threshold == 4

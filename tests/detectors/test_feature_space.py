@@ -106,6 +106,15 @@ def test_regions_are_marked_on_anomalous_images_alone(scored):
     assert (True, False) not in found
 
 
+def test_regions_have_p_values_and_hot_ones_are_rare_in_good_images(fitted, scored):
+    peaks = fitted.fitted.calibration.peaks
+    for result in scored[0]:
+        for region in result.regions:
+            expected = (1 + (peaks >= region.peak).sum()) / (1 + len(peaks))
+            assert region.p_value == pytest.approx(expected)
+            assert region.peak <= result.heat.max() + 1e-6
+
+
 def test_a_saved_model_gives_the_same_scores(fitted, scored, line, tmp_path):
     fitted.save(tmp_path / "model")
     loaded = load(tmp_path / "model", "cpu")
