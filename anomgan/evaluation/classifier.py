@@ -90,7 +90,7 @@ def load_classifier(folder: Path | str, device: str = "auto") -> Classifier:
     """
     card, tensors = read_folder(Path(folder), "anomgan generator classifier")
     if "classes" not in card:
-        raise ModelError(f"{folder} holds another kind of model, not a classifier")
+        raise ModelError(f"{folder} holds another model, no classifier")
     try:
         names = [str(name) for name in card["classes"]]
         preparation = Preparation.from_dict(card["preparation"])

@@ -214,12 +214,13 @@ class Camera:
         self._waiting: Queue[Frame] = Queue(WAITING)
         self._closed = threading.Event()
         self._failure: Exception | None = None
-        # A daemon: a read that hangs must not keep the program from ending.
-        self._reader = threading.Thread(target=self._read, name=name, daemon=True)
-        self._reader.start()
+        self._reader: threading.Thread | None = None
 
     def frames(self, stop: threading.Event) -> Iterator[Frame]:
-        """Frames that the trigger chooses, until `stop` is set or the camera is closed."""
+        """Frames that the trigger chooses, from now on until `stop` is set."""
+        # A daemon: a read that hangs must not keep the program from ending.
+        self._reader = threading.Thread(target=self._read, name=self.name, daemon=True)
+        self._reader.start()
         while not (stop.is_set() or self._closed.is_set()):
             try:
                 yield self._waiting.get(timeout=POLL)
@@ -230,7 +231,10 @@ class Camera:
     def close(self) -> None:
         """Let go of the camera; frames that still wait are dropped."""
         self._closed.set()
-        self._reader.join(TIMEOUT / 1000)
+        if self._reader is None:
+            self._capture.release()
+        else:
+            self._reader.join(TIMEOUT / 1000)
         while not self._waiting.empty():
             self._waiting.get_nowait()
             self.dropped += 1

@@ -113,9 +113,9 @@ def test_joining_one_set_changes_nothing(fruit):
         ("file,kind\n", "needs the column file"),
         ("file\n1.png\n", "at least one of labels"),
         ("name,kind\n1.png,red\n2.png,blue\n", "needs the column file"),
-        ("file,red,size\n1.png,1,big\n", "columns red, size: several columns must hold 0 and 1"),
+        ("file,red,size\n1.png,1,big\n", "columns red, size: several columns may hold only 0 and"),
         ("file,red,old\n1.png,1,0\n2.png,1\n", "2.png has no label"),
-        ("file,kind\n1.png,red\n2.png,red\n", "one domain alone"),
+        ("file,kind\n1.png,red\n2.png,red\n", "a single domain"),
         ("file,kind\n1.png,red\n2.png,blue\n3.png,\n", "3.png has no label"),
     ],
 )
@@ -137,7 +137,7 @@ def test_folders_that_cannot_be_used_are_explained(fruit, tmp_path):
         read_labelled([tmp_path])
     with pytest.raises(InputError, match="at least two"):
         from_domains({"only": fruit / "plum"})
-    with pytest.raises(InputError, match="a,b: the name of a label must hold no comma"):
+    with pytest.raises(InputError, match="a,b: the name of a label must not contain a comma"):
         from_domains({"a,b": fruit / "plum", "c": fruit / "apple"})
     with pytest.raises(InputError, match="domain b has no images"):
         from_domains({"a": fruit / "plum", "b": []})

@@ -47,7 +47,10 @@ def frames_of(source):
 
 
 class Lens:
-    """A camera that gives some frames, then nothing; `None` in between is an error of OpenCV."""
+    """A camera that gives some frames, then nothing.
+
+    `None` in between is an error of OpenCV; an event is waited for.
+    """
 
     def __init__(self, *images, pause=0.0):
         self.images, self.pause, self.released = list(images), pause, False
@@ -57,6 +60,9 @@ class Lens:
         if not self.images or self.released:
             return False, None
         image = self.images.pop(0)
+        if isinstance(image, threading.Event):
+            image.wait()
+            image = self.images.pop(0)
         if image is None:
             raise cv2.error("the cable")
         return True, image[:, :, ::-1]
@@ -224,21 +230,20 @@ def test_a_camera_that_goes_away_is_said_once_and_when_it_is_back():
 
 
 def test_frames_that_nobody_takes_are_dropped_oldest_first_and_counted():
-    images = ramp(20)
-    emptied = threading.Event()
-
-    def tell(text):
-        emptied.set()
-
-    camera = Camera(Socket(Lens(*images)), "camera-0", every_frame, tell, 0.01)
-    assert emptied.wait(30)
-    frames, stop = [], threading.Event()
+    first, *rest = ramp(20)
+    taken, emptied, stop = threading.Event(), threading.Event(), threading.Event()
+    lens = Lens(first, taken, *rest)
+    camera = Camera(Socket(lens), "camera-0", every_frame, lambda text: emptied.set(), 0.01)
+    assert len(lens.images) == 21, "nothing is read before somebody wants frames"
+    frames = []
     for frame in camera.frames(stop):
         frames.append(frame)
-        if len(frames) == WAITING - 1:
+        taken.set()
+        assert emptied.wait(30)
+        if len(frames) == WAITING:
             stop.set()
     camera.close()
-    assert [frame.image[0, 0, 0] for frame in frames] == [160, 170, 180]
+    assert [frame.image[0, 0, 0] for frame in frames] == [0, 160, 170, 180]
     assert camera.came == 20 and camera.dropped == 20 - len(frames)
 
 
