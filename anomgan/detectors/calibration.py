@@ -180,19 +180,18 @@ class Calibration:
         return Calibration(scores, scores, weights, weights, rate, self.requested_rate)
 
     def score(self, each: Sequence[float]) -> float:
-        """Combine the scores of a new image by each network to one.
+        """Combine the scores of a new image by each network: their mean.
 
-        It is the mean of the scores. With folds, it is the score with which the image would just
-        exceed the threshold, moved by as much as its scores may fall: it exceeds the threshold if,
-        and only if, the p-value is at most the rate. If all networks agree, it is their score.
+        With folds, p-values compare the networks one by one. Where p-value and mean disagree, close
+        to the threshold, the mean is moved to the other side of it. So the score is above the
+        threshold if, and only if, the p-value is at most the rate.
         """
+        mean = float(np.mean(each))
         if self.folds is None:
-            return float(np.mean(each))
-        margins = np.asarray(each)[self.folds] - self.levels
-        order = np.argsort(margins)
-        beaten = np.cumsum(self.score_weights[order])
-        allowed = self._allowed(self.false_alarm_rate)
-        return self.threshold + float(margins[order][np.argmax(beaten > allowed)])
+            return mean
+        if self.p_value(each) <= self.false_alarm_rate + 1e-9:
+            return max(mean, float(np.nextafter(self.threshold, np.inf)))
+        return min(mean, self.threshold)
 
     def p_value(self, each: Sequence[float]) -> float:
         """Return (1 + weight of the images that score as high) / (1 + groups), in (0, 1].
@@ -292,8 +291,5 @@ class Calibration:
     def _cut(self, values: np.ndarray, weights: np.ndarray, rate: float) -> float:
         """Find the lowest calibration value above which p-values are within the rate."""
         above = np.cumsum(weights[::-1])[::-1] - weights
-        return float(values[np.argmax(above <= self._allowed(rate))])
-
-    def _allowed(self, rate: float) -> float:
-        """The largest weight of calibration values as high as one that the rate calls anomalous."""
-        return rate * (self.groups + 1) - 1 + 1e-9
+        allowed = rate * (self.groups + 1) - 1 + 1e-9
+        return float(values[np.argmax(above <= allowed)])

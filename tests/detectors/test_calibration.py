@@ -146,6 +146,16 @@ def test_the_score_of_networks_that_agree_is_theirs(known, score):
     assert calibrate(scores).score([score] * 3) == score
 
 
+def test_the_score_is_the_mean_unless_it_is_on_the_wrong_side_of_the_threshold():
+    calibration = by_folds([1, 2, 3, 4, 5, 6], [0, 0, 0, 1, 1, 1], rate=0.3)
+    assert calibration.threshold == pytest.approx(5, rel=1e-4)
+    assert calibration.score([0, 4]) == 2
+    assert calibration.score([8, 8]) == 8
+    # Above all of the first fold and only one of the second, which is too few.
+    assert calibration.p_value([9, 4.5]) == pytest.approx(3 / 7)
+    assert calibration.score([9, 4.5]) == calibration.threshold
+
+
 @pytest.mark.parametrize(("n", "rate"), [(40, 0.05), (100, 0.1)])
 def test_with_folds_the_rate_is_kept_on_average(n, rate):
     """The networks are means of the other folds; scores are distances from them."""
