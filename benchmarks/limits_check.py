@@ -1,6 +1,6 @@
 """Are detection limits true? Real defects with masks against the limits of drawn ones.
 
-    python benchmarks/limits_check.py --models models/
+    python benchmarks/limits_check.py
 
 For each data set, `--models` holds a model folder of that name, which `anomgan fit` made of its
 train/good. Defects are drawn on the images that the model has not learnt from. Then each real
@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from matplotlib.figure import Figure
-from study import DATA, RESULTS
+from study import DATA, MODELS, RESULTS
 
 from anomgan.data.decode import read_image, to_uint8, with_channels
 from anomgan.data.folders import list_images
@@ -188,7 +188,7 @@ def draw(records: list[dict], path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", type=Path, required=True)
+    parser.add_argument("--models", type=Path, default=MODELS)
     parser.add_argument("--work", type=Path, default=Path("limits_work"), help="for drawn trials")
     parser.add_argument("--sets", nargs="+", default=SETS)
     parser.add_argument("--per-kind", type=int, default=300)
