@@ -13,16 +13,24 @@ import cv2
 import numpy as np
 
 from anomgan.data.decode import with_channels
+from anomgan.evaluation.limits.shapes import (
+    FINE,
+    LONGEST_LINE,
+    Place,
+    blob,
+    direction,
+    jagged,
+    noise,
+    soft,
+    trace,
+    wiped,
+)
 
 GREY = 255.0
 VISIBLE = 0.25
 """Share of the strongest change from which on a pixel belongs to the defect."""
 DARK = 0.7
 """Share of the defects that are darker than the part, where both can be seen."""
-FINE = 4
-"""Points per pixel in which cracks are drawn."""
-LONGEST_LINE = 2000
-"""Points of the canvas of a crack."""
 
 
 @dataclass(frozen=True)
@@ -42,38 +50,6 @@ class Defect:
     size: float
     contrast: float
     centre: tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Place:
-    """A window of an image in which a defect is drawn.
-
-    Attributes:
-        pixels: float32 [h, w, C], the image in the window.
-        along: pixels from the middle in a random direction, float32 [h, w].
-        across: likewise, at a right angle to it.
-        light: likewise, in the direction of the light, which is the same on all images.
-        size: of the defect, in pixels.
-        other: float32 [h, w, C], a place on the part of another image.
-        background: float32 [h, w, C] what is beside the part; None if there is nothing.
-        sign: -1 for a dark defect, 1 for a bright one.
-        rng: random numbers.
-    """
-
-    pixels: np.ndarray
-    along: np.ndarray
-    across: np.ndarray
-    light: np.ndarray
-    size: float
-    other: np.ndarray
-    background: np.ndarray | None
-    sign: float
-    rng: np.random.Generator
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Height and width of the window."""
-        return self.pixels.shape[0], self.pixels.shape[1]
 
 
 @dataclass(frozen=True)
@@ -98,8 +74,8 @@ def scratch(place: Place) -> Change:
     width = max(0.5, place.size * rng.uniform(0.006, 0.025))
     bow = place.across + rng.uniform(-0.15, 0.15) * (place.along**2 / half - half / 2)
     strength = 0.75 + 0.25 * np.cos(place.along / half * rng.uniform(1, 6) + rng.uniform(0, 6))
-    line = _soft((width - np.abs(bow)) * 2) * _soft(half - np.abs(place.along))
-    side = _soft((width - np.abs(bow - 2 * width)) * 2) * _soft(half - np.abs(place.along))
+    line = soft((width - np.abs(bow)) * 2) * soft(half - np.abs(place.along))
+    side = soft((width - np.abs(bow - 2 * width)) * 2) * soft(half - np.abs(place.along))
     flank = rng.choice([0.0, 0.4])
     tone = place.sign * (line - flank * side) * strength
     return Change(np.ones(place.shape), 0.0, tone[:, :, None])
@@ -110,25 +86,25 @@ def crack(place: Place) -> Change:
     rng = place.rng
     fine = min(FINE, LONGEST_LINE / max(place.shape))
     canvas = np.zeros((round(place.shape[0] * fine), round(place.shape[1] * fine)), np.uint8)
-    ahead = _direction(place)
+    ahead = direction(place)
     width = max(0.6, place.size * rng.uniform(0.01, 0.03)) * fine
-    points = _jagged(rng, place.size)
-    _trace(canvas, points, ahead, place, fine, width)
+    points = jagged(rng, place.size)
+    trace(canvas, points, ahead, place, fine, width)
     if rng.random() < 0.6 and len(points) > 4:
         start = points[int(rng.integers(1, len(points) - 2))]
         turn = rng.choice([-1, 1]) * rng.uniform(0.5, 1.1)
-        branch = _jagged(rng, place.size * rng.uniform(0.2, 0.4))
+        branch = jagged(rng, place.size * rng.uniform(0.2, 0.4))
         branch = branch - branch[0]
         spin = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-        _trace(canvas, start + branch @ spin.T, ahead, place, fine, 0.7 * width)
+        trace(canvas, start + branch @ spin.T, ahead, place, fine, 0.7 * width)
     opacity = cv2.resize(canvas, place.shape[::-1], interpolation=cv2.INTER_AREA) / GREY
     return Change(np.ones(place.shape), 0.0, place.sign * opacity[:, :, None])
 
 
 def pit(place: Place) -> Change:
     """A round hole with a rough outline, dark where the light does not reach its wall."""
-    inside = _blob(place, flat=place.rng.uniform(0.7, 1), rough=0.12)
-    opacity = _soft(inside * 2)
+    inside = blob(place, flat=place.rng.uniform(0.7, 1), rough=0.12)
+    opacity = soft(inside * 2)
     glint = np.clip(place.light / place.size + 0.5, 0, 1) ** 3 * np.exp(-((inside / 2) ** 2))
     tone = place.sign * (1 - place.rng.uniform(0, 0.9) * glint)
     return Change(opacity, 0.0, tone[:, :, None])
@@ -137,8 +113,8 @@ def pit(place: Place) -> Change:
 def stain(place: Place) -> Change:
     """A spot with a soft outline that tints the surface and leaves its texture."""
     rng = place.rng
-    inside = _blob(place, flat=rng.uniform(0.5, 1), rough=0.3)
-    opacity = _soft(inside / max(0.7, place.size * rng.uniform(0.02, 0.1)))
+    inside = blob(place, flat=rng.uniform(0.5, 1), rough=0.3)
+    opacity = soft(inside / max(0.7, place.size * rng.uniform(0.02, 0.1)))
     edge = rng.choice([0.0, 0.6]) * np.exp(-((inside / max(1.0, 0.06 * place.size)) ** 2))
     lit = place.pixels + 1 if place.sign < 0 else GREY + 1 - place.pixels
     lit = cv2.GaussianBlur(lit, (0, 0), 1).reshape(place.pixels.shape) * 0.5 + lit * 0.5
@@ -150,14 +126,14 @@ def smear(place: Place) -> Change:
     """A wiped streak: the texture is lost along a direction, and a film with stripes is left."""
     rng, half = place.rng, place.size / 2
     wide = half * rng.uniform(0.25, 0.5)
-    rough = 0.15 * wide * _noise(place, max(2.0, place.size / 6))
-    opacity = _soft((wide - np.abs(place.across + rough)) / max(0.7, wide / 4)) * _soft(
+    rough = 0.15 * wide * noise(place, max(2.0, place.size / 6))
+    opacity = soft((wide - np.abs(place.across + rough)) / max(0.7, wide / 4)) * soft(
         (half - np.abs(place.along)) / max(0.7, half / 6)
     )
-    wiped = _wiped(place.pixels, _direction(place), max(3, round(place.size / 4)))
-    stripes = _noise(place, max(1.0, wide / 5), stretch=8)
+    plain = wiped(place.pixels, direction(place), max(3, round(place.size / 4)))
+    stripes = noise(place, max(1.0, wide / 5), stretch=8)
     tone = place.sign * (1 + 0.5 * stripes)
-    return Change(opacity, 0.8 * (wiped - place.pixels), tone[:, :, None])
+    return Change(opacity, 0.8 * (plain - place.pixels), tone[:, :, None])
 
 
 def dent(place: Place) -> Change:
@@ -166,29 +142,29 @@ def dent(place: Place) -> Change:
     reach = np.sqrt(place.along**2 + (place.across / flat) ** 2) / (place.size / 2)
     slope = place.light / (place.size / 2) * np.exp(-3 * reach**2)
     glossy = 0.5 + 0.5 * place.pixels / max(1.0, float(place.pixels.mean()))
-    return Change(_soft((1 - reach) * place.size / 4), 0.0, slope[:, :, None] * glossy)
+    return Change(soft((1 - reach) * place.size / 4), 0.0, slope[:, :, None] * glossy)
 
 
 def missing(place: Place) -> Change:
     """A piece that is broken off: the background shows, or a dark rough surface."""
     rng = place.rng
-    inside = _blob(place, flat=rng.uniform(0.5, 1), rough=0.35, corners=True)
+    inside = blob(place, flat=rng.uniform(0.5, 1), rough=0.35, corners=True)
     if place.background is not None:
         content = place.background
     else:
         floor = cv2.GaussianBlur(place.pixels, (0, 0), max(1.0, place.size / 4))
-        grain = 1 + 0.15 * _noise(place, max(1.5, place.size / 8))
+        grain = 1 + 0.15 * noise(place, max(1.5, place.size / 8))
         content = (floor.reshape(place.pixels.shape) * rng.uniform(0.2, 0.6)) * grain[:, :, None]
-    return Change(_soft(inside * 2), content - place.pixels, None)
+    return Change(soft(inside * 2), content - place.pixels, None)
 
 
 def foreign(place: Place) -> Change:
     """A piece of other material: the texture of another place, in a tone of its own."""
-    inside = _blob(place, flat=place.rng.uniform(0.4, 1), rough=0.3, corners=True)
+    inside = blob(place, flat=place.rng.uniform(0.4, 1), rough=0.3, corners=True)
     own, other = (one - one.mean(axis=(0, 1)) for one in (place.pixels, place.other))
     tint = place.rng.uniform(0.5, 1, place.pixels.shape[2])
     scaled = np.broadcast_to(place.sign * tint, place.pixels.shape)
-    return Change(_soft(inside * 2), 0.7 * (other - own), scaled)
+    return Change(soft(inside * 2), 0.7 * (other - own), scaled)
 
 
 KINDS: dict[str, Callable[[Place], Change]] = {
@@ -352,98 +328,3 @@ def _crop(
     missing_rows, missing_columns = shape[0] - height, shape[1] - width
     best = np.pad(best, ((0, missing_rows), (0, missing_columns), (0, 0)), mode="symmetric")
     return np.asarray(best, np.float32)
-
-
-def _direction(place: Place) -> np.ndarray:
-    """Unit vector (x, y) in which `along` grows."""
-    if min(place.shape) < 2:
-        return np.array([1.0, 0.0])
-    step = place.along[0, 1] - place.along[0, 0], place.along[1, 0] - place.along[0, 0]
-    return np.array(step, float)
-
-
-def _soft(inside: np.ndarray) -> np.ndarray:
-    """From 0 outside to 1 inside, over about a unit of `inside` to either side."""
-    return np.asarray(1 / (1 + np.exp(-4 * np.clip(inside, -10, 10))))
-
-
-def _noise(place: Place, grain: float, stretch: float = 1) -> np.ndarray:
-    """Smooth noise [h, w] of deviation 1; longer along the direction by the factor `stretch`."""
-    size = 64
-    plane = cv2.GaussianBlur(
-        place.rng.standard_normal((size, size)).astype(np.float32),
-        (0, 0),
-        1,
-        borderType=cv2.BORDER_REFLECT,
-    )
-    x, y = place.along / (grain * stretch), place.across / grain
-    start = place.rng.uniform(0, size, 2)
-    noise = cv2.remap(
-        plane / plane.std(),
-        _folded(x + start[0], size).astype(np.float32),
-        _folded(y + start[1], size).astype(np.float32),
-        cv2.INTER_CUBIC,
-        borderMode=cv2.BORDER_REFLECT,
-    )
-    return np.asarray(noise)
-
-
-def _folded(values: np.ndarray, size: int) -> np.ndarray:
-    """Reflect coordinates at both ends of 0 .. size - 1."""
-    around = np.mod(values, 2 * (size - 1))
-    return np.asarray(np.minimum(around, 2 * (size - 1) - around))
-
-
-def _blob(place: Place, flat: float, rough: float, corners: bool = False) -> np.ndarray:
-    """Pixels [h, w] to the inside of a closed outline, negative outside."""
-    half = place.size / 2
-    angle = np.arctan2(place.across / flat, place.along)
-    reach = np.sqrt(place.along**2 + (place.across / flat) ** 2)
-    outline = np.ones(place.shape)
-    if corners:  # a polygon
-        count = int(place.rng.integers(4, 8))
-        turn = np.mod(angle + place.rng.uniform(0, 6), 2 * np.pi / count) - np.pi / count
-        outline = np.cos(np.pi / count) / np.cos(turn)
-    for wave in range(2, 6):
-        outline = outline + rough / wave * np.cos(wave * angle + place.rng.uniform(0, 2 * np.pi))
-    outline = outline / outline.max()
-    return np.asarray((half * outline - reach) * flat)
-
-
-def _jagged(rng: np.random.Generator, length: float) -> np.ndarray:
-    """Points [n, 2] of a line from one end to the other that wanders as it goes."""
-    count = int(np.clip(length / 4, 3, 40))
-    along = np.linspace(-length / 2, length / 2, count)
-    walk = np.cumsum(rng.normal(0, length / count * 0.6, count))
-    walk = walk - np.linspace(walk[0], walk[-1], count)  # it ends on the axis
-    return np.stack([along, walk], axis=1)
-
-
-def _trace(
-    canvas: np.ndarray,
-    points: np.ndarray,
-    ahead: np.ndarray,
-    place: Place,
-    fine: float,
-    width: float,
-) -> None:
-    """Draw a line through points (along, across), thinner towards its ends."""
-    origin = -np.array([place.along[0, 0], place.across[0, 0]])
-    x = ahead[0] * (points[:, 0] + origin[0]) - ahead[1] * (points[:, 1] + origin[1])
-    y = ahead[1] * (points[:, 0] + origin[0]) + ahead[0] * (points[:, 1] + origin[1])
-    pixels = np.rint(np.stack([x, y], axis=1) * fine).astype(np.int32)
-    for number in range(len(pixels) - 1):
-        middle = 1 - abs(2 * (number + 0.5) / (len(pixels) - 1) - 1)
-        thick = max(1, round(width * (0.5 + 0.5 * middle) * place.rng.uniform(0.7, 1.3)))
-        first, second = (tuple(map(int, pixel)) for pixel in pixels[number : number + 2])
-        cv2.line(canvas, first, second, 255, thick, cv2.LINE_AA)
-
-
-def _wiped(pixels: np.ndarray, ahead: np.ndarray, length: int) -> np.ndarray:
-    """Blur along a direction."""
-    kernel = np.zeros((2 * length + 1, 2 * length + 1), np.float32)
-    reach = (ahead * length).round().astype(int)
-    ends = (length - reach).tolist(), (length + reach).tolist()
-    cv2.line(kernel, ends[0], ends[1], 1.0, 1)
-    wiped = cv2.filter2D(pixels, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REFLECT)
-    return np.asarray(wiped).reshape(pixels.shape)

@@ -32,7 +32,7 @@ WORDS = {
 
 
 @dataclass(frozen=True)
-class Place:
+class Spot:
     """Defects at one place of the part.
 
     Attributes:
@@ -48,7 +48,7 @@ class Place:
     deviation: float
 
     @classmethod
-    def of(cls, found: np.ndarray, expected: np.ndarray) -> "Place":
+    def of(cls, found: np.ndarray, expected: np.ndarray) -> "Spot":
         """Count results bool [n], with the probability of each to be found."""
         deviation = float(np.sqrt((expected * (1 - expected)).sum()))
         return cls(len(found), int(found.sum()), float(expected.sum()), deviation)
@@ -181,9 +181,9 @@ class Limits:
     """
 
     kinds: list[KindLimits]
-    rim: Place | None
+    rim: Spot | None
     without_rim: bool
-    places: list[list[Place]]
+    places: list[list[Spot]]
     trials: list[Trial]
 
     @classmethod
@@ -193,11 +193,11 @@ class Limits:
         every = [one for kind in first for one in kind.trials]
         expected, found = np.concatenate([_expected(kind) for kind in first]), _found(every)
         at_rim = np.array([one.at_rim for one in every])
-        rim = Place.of(found[at_rim], expected[at_rim]) if at_rim.any() else None
+        rim = Spot.of(found[at_rim], expected[at_rim]) if at_rim.any() else None
         cells = np.array([[_cell(one.across), _cell(one.along)] for one in every])
         places = [
             [
-                Place.of(found[here], expected[here])
+                Spot.of(found[here], expected[here])
                 for column in range(CELLS)
                 for here in [(cells == (row, column)).all(axis=1)]
             ]

@@ -203,8 +203,8 @@ def _curve(pod: Pod, other: float | None) -> Curve:
     if other is not None and pod.contrasts is not None:
         near = np.abs(np.log(pod.contrasts / other)) <= np.log(ALIKE)
         others = np.full(POINTS, other)
-    band = np.array([pod.band(float(one), other) for one in x])
-    return Curve(x, pod.probability(x, others), *band.T, pod.sizes[near], pod.found[near])
+    low, high = np.array([pod.band(float(one), other) for one in x]).T
+    return Curve(x, pod.probability(x, others), low, high, pod.sizes[near], pod.found[near])
 
 
 def just_found_and_missed(trials: Sequence[Trial], threshold: float) -> list[Trial]:
