@@ -69,9 +69,9 @@ class Change:
 
 
 def scratch(place: Place) -> Change:
-    """A thin line, straight or bent a little, that fades at its ends; often with a bright side."""
+    """A line, from hair-thin to a gouge, straight or bent a little; often with a bright side."""
     rng, half = place.rng, place.size / 2
-    width = max(0.5, place.size * rng.uniform(0.006, 0.025))
+    width = max(0.5, place.size * np.exp(rng.uniform(*np.log([0.006, 0.06]))))
     bow = place.across + rng.uniform(-0.15, 0.15) * (place.along**2 / half - half / 2)
     strength = 0.75 + 0.25 * np.cos(place.along / half * rng.uniform(1, 6) + rng.uniform(0, 6))
     line = soft((width - np.abs(bow)) * 2) * soft(half - np.abs(place.along))
