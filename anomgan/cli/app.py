@@ -19,6 +19,7 @@ from anomgan.cli.export import export
 from anomgan.cli.fit import fit
 from anomgan.cli.generator import app as generator
 from anomgan.cli.info import info
+from anomgan.cli.limits import limits
 from anomgan.cli.recalibrate import recalibrate
 from anomgan.cli.score import score
 from anomgan.cli.watch import watch
@@ -32,7 +33,10 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-VERBS = (check, fit, score, watch, recalibrate, export, evaluate, info, detectors, backbones, demo)
+VERBS = (
+    *(check, fit, score, watch, recalibrate, export, evaluate, limits),
+    *(info, detectors, backbones, demo),
+)
 for verb in VERBS:
     app.command()(verb)
 app.add_typer(benchmark, name="benchmark")

@@ -1,6 +1,5 @@
 """Writes an evaluation as one HTML file that can be sent on: figures, curves, pictures."""
 
-import base64
 import csv
 import html
 import json
@@ -15,6 +14,7 @@ from anomgan.data.decode import read_image, reduced, to_uint8
 from anomgan.data.public_sets import read_mask
 from anomgan.detectors.base import Detector
 from anomgan.evaluation.evaluate import Evaluation
+from anomgan.evaluation.page import embedded, page, paragraph, table
 from anomgan.machine.files import atomic_path
 from anomgan.machine.names import escaped, escaped_cell
 from anomgan.metrics.detection import auroc, average_precision, precision_recall_points, roc_points
@@ -39,11 +39,6 @@ EXPLAINED = {
     "pixel_aupro_0.3": "AUPRO up to 0.3 false-positive rate",
     "score_ms_per_image": "milliseconds per image",
 }
-STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;"
-    "color:#222}table{border-collapse:collapse}td,th{padding:.2rem 1rem .2rem 0;text-align:left;"
-    "border-bottom:1px solid #ddd}td+td{font-variant-numeric:tabular-nums}img{max-width:100%}"
-)
 
 
 class _Part(NamedTuple):
@@ -78,18 +73,14 @@ def write_report(detector: Detector, evaluation: Evaluation, out: Path, title: s
             f"<h1>{title}</h1>",
             f"<p>{figures['n_test_normal']} good and {figures['n_test_anomalous']} defective "
             f"images, scored by {html.escape(detector.settings.detector)}.</p>",
-            _table([(text, figure_text(figures[name])) for name, text in EXPLAINED.items()]),
-            *(f"<p>{html.escape(escaped(line))}</p>" for line in mask_lines(evaluation)),
+            table([(text, figure_text(figures[name])) for name, text in EXPLAINED.items()]),
+            *map(paragraph, mask_lines(evaluation)),
             "<h2>By kind of defect</h2>",
-            _table(kind_rows(evaluation), ("kind", "images", "called anomalous", "AUROC")),
+            table(kind_rows(evaluation), ("kind", "images", "called anomalous", "AUROC")),
         ]
         body += map(_part_html, parts)
-    page = (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
-        f"<style>{STYLE}</style>" + "\n".join(body) + "</html>\n"
-    )
     with atomic_path(out / "report.html") as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(page(title, body), encoding="utf-8")
 
 
 def kind_rows(evaluation: Evaluation) -> list[tuple[str, ...]]:
@@ -157,8 +148,7 @@ def _part_html(part: _Part) -> str:
     heading = html.escape(part.heading)
     if part.picture is None:
         return f"<h2>{heading}</h2><p>There are none.</p>"
-    data = base64.b64encode(part.picture.read_bytes()).decode()
-    picture = f'<h2>{heading}</h2><img alt="{heading}" src="data:image/png;base64,{data}">'
+    picture = f"<h2>{heading}</h2>{embedded(part.picture, part.heading)}"
     names = "".join(f"<li>{html.escape(name)}</li>" for name in part.names)
     return picture + (f"<ol>{names}</ol>" if names else "")
 
@@ -208,15 +198,6 @@ def _write_scores(evaluation: Evaluation, path: Path) -> None:
             table.writerow(
                 (escaped_cell(_name(evaluation, number)), escaped_cell(image.kind), *row)
             )
-
-
-def _table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
-    lines = ["<tr>" + "".join(f"<th>{name}</th>" for name in head) + "</tr>"] if head else []
-    for row in rows:
-        lines.append(
-            "<tr>" + "".join(f"<td>{html.escape(escaped(cell))}</td>" for cell in row) + "</tr>"
-        )
-    return "<table>" + "\n".join(lines) + "</table>"
 
 
 def figure_text(value: float | tuple[float, float] | None) -> str:

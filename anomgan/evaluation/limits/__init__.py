@@ -1,0 +1,7 @@
+"""How small and how faint a defect may be to be found: from good parts alone."""
+
+from anomgan.evaluation.limits.limits import Limits
+from anomgan.evaluation.limits.report import describe_bench, write_limits
+from anomgan.evaluation.limits.trials import Bench, run_trials
+
+__all__ = ["Bench", "Limits", "describe_bench", "run_trials", "write_limits"]
