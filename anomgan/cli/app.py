@@ -21,6 +21,7 @@ from anomgan.cli.generator import app as generator
 from anomgan.cli.info import info
 from anomgan.cli.recalibrate import recalibrate
 from anomgan.cli.score import score
+from anomgan.cli.serve import serve
 from anomgan.cli.watch import watch
 from anomgan.errors import AnomganError
 from anomgan.machine.names import escaped
@@ -32,7 +33,10 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-VERBS = (check, fit, score, watch, recalibrate, export, evaluate, info, detectors, backbones, demo)
+VERBS = (
+    *(check, fit, score, watch, serve, recalibrate, export),
+    *(evaluate, info, detectors, backbones, demo),
+)
 for verb in VERBS:
     app.command()(verb)
 app.add_typer(benchmark, name="benchmark")

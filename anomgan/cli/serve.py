@@ -1,0 +1,105 @@
+"""`anomgan serve`: the station, an HTTP service with a page for the operator."""
+
+import re
+import socket
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from anomgan.cli.options import DEFAULT_MODEL, Device
+from anomgan.cli.say import say
+from anomgan.errors import InputError, SettingsError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        help="Model folder or exported file; NAME=PATH names it, otherwise it is called like its "
+        f"folder. May be repeated. Default: {DEFAULT_MODEL}.",
+    ),
+]
+NAME = re.compile(r"[\w.-]+")
+
+
+def serve(
+    model: Models = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
+    ] = 8000,
+    queue: Annotated[
+        int, typer.Option(min=1, help="Images that may wait; more are refused with 503.")
+    ] = 16,
+    max_mb: Annotated[
+        float, typer.Option(min=0.001, help="Size of an upload at most, in megabytes.")
+    ] = 50,
+    device: Device = "auto",
+) -> None:
+    """Serve models over HTTP, with a page for the operator, until Ctrl-C or SIGTERM.
+
+    Exit codes: 0 ended, 2 bad input or settings.
+    """
+    paths = named_models(model or [str(DEFAULT_MODEL)])
+    try:
+        from anomgan.station.app import create_app
+        from anomgan.station.station import Station, load_models
+    except ImportError as error:
+        raise SettingsError(
+            f'the station needs {error.name}; install it with: pip install "anomgan[station]"'
+        ) from None
+
+    with _listen(host, port) as listening:
+        station = Station(load_models(paths, device), places=queue, most=round(max_mb * 1e6))
+        app = create_app(station)
+        say(f"serving {', '.join(paths)} at {_address(listening)}; Ctrl-C ends it")
+        _run(app, listening)
+
+
+def named_models(given: list[str]) -> dict[str, Path]:
+    """The path of each model by its name.
+
+    Raises:
+        InputError: a name is not usable, or there twice.
+    """
+    paths: dict[str, Path] = {}
+    for text in given:
+        before, equals, after = text.partition("=")
+        path = Path(after if equals and not Path(text).exists() else text)
+        name = before if str(path) != str(Path(text)) else path.resolve().name
+        if not NAME.fullmatch(name):
+            raise InputError(
+                f"--model {text}: the name {name!r} may have letters, digits, . _ and - only; "
+                f"give another one: --model name={path}"
+            )
+        if name in paths:
+            raise InputError(f"two models are called {name}; name one: --model name={path}")
+        paths[name] = path
+    return paths
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise InputError(
+            f"cannot listen on {host}, port {port}: {error.strerror}; give another --port or --host"
+        ) from None
+
+
+def _address(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+
+
+def _run(app: "FastAPI", listening: socket.socket) -> None:
+    import uvicorn
+
+    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
+    with suppress(KeyboardInterrupt):  # raised again after the server has ended in order
+        uvicorn.Server(config).run(sockets=[listening])
