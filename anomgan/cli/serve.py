@@ -32,6 +32,14 @@ def serve(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
     ] = 8000,
+    token: Annotated[
+        str | None,
+        typer.Option(help="Secret that clients must know; other users of this machine can see it."),
+    ] = None,
+    token_file: Annotated[Path | None, typer.Option(help="File that holds the token.")] = None,
+    keep: Annotated[
+        Path | None, typer.Option(help="Keep every upload in this folder. Default: keep none.")
+    ] = None,
     queue: Annotated[
         int, typer.Option(min=1, help="Images that may wait; more are refused with 503.")
     ] = 16,
@@ -42,20 +50,28 @@ def serve(
 ) -> None:
     """Serve models over HTTP, with a page for the operator, until Ctrl-C or SIGTERM.
 
-    Exit codes: 0 ended, 2 bad input or settings.
+    Without a token, only this machine can reach the station. Exit codes: 0 ended, 2 bad input or
+    settings.
     """
     paths = named_models(model or [str(DEFAULT_MODEL)])
     try:
         from anomgan.station.app import create_app
+        from anomgan.station.guard import is_this_machine
         from anomgan.station.station import Station, load_models
     except ImportError as error:
         raise SettingsError(
             f'the station needs {error.name}; install it with: pip install "anomgan[station]"'
         ) from None
 
+    secret = _secret(token, token_file)
+    if secret is None and not is_this_machine(host):
+        raise SettingsError(
+            f"--host {host} lets other machines in; give a token as well: --token-file FILE"
+        )
     with _listen(host, port) as listening:
-        station = Station(load_models(paths, device), places=queue, most=round(max_mb * 1e6))
-        app = create_app(station)
+        models = load_models(paths, device)
+        station = Station(models, places=queue, most=round(max_mb * 1e6), keep=keep)
+        app = create_app(station, secret)
         say(f"serving {', '.join(paths)} at {_address(listening)}; Ctrl-C ends it")
         _run(app, listening)
 
@@ -80,6 +96,20 @@ def named_models(given: list[str]) -> dict[str, Path]:
             raise InputError(f"two models are called {name}; name one: --model name={path}")
         paths[name] = path
     return paths
+
+
+def _secret(token: str | None, file: Path | None) -> str | None:
+    """The token that is given, directly or in a file."""
+    if token is not None and file is not None:
+        raise SettingsError("--token and --token-file are both given; give one of them")
+    if file is not None:
+        try:
+            token = file.read_text(encoding="utf-8").strip()
+        except (OSError, ValueError) as error:
+            raise InputError(f"cannot read the token in {file}: {error}") from None
+    if token is not None and not (token.isascii() and token.isprintable() and token.strip()):
+        raise SettingsError("the token must be of letters, digits and signs in ASCII")
+    return token
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -59,3 +59,9 @@ class Problem(BaseModel):
     """Why a request was refused."""
 
     error: str
+
+
+class Login(BaseModel):
+    """What a browser signs in with."""
+
+    token: str

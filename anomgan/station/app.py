@@ -13,17 +13,20 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 
 from anomgan.errors import InputError
 from anomgan.station import answers
+from anomgan.station.guard import COOKIE, Guard, is_same, session_of
 from anomgan.station.metrics import MEDIA_TYPE, metrics_text
 from anomgan.station.pages import add_pages
 from anomgan.station.previews import heat_layer
 from anomgan.station.served import ServedModel
 from anomgan.station.station import Full, Station
-from anomgan.station.uploads import discard_body, read_upload
+from anomgan.station.uploads import discard_body, read_json, read_upload
 
 REFRESH = 1.0
 """Seconds between two looks at the files of the models."""
+MONTH = 30 * 24 * 3600
+"""Seconds for which a browser stays signed in."""
 REFUSED: dict[int | str, dict[str, Any]] = {
-    status: {"model": answers.Problem} for status in (400, 404, 408, 413, 422, 503)
+    status: {"model": answers.Problem} for status in (400, 401, 403, 404, 408, 413, 422, 503)
 }
 UPLOAD = {"type": "string", "format": "binary"}
 BODY = {
@@ -36,8 +39,8 @@ BODY = {
 """Of a request to score, for the description."""
 
 
-def create_app(station: Station) -> FastAPI:
-    """The service of a station."""
+def create_app(station: Station, token: str | None = None) -> FastAPI:
+    """The service of a station; with a token, clients must know it."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -48,7 +51,10 @@ def create_app(station: Station) -> FastAPI:
 
     # The pages that FastAPI has for /docs load scripts from another host.
     app = FastAPI(title="anomgan station", docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.add_middleware(Guard, token=token)
     _answer_errors(app)
+    if token is not None:
+        _add_session(app, token)
     _add_scoring(app, station)
     _add_state(app, station)
     add_pages(app)
@@ -64,6 +70,20 @@ def find_model(station: Station, name: str) -> ServedModel:
     if name not in station.models:
         raise HTTPException(404, f"there is no model {name}; there is: {', '.join(station.models)}")
     return station.models[name]
+
+
+def _add_session(app: FastAPI, token: str) -> None:
+    @app.post("/session", responses={401: {"model": answers.Problem}})
+    async def session(request: Request) -> Response:
+        """Exchange the token, {"token": ...}, for a cookie: how a browser signs in."""
+        if not is_same((await read_json(request, answers.Login)).token, token):
+            raise HTTPException(401, "the token is wrong")
+        answer = JSONResponse({"status": "ok"})
+        safe = request.url.scheme == "https"
+        answer.set_cookie(
+            COOKIE, session_of(token), MONTH, httponly=True, samesite="strict", secure=safe
+        )
+        return answer
 
 
 def _add_scoring(app: FastAPI, station: Station) -> None:
@@ -91,7 +111,7 @@ def _add_scoring(app: FastAPI, station: Station) -> None:
                     row["heatmap_png"] = base64.b64encode(layer).decode()
         except (Full, HTTPException) as error:
             if not isinstance(error, HTTPException) or error.status_code == 404:
-                await discard_body(request, station.most)
+                await discard_body(request)
             raise
         return JSONResponse(row, headers={"X-Part": str(scored.part.number)})
 
@@ -109,7 +129,7 @@ def _add_state(app: FastAPI, station: Station) -> None:
     @app.get("/health", response_model=answers.Health)
     async def health() -> dict[str, Any]:
         """Whether the service works."""
-        problems = [model.problem for model in station.models.values() if model.problem]
+        problems = station.problems
         return {
             "status": "degraded" if problems else "ok",
             "models": list(station.models),

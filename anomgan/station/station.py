@@ -13,6 +13,7 @@ import numpy as np
 from anomgan.data.decode import decode_image
 from anomgan.detectors.result import Result
 from anomgan.errors import InputError
+from anomgan.machine.files import atomic_path
 from anomgan.station.parts import Part
 from anomgan.station.previews import PHOTO, THUMBNAIL, heat_layer, photo
 from anomgan.station.served import Loaded, ServedModel
@@ -49,10 +50,19 @@ class Station:
         models: by name.
         places: images that may wait or be worked on; more are turned away.
         most: bytes of an upload.
+        keep: folder in which every upload is kept; None keeps none.
     """
 
-    def __init__(self, models: Mapping[str, ServedModel], places: int, most: int) -> None:
+    def __init__(
+        self,
+        models: Mapping[str, ServedModel],
+        places: int,
+        most: int,
+        keep: Path | None = None,
+    ) -> None:
         self.models = models
+        self._keep = keep
+        self._keep_problem: str | None = None
         self.most = most
         self.waiting = 0
         self.turned_away = 0
@@ -91,7 +101,10 @@ class Station:
             except InputError:
                 model.parts.count_unreadable()
                 raise
-            return await self.help(lambda: _part(model, loaded, upload, image, result))
+            scored = await self.help(lambda: _part(model, loaded, upload, image, result))
+        if self._keep is not None:
+            await self.help(lambda: self._keep_upload(model, scored.part, upload))
+        return scored
 
     async def help(self, work: Callable[[], Done]) -> Done:
         """Do some work in a thread beside the event loop."""
@@ -101,6 +114,25 @@ class Station:
         """End the threads."""
         self._helpers.shutdown()
         self._scoring.shutdown()
+
+    @property
+    def problems(self) -> list[str]:
+        """What does not work at the moment."""
+        problems = [model.problem for model in self.models.values()]
+        return [problem for problem in (*problems, self._keep_problem) if problem]
+
+    def _keep_upload(self, model: ServedModel, part: Part, upload: Upload) -> None:
+        """Keep a file as it came; a verdict does not wait for a disk that is full."""
+        assert self._keep is not None
+        time = part.scored.replace(":", "").replace("+0000", "")
+        name = f"{time}-{part.number}-{part.row['verdict']}{upload.suffix}"
+        try:
+            with atomic_path(self._keep / model.name / part.scored[:10] / name) as temporary:
+                temporary.write_bytes(upload.data)
+        except InputError as error:
+            self._keep_problem = f"{error}; images are scored, but not kept"
+        else:
+            self._keep_problem = None
 
     async def _in(self, pool: ThreadPoolExecutor, work: Callable[[], Done]) -> Done:
         return await asyncio.get_running_loop().run_in_executor(pool, work)

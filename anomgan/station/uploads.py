@@ -1,19 +1,27 @@
-"""Reads an uploaded image from a request: bounded in size and time, kept in memory only."""
+"""Reads what a request brings: bounded in size and time, kept in memory only."""
 
 import asyncio
 import io
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TypeVar
 
 from fastapi import HTTPException, Request
+from pydantic import BaseModel, ValidationError
 from python_multipart import FormParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import File, parse_options_header
 from starlette.requests import ClientDisconnect
 
+from anomgan.data.decode import SUFFIXES
 from anomgan.machine.names import shortened
 
 SECONDS = 60.0
 """For a whole upload to arrive."""
+SMALL_BODY, REFUSED_BODY = 2**20, 2**27
+"""Bytes that are read at most of a body in JSON, and of one that is refused before it is read."""
+Kind = TypeVar("Kind", bound=BaseModel)
 OVERSIZE = 2**30
 """Bytes beyond the limit that are read and dropped. Most clients only see an answer after they have
 sent everything."""
@@ -25,6 +33,12 @@ class Upload:
 
     name: str
     data: bytes
+
+    @property
+    def suffix(self) -> str:
+        """What a file with the image ends in; decoders look at the content, not at the suffix."""
+        suffix = PurePath(self.name).suffix.lower()
+        return suffix if suffix in SUFFIXES else ".png"
 
 
 async def read_upload(request: Request, most: int) -> Upload:
@@ -61,9 +75,28 @@ async def read_body(request: Request, most: int) -> bytes:
     return body
 
 
-async def discard_body(request: Request, most: int) -> None:
-    """Read and drop a body, so that the client sees the answer."""
-    await read_body(request, most)
+async def discard_body(request: Request) -> None:
+    """Read and drop the body of a request that is refused, so that the client sees the answer."""
+    with suppress(TimeoutError, ClientDisconnect):
+        async with asyncio.timeout(SECONDS):
+            size = 0
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > REFUSED_BODY:
+                    break
+
+
+async def read_json(request: Request, kind: type[Kind]) -> Kind:
+    """A small body in JSON.
+
+    Raises:
+        HTTPException: 422, it is not what is asked for; otherwise as `read_upload`.
+    """
+    try:
+        return kind.model_validate_json(await read_body(request, SMALL_BODY))
+    except ValidationError as error:
+        problems = (f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in error.errors())
+        raise HTTPException(422, "; ".join(problems)) from None
 
 
 async def _receive(request: Request, most: int) -> tuple[bytes, int]:
