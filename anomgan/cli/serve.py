@@ -2,6 +2,7 @@
 
 import re
 import socket
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,26 +27,46 @@ Models = Annotated[
 NAME = re.compile(r"[\w.-]+")
 
 
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
+Token = Annotated[
+    str | None,
+    typer.Option(help="Secret that clients must know. Other users of this machine can see it."),
+]
+TokenFile = Annotated[Path | None, typer.Option(help="File that holds the token.")]
+Keep = Annotated[
+    Path | None, typer.Option(help="Keep every upload in this folder. Default: keep none.")
+]
+Watch = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Folder whose new images are scored, too; NAME=DIR for a model other than the first. "
+        "May be repeated."
+    ),
+]
+ReviewFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--review",
+        help="Keep doubtful and anomalous images in this folder for a person to review. Default: "
+        "no review.",
+    ),
+]
+Queue = Annotated[int, typer.Option(min=1, help="Images that may wait; more are refused with 503.")]
+MaxMB = Annotated[float, typer.Option(min=0.001, help="Size of an upload at most, in megabytes.")]
+
+
 def serve(
     model: Models = None,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
-    ] = 8000,
-    token: Annotated[
-        str | None,
-        typer.Option(help="Secret that clients must know; other users of this machine can see it."),
-    ] = None,
-    token_file: Annotated[Path | None, typer.Option(help="File that holds the token.")] = None,
-    keep: Annotated[
-        Path | None, typer.Option(help="Keep every upload in this folder. Default: keep none.")
-    ] = None,
-    queue: Annotated[
-        int, typer.Option(min=1, help="Images that may wait; more are refused with 503.")
-    ] = 16,
-    max_mb: Annotated[
-        float, typer.Option(min=0.001, help="Size of an upload at most, in megabytes.")
-    ] = 50,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    token: Token = None,
+    token_file: TokenFile = None,
+    keep: Keep = None,
+    watch: Watch = None,
+    review: ReviewFolder = None,
+    queue: Queue = 16,
+    max_mb: MaxMB = 50,
     device: Device = "auto",
 ) -> None:
     """Serve models over HTTP, with a page for the operator, until Ctrl-C or SIGTERM.
@@ -54,24 +75,33 @@ def serve(
     settings.
     """
     paths = named_models(model or [str(DEFAULT_MODEL)])
+    watched = [_model_and_folder(text, paths) for text in watch or []]
+    secret = _secret(token, token_file)
     try:
         from anomgan.station.app import create_app
         from anomgan.station.guard import is_this_machine
+        from anomgan.station.review import Review
         from anomgan.station.station import Station, load_models
+        from anomgan.station.watched import WatchedFolder
     except ImportError as error:
         raise SettingsError(
             f'the station needs {error.name}; install it with: pip install "anomgan[station]"'
         ) from None
 
-    secret = _secret(token, token_file)
     if secret is None and not is_this_machine(host):
         raise SettingsError(
             f"--host {host} lets other machines in; give a token as well: --token-file FILE"
         )
     with _listen(host, port) as listening:
-        models = load_models(paths, device)
-        station = Station(models, places=queue, most=round(max_mb * 1e6), keep=keep)
-        app = create_app(station, secret)
+        station = Station(
+            load_models(paths, device),
+            places=queue,
+            most=round(max_mb * 1e6),
+            keep=keep,
+            review=Review(review) if review else None,
+        )
+        folders = [WatchedFolder(station, station.models[name], path) for name, path in watched]
+        app = create_app(station, secret, folders)
         say(f"serving {', '.join(paths)} at {_address(listening)}; Ctrl-C ends it")
         _run(app, listening)
 
@@ -84,9 +114,11 @@ def named_models(given: list[str]) -> dict[str, Path]:
     """
     paths: dict[str, Path] = {}
     for text in given:
-        before, equals, after = text.partition("=")
-        path = Path(after if equals and not Path(text).exists() else text)
-        name = before if str(path) != str(Path(text)) else path.resolve().name
+        name, equals, after = text.partition("=")
+        path = Path(after)
+        if not equals or Path(text).exists():
+            path = Path(text)
+            name = path.resolve().name
         if not NAME.fullmatch(name):
             raise InputError(
                 f"--model {text}: the name {name!r} may have letters, digits, . _ and - only; "
@@ -96,6 +128,14 @@ def named_models(given: list[str]) -> dict[str, Path]:
             raise InputError(f"two models are called {name}; name one: --model name={path}")
         paths[name] = path
     return paths
+
+
+def _model_and_folder(text: str, models: Mapping[str, Path]) -> tuple[str, Path]:
+    """The model for a folder to watch: the one that is named, or the first."""
+    name, equals, folder = text.partition("=")
+    if equals and name in models:
+        return name, Path(folder)
+    return next(iter(models)), Path(text)
 
 
 def _secret(token: str | None, file: Path | None) -> str | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,9 +17,11 @@ from anomgan.station.guard import COOKIE, Guard, is_same, session_of
 from anomgan.station.metrics import MEDIA_TYPE, metrics_text
 from anomgan.station.pages import add_pages
 from anomgan.station.previews import heat_layer
+from anomgan.station.review_app import add_review
 from anomgan.station.served import ServedModel
 from anomgan.station.station import Full, Station
 from anomgan.station.uploads import discard_body, read_json, read_upload
+from anomgan.station.watched import WatchedFolder
 
 REFRESH = 1.0
 """Seconds between two looks at the files of the models."""
@@ -39,14 +41,25 @@ BODY = {
 """Of a request to score, for the description."""
 
 
-def create_app(station: Station, token: str | None = None) -> FastAPI:
-    """The service of a station; with a token, clients must know it."""
+def create_app(
+    station: Station, token: str | None = None, folders: Sequence[WatchedFolder] = ()
+) -> FastAPI:
+    """The service of a station.
+
+    Args:
+        station: scores images.
+        token: what clients must know; None asks for none.
+        folders: folders whose new images are scored.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        caretaker = asyncio.create_task(_look_after(station))
+        tasks = [asyncio.create_task(_look_after(station))]
+        tasks += [asyncio.create_task(folder.run()) for folder in folders]
         yield
-        caretaker.cancel()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         station.close()
 
     # The pages that FastAPI has for /docs load scripts from another host.
@@ -56,7 +69,9 @@ def create_app(station: Station, token: str | None = None) -> FastAPI:
     if token is not None:
         _add_session(app, token)
     _add_scoring(app, station)
-    _add_state(app, station)
+    _add_state(app, station, folders)
+    if station.review is not None:
+        add_review(app, station, station.review)
     add_pages(app)
     return app
 
@@ -125,11 +140,11 @@ def _add_scoring(app: FastAPI, station: Station) -> None:
         return Response(data, media_type="image/png" if picture == "heat" else "image/jpeg")
 
 
-def _add_state(app: FastAPI, station: Station) -> None:
+def _add_state(app: FastAPI, station: Station, folders: Sequence[WatchedFolder]) -> None:
     @app.get("/health", response_model=answers.Health)
     async def health() -> dict[str, Any]:
         """Whether the service works."""
-        problems = station.problems
+        problems = [*station.problems, *(one.problem for one in folders if one.problem)]
         return {
             "status": "degraded" if problems else "ok",
             "models": list(station.models),
@@ -149,6 +164,7 @@ def _add_state(app: FastAPI, station: Station) -> None:
         drift = model.loaded.inspector.drift
         return {
             **_about(model),
+            "started": station.started,
             "counts": model.parts.counts,
             "drift": {"state": drift.state, "reason": drift.reason, "evidence": drift.evidence},
             "parts": [part.about() for part in model.parts.after(after)],

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ from anomgan.errors import InputError
 from anomgan.machine.files import atomic_path
 from anomgan.station.parts import Part
 from anomgan.station.previews import PHOTO, THUMBNAIL, heat_layer, photo
+from anomgan.station.review import Review
 from anomgan.station.served import Loaded, ServedModel
 from anomgan.station.uploads import Upload
 
@@ -51,6 +53,7 @@ class Station:
         places: images that may wait or be worked on; more are turned away.
         most: bytes of an upload.
         keep: folder in which every upload is kept; None keeps none.
+        review: where parts wait for a person's word.
     """
 
     def __init__(
@@ -59,8 +62,11 @@ class Station:
         places: int,
         most: int,
         keep: Path | None = None,
+        review: Review | None = None,
     ) -> None:
         self.models = models
+        self.review = review
+        self.started = datetime.now(UTC).isoformat()
         self._keep = keep
         self._keep_problem: str | None = None
         self.most = most
@@ -104,6 +110,9 @@ class Station:
             scored = await self.help(lambda: _part(model, loaded, upload, image, result))
         if self._keep is not None:
             await self.help(lambda: self._keep_upload(model, scored.part, upload))
+        if self.review is not None:
+            review = self.review
+            await self.help(lambda: review.queue(model.name, scored.part, upload))
         return scored
 
     async def help(self, work: Callable[[], Done]) -> Done:
@@ -114,12 +123,15 @@ class Station:
         """End the threads."""
         self._helpers.shutdown()
         self._scoring.shutdown()
+        if self.review is not None:
+            self.review.close()
 
     @property
     def problems(self) -> list[str]:
         """What does not work at the moment."""
         problems = [model.problem for model in self.models.values()]
-        return [problem for problem in (*problems, self._keep_problem) if problem]
+        problems += [self._keep_problem, self.review.problem if self.review else None]
+        return [problem for problem in problems if problem]
 
     def _keep_upload(self, model: ServedModel, part: Part, upload: Upload) -> None:
         """Keep a file as it came; a verdict does not wait for a disk that is full."""
