@@ -1,6 +1,7 @@
 """`anomgan serve`: the station, an HTTP service with a page for the operator."""
 
 import re
+import signal
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
@@ -170,6 +171,17 @@ def _address(listening: socket.socket) -> str:
 def _run(app: "FastAPI", listening: socket.socket) -> None:
     import uvicorn
 
-    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
-    with suppress(KeyboardInterrupt):  # raised again after the server has ended in order
-        uvicorn.Server(config).run(sockets=[listening])
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
+    # uvicorn raises the signal that has ended it once more, when all is in order.
+    before = signal.signal(signal.SIGTERM, lambda number, frame: None)
+    try:
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listening])
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -44,6 +44,7 @@ class Model(BaseModel):
     false_alarm_rate: float
     calibration_images: int
     problem: str | None = Field(description="why a model that replaced it could not be loaded")
+    review: bool = Field(description="whether parts wait for a person's word")
 
 
 class Health(BaseModel):

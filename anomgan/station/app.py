@@ -155,7 +155,10 @@ def _add_state(app: FastAPI, station: Station, folders: Sequence[WatchedFolder])
     @app.get("/models", response_model=list[answers.Model])
     async def models() -> list[dict[str, Any]]:
         """The models that are served."""
-        return [_about(model) for model in station.models.values()]
+        return [
+            {**_about(model), "review": station.review is not None}
+            for model in station.models.values()
+        ]
 
     @app.get("/models/{name}/parts", responses=REFUSED)
     async def parts(name: str, after: int = 0) -> dict[str, Any]:

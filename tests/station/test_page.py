@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -99,22 +100,22 @@ class Page:
         return [line for line in self.browser.get_log("browser") if line["level"] == "SEVERE"]
 
 
-def test_a_defective_image_is_dropped_and_the_verdict_is_read(patch_model, parts, tmp_path):
-    results = load(patch_model, "cpu").score(parts[1])
-    worst = max(range(len(results)), key=lambda number: results[number].score)
-    assert results[worst].is_anomalous
+def test_a_defective_image_is_dropped_and_the_verdict_is_read(patch_model, line, tmp_path):
+    defects = [path for path in list_images(line / "test") if path.parent.name != "good"]
+    worst = max(load(patch_model, "cpu").score(defects), key=lambda result: result.score)
+    assert worst.is_anomalous
     with serving("--model", f"part={patch_model}") as address, browsing() as browser:
         page = Page(browser, address)
         page.until(lambda: page.text("word") == "Waiting")
-        page.drop(parts[1][worst], "worst.png")
+        page.drop(Path(worst.image), "worst.png")
         page.until(lambda: page.text("word") == "DEFECT")
         assert "worst.png" in page.text("about")
-        assert float(page.text("score")) == pytest.approx(results[worst].score, rel=1e-3)
+        assert float(page.text("score")) == pytest.approx(worst.score, rel=1e-3)
         assert browser.find_element(By.ID, "word").size["height"] > 100, "read from three metres"
         seen = "return document.getElementById('heat').naturalWidth"
         assert page.until(lambda: browser.execute_script(seen)) == 96
         boxes = browser.find_elements(By.CSS_SELECTOR, "#boxes rect")
-        assert len(boxes) == len(results[worst].regions)
+        assert len(boxes) == len(worst.regions)
         page.press("h")
         assert browser.execute_script("return document.getElementById('heat').style.opacity") == "0"
         (tmp_path / "no.png").write_text("no image")

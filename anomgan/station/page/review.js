@@ -8,7 +8,7 @@ sessionStorage.setItem("operator", OPERATOR);
 export class ReviewView {
   constructor() {
     this.isOpen = false;
-    this.enabled = true;
+    this.enabled = false;  // whether the station has a review
     this.changed = () => {};
     this.choose(null);
     this.keys = {
@@ -51,20 +51,14 @@ export class ReviewView {
     return this.parts[this.at];
   }
 
-  // Asks for what waits. A station without a review answers 404.
+  // Asks for what waits.
   async look() {
-    if (!this.enabled) return;
-    const asked = this.model;
-    const operator = this.isOpen ? `?operator=${OPERATOR}` : "";
-    try {
-      const state = await ask(this.path + operator);
-      if (asked === this.model) this.show(state);
-    } catch (error) {
-      if (error.status !== 404) throw error;
-      this.enabled = false;
-    }
     byId("review-on").hidden = !this.enabled;
     byId("review-off").hidden = this.enabled;
+    if (!this.enabled) return;
+    const asked = this.model;
+    const state = await ask(this.path + (this.isOpen ? `?operator=${OPERATOR}` : ""));
+    if (asked === this.model) this.show(state);
   }
 
   show(state) {

@@ -49,6 +49,7 @@ async function listModels() {
   model = models.some(({ name }) => name === before) ? before : models[0].name;
   select.value = model;
   review.model = model;
+  review.enabled = models[0].review;
 }
 
 byId("model").addEventListener("change", (event) => {
