@@ -22,6 +22,7 @@ from anomgan.cli.info import info
 from anomgan.cli.limits import limits
 from anomgan.cli.recalibrate import recalibrate
 from anomgan.cli.score import score
+from anomgan.cli.serve import serve
 from anomgan.cli.watch import watch
 from anomgan.errors import AnomganError
 from anomgan.machine.names import escaped
@@ -34,8 +35,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 VERBS = (
-    *(check, fit, score, watch, recalibrate, export, evaluate, limits),
-    *(info, detectors, backbones, demo),
+    *(check, fit, score, watch, serve, recalibrate, export),
+    *(evaluate, limits, info, detectors, backbones, demo),
 )
 for verb in VERBS:
     app.command()(verb)

@@ -51,20 +51,30 @@ def read_image(path: Path | str) -> np.ndarray:
         InputError: the file cannot be opened, is not an image, is cut off, claims more than
             `MAX_PIXELS` pixels, or has more than `MAX_BYTES` bytes.
     """
-    data = _read_bytes(Path(path))
+    return decode_image(_read_bytes(Path(path)), str(path))
+
+
+def decode_image(data: bytes, name: str) -> np.ndarray:
+    """Decode the content of an image file, as `read_image` does; `name` is for messages.
+
+    Raises:
+        InputError: as `read_image`.
+    """
+    if not data:
+        raise InputError(f"{name} is empty")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _decode(data, str(path))
+            return _decode(data, name)
     except InputError:
         raise
     except Image.DecompressionBombError:
-        raise InputError(f"{path} claims far more than {ACCEPTED}") from None
+        raise InputError(f"{name} claims far more than {ACCEPTED}") from None
     except UnidentifiedImageError:
-        raise InputError(f"{path} is not an image that can be read ({READABLE})") from None
+        raise InputError(f"{name} is not an image that can be read ({READABLE})") from None
     except Exception as error:
         # Decoders raise exceptions of every kind for damaged files; a user needs the file's name.
-        raise InputError(f"{path} is damaged or truncated: {error}") from error
+        raise InputError(f"{name} is damaged or truncated: {error}") from error
 
 
 def from_pillow(image: Image.Image, name: str = "image") -> np.ndarray:
@@ -136,16 +146,13 @@ def _read_bytes(path: Path) -> bytes:
             raise InputError(
                 f"{path} has {about.st_size:,} bytes, more than the {MAX_BYTES:,} accepted"
             )
-        data = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"there is no file {path}") from None
     except IsADirectoryError:
         raise InputError(f"{path} is a folder, not an image") from None
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    if not data:
-        raise InputError(f"{path} is empty")
-    return data
 
 
 def _decode(data: bytes, name: str) -> np.ndarray:

@@ -42,7 +42,7 @@ def save_overlay(
     """
     zoom = _zoom(*image.shape[:2])
     figure, (photograph, overlay, beside) = _panels(image.shape[:2], zoom, title)
-    low, high = _heat_range(threshold)
+    low, high = heat_range(threshold)
     scale = ScalarMappable(Normalize(low, high), HEAT)
     sharp = "nearest" if zoom >= 1 else "antialiased"
     for axis in (photograph, overlay):
@@ -62,7 +62,8 @@ def save_overlay(
     save(figure, path)
 
 
-def _heat_range(threshold: float) -> tuple[float, float]:
+def heat_range(threshold: float) -> tuple[float, float]:
+    """The values between which heat changes its colour."""
     reach = abs(threshold) or 1.0
     return threshold - 0.5 * reach, threshold + reach
 

@@ -1,0 +1,1 @@
+"""The station at the line: an HTTP service, and a page for the operator."""

@@ -1,0 +1,106 @@
+"""A model that a station serves: loaded, and loaded anew when its folder is replaced."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from anomgan.detectors import load
+from anomgan.detectors.base import Detector
+from anomgan.detectors.calibration import Calibration
+from anomgan.errors import AnomganError, ModelError
+from anomgan.inspection.inspector import Inspector
+from anomgan.inspection.results_table import Row
+from anomgan.model_files import CARD, model_id
+from anomgan.networks.folding import fold_batch_norms
+from anomgan.station.parts import Parts
+
+Version = tuple[int, int, int]
+"""What tells the file of a model from one that took its place."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model in memory.
+
+    Attributes:
+        inspector: scores images, and follows their scores.
+        calibration: of the model.
+        bits: significant bits of 16-bit images.
+        names: of the model, as each row of results has them.
+    """
+
+    inspector: Inspector
+    calibration: Calibration
+    bits: int
+    names: Row
+
+
+class ServedModel:
+    """A model under the name that requests call it by.
+
+    Args:
+        name: in the addresses of the service.
+        path: model folder, or an exported file.
+        device: "auto", "cpu", "cuda" or "mps".
+
+    Raises:
+        ModelError: the model cannot be loaded.
+        SettingsError: the device is not available.
+    """
+
+    def __init__(self, name: str, path: Path, device: str) -> None:
+        self.name, self.path, self.device = name, path, device
+        self.parts = Parts()
+        # As many as `anomgan score` uses, for scores that are the same to the last digit.
+        self._threads = torch.get_num_threads()
+        self.problem: str | None = None
+        self._seen = self._version()
+        self._waiting: Version | None = None
+        self.loaded = self._load()
+
+    def refresh(self) -> None:
+        """Load the model anew if its files were replaced; the old one serves until then.
+
+        Called again and again, from one thread. A change counts when it is the same at two calls.
+        If the new model cannot be loaded, the old one stays and `problem` says why.
+        """
+        version = self._version()
+        if version in (None, self._seen):
+            return
+        if version == self._waiting:
+            self.reload()
+        self._waiting = version
+
+    def reload(self) -> None:
+        """Load the model anew; on failure the old one stays and `problem` says why."""
+        self._seen = self._version()
+        try:
+            self.loaded = self._load()
+        except AnomganError as error:
+            self.problem = f"{error}; the model that was loaded before still serves"
+        else:
+            self.problem = None
+
+    def read(self) -> Detector:
+        """Read the model from its files, apart from the one that serves."""
+        return load(self.path, self.device)
+
+    def _load(self) -> Loaded:
+        identity = model_id(self.path)
+        detector = self.read()
+        if model_id(self.path) != identity:
+            raise ModelError(f"{self.path} was replaced while it was read")
+        fold_batch_norms(detector.networks)
+        assert detector.fitted is not None
+        inspector = Inspector(detector, self._threads)
+        names = {"model": str(self.path), "model_id": identity}
+        return Loaded(inspector, detector.fitted.calibration, detector.bits, names)
+
+    def _version(self) -> Version | None:
+        """None while there is no model, as in the moment of a replacement."""
+        try:
+            about = (self.path if self.path.is_file() else self.path / CARD).stat()
+        except OSError:
+            return None
+        return about.st_ino, about.st_size, about.st_mtime_ns

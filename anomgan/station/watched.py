@@ -1,0 +1,84 @@
+"""Scores the images that arrive in a folder of the station's machine."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+from anomgan.data.folders import is_image, visible_files
+from anomgan.errors import InputError
+from anomgan.station.served import ServedModel
+from anomgan.station.station import Station
+from anomgan.station.uploads import Upload
+
+INTERVAL = 0.5
+"""Seconds between two looks at the folder."""
+LOG = logging.getLogger("anomgan")
+Versions = dict[Path, tuple[int, int]]
+
+
+class WatchedFolder:
+    """Images that arrive in a folder; those that are there at the start are left alone.
+
+    An image is scored when its size and time are the same at two looks. Nothing in the folder is
+    changed.
+
+    Args:
+        station: scores the images.
+        model: scores them.
+        folder: and what lies below it.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+
+    def __init__(self, station: Station, model: ServedModel, folder: Path) -> None:
+        self._station, self._model, self._folder = station, model, folder
+        self._done = _versions(folder)
+        self._before = dict(self._done)
+        self.problem: str | None = None
+
+    async def run(self) -> None:
+        """Look at the folder until this task is cancelled."""
+        while True:
+            await asyncio.sleep(INTERVAL)
+            await self.look()
+
+    async def look(self) -> None:
+        """Score what is new and complete."""
+        try:
+            found = await asyncio.to_thread(_versions, self._folder)
+        except InputError as error:  # a share that is away for a moment
+            self.problem = str(error)
+            return
+        self.problem = None
+        new = [path for path, version in found.items() if self._done.get(path) != version]
+        settled = [path for path in new if self._before.get(path) == found[path]]
+        self._before = found
+        self._done = {path: self._done[path] for path in found if path in self._done}
+        for path in sorted(settled, key=lambda path: found[path][1]):
+            self._done[path] = found[path]
+            await self._score(path)
+
+    async def _score(self, path: Path) -> None:
+        try:
+            if path.stat().st_size > self._station.most:
+                raise InputError(f"{path} is larger than the station accepts (--max-mb)")
+            data = await asyncio.to_thread(path.read_bytes)
+            await self._station.score(self._model, Upload(path.name, data))
+        except OSError as error:
+            LOG.warning("cannot read %s: %s", path, error.strerror)
+        except InputError as error:
+            LOG.warning(str(error))
+
+
+def _versions(folder: Path) -> Versions:
+    """Size and time of each image in a folder."""
+    found = {}
+    for path in visible_files(folder):
+        if is_image(path):
+            try:
+                about = path.stat()
+            except OSError:
+                continue  # gone in the meantime
+            found[path] = about.st_size, about.st_mtime_ns
+    return found

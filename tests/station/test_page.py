@@ -1,0 +1,186 @@
+"""The station's page in a real browser, against a real server."""
+
+import base64
+import re
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from anomgan import load
+from anomgan.data.flange import write_line
+from anomgan.data.folders import list_images
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium to open the page")
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+if not (CHROMIUM and DRIVER):
+    pytest.skip("needs Chromium and chromedriver to open the page", allow_module_level=True)
+
+PATIENCE = 120
+"""Seconds on a busy machine."""
+# Drops a file as a mouse does: selenium has no way to drag one in from outside of the browser.
+DROP = """
+const [name, base64] = arguments;
+const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+const data = new DataTransfer();
+data.items.add(new File([bytes], name, {type: "image/png"}));
+const values = {bubbles: true, cancelable: true, dataTransfer: data};
+document.getElementById("stage").dispatchEvent(new DragEvent("drop", values));
+"""
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    """Good parts that the model has not seen, and defective ones."""
+    folder = tmp_path_factory.mktemp("new")
+    write_line(folder, 10, 1, 3, size=96, seed=7)
+    return list_images(folder / "train"), list_images(folder / "test")
+
+
+@contextmanager
+def serving(*options):
+    command = [sys.executable, "-m", "anomgan", "serve", "--port", "0", "--device", "cpu", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as server:
+        try:
+            yield re.search(r"http://\S+/", server.stdout.readline())[0]
+        finally:
+            server.terminate()
+            assert server.wait(PATIENCE) == 0
+
+
+@contextmanager
+def browsing(size=(1280, 900)):
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    flags = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage"]
+    flags += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    for flag in flags:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    browser = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    width, height = size
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        yield browser
+    finally:
+        browser.quit()
+
+
+class Page:
+    def __init__(self, browser, address):
+        self.browser = browser
+        browser.get(address)
+
+    def text(self, name):
+        return self.browser.find_element(By.ID, name).text
+
+    def click(self, name):
+        self.until(lambda: self.browser.find_element(By.ID, name).is_enabled())
+        self.browser.find_element(By.ID, name).click()
+
+    def until(self, true):
+        return WebDriverWait(self.browser, PATIENCE).until(lambda _: true())
+
+    def press(self, keys):
+        self.browser.find_element(By.TAG_NAME, "body").send_keys(keys)
+
+    def drop(self, path, name=None):
+        content = base64.b64encode(path.read_bytes()).decode()
+        self.browser.execute_script(DROP, name or path.name, content)
+
+    def complaints(self):
+        return [line for line in self.browser.get_log("browser") if line["level"] == "SEVERE"]
+
+
+def test_a_defective_image_is_dropped_and_the_verdict_is_read(patch_model, line, tmp_path):
+    defects = [path for path in list_images(line / "test") if path.parent.name != "good"]
+    worst = max(load(patch_model, "cpu").score(defects), key=lambda result: result.score)
+    assert worst.is_anomalous
+    with serving("--model", f"part={patch_model}") as address, browsing() as browser:
+        page = Page(browser, address)
+        page.until(lambda: page.text("word") == "Waiting")
+        page.drop(Path(worst.image), "worst.png")
+        page.until(lambda: page.text("word") == "DEFECT")
+        assert "worst.png" in page.text("about")
+        assert float(page.text("score")) == pytest.approx(worst.score, rel=1e-3)
+        assert browser.find_element(By.ID, "word").size["height"] > 100, "read from three metres"
+        seen = "return document.getElementById('heat').naturalWidth"
+        assert page.until(lambda: browser.execute_script(seen)) == 96
+        boxes = browser.find_elements(By.CSS_SELECTOR, "#boxes rect")
+        assert len(boxes) == len(worst.regions)
+        page.press("h")
+        assert browser.execute_script("return document.getElementById('heat').style.opacity") == "0"
+        (tmp_path / "no.png").write_text("no image")
+        page.drop(tmp_path / "no.png")
+        page.until(lambda: "not an image" in page.text("banner"))
+        before = browser.execute_script("return document.documentElement.dataset.theme")
+        page.press("t")
+        after = browser.execute_script("return document.documentElement.dataset.theme")
+        assert {before, after} == {"light", "dark"}
+        (refused,) = page.complaints()
+        assert "422" in refused["message"], "the answer to what is no image, and nothing else"
+
+
+def test_parts_are_reviewed_and_the_threshold_changes(patch_model, parts, tmp_path):
+    model = tmp_path / "model"
+    shutil.copytree(patch_model, model)
+    options = ("--model", f"part={model}", "--review", str(tmp_path / "review"))
+    with serving(*options) as address, browsing() as browser:
+        page = Page(browser, address + "#review")
+        page.until(lambda: page.text("review-waiting") == "0 parts wait")
+        page.click("queue-all")
+        for path in [*parts[0], parts[1][0]]:
+            page.drop(path)
+        page.until(lambda: page.text("review-waiting") == "11 parts wait")
+        for number in range(1, 11):
+            page.press("g")
+            page.until(lambda n=number: page.text("review-answered").startswith(f"{n} called good"))
+        picture = browser.find_element(By.ID, "review-picture")
+        mouse = webdriver.ActionChains(browser).move_to_element(picture).click_and_hold()
+        mouse.move_by_offset(40, 30).release().perform()
+        assert len(browser.find_elements(By.CSS_SELECTOR, "#review-boxes rect.drawn")) == 1
+        page.press("d")
+        page.until(lambda: page.text("review-answered") == "10 called good, 1 called defect")
+        page.press("u")
+        page.until(lambda: page.text("review-waiting") == "1 part waits")
+        page.press("d")
+        page.until(lambda: page.text("review-waiting") == "0 parts wait")
+        page.click("recalibrate")
+        page.until(lambda: page.text("threshold-after") != "")
+        before, after = (float(page.text(f"threshold-{when}")) for when in ("before", "after"))
+        assert before != after
+        assert before == pytest.approx(load(model, "cpu").fitted.calibration.threshold, rel=1e-3)
+        page.click("apply")
+        page.until(lambda: "In use" in page.text("recalibration-state"))
+        assert after == pytest.approx(load(model, "cpu").fitted.calibration.threshold, rel=1e-3)
+        page.click("export")
+        page.until(lambda: "10 good and 1 defective" in page.text("exported"))
+        assert page.complaints() == []
+
+
+def test_a_station_for_other_machines_asks_for_the_token(patch_model):
+    options = ("--model", f"part={patch_model}", "--token", "open sesame")
+    with serving(*options) as address, browsing((400, 800)) as browser:
+        page = Page(browser, address)
+        page.until(lambda: browser.find_element(By.ID, "token").is_displayed())
+        browser.find_element(By.ID, "token").send_keys("wrong\n")
+        page.until(lambda: page.text("login-error") == "the token is wrong")
+        browser.find_element(By.ID, "token").clear()
+        browser.find_element(By.ID, "token").send_keys("open sesame\n")
+        page.until(lambda: page.text("counts") != "")
+        width = "return document.documentElement.scrollWidth"
+        assert browser.execute_script(width) <= 400, "nothing is cut off on a narrow screen"
+        page.click("camera")
+        page.until(lambda: browser.find_element(By.ID, "take").is_displayed())
+        video = "return document.querySelector('video').videoWidth"
+        page.until(lambda: browser.execute_script(video))
+        page.press(" ")
+        page.until(lambda: "camera-" in page.text("about"))
