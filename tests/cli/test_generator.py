@@ -295,11 +295,14 @@ def test_samples_are_measured_by_a_classifier(run, dcgan, cgan, data, judge):
 
 def test_translations_are_measured_domain_by_domain(run, cyclegan, stargan_v2, data, judge):
     command = ("evaluate", "--features", judge, "--device", "cpu", "--json")
-    code, said, err = run(*command, "--model", stargan_v2, "--data-dir", data / "digits")
+    few = ("--data-dir", data / "digits", "--count", 2)
+    code, said, err = run(*command, "--model", stargan_v2, *few)
     assert code == 0, err
     rows = [json.loads(line) for line in said.splitlines()]
-    assert [row["domain"] for row in rows] == ["one", "two", "zero"]
+    guides = [(row["domain"], row["guide"]) for row in rows]
+    assert guides == [(d, g) for d in ("one", "two", "zero") for g in ("latent", "reference")]
     assert all(row["n_fake"] == 10 and "accuracy_classifier" in row for row in rows)
+    assert all(row["diversity_lite0_perceptual"] >= 0 for row in rows)
     domains = ("--domain", f"good={data}/digits/zero", "--domain", f"bad={data}/digits/one")
     code, said, _ = run(*command, "--model", cyclegan, *domains)
     assert code == 0 and len(said.splitlines()) == 2 and "accuracy" not in said
