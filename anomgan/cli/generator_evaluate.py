@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from anomgan.data.prepare import Preparation
     from anomgan.evaluation.quality import Figures
 
-INCEPTION, OWN, EMBEDDED = "inception", "own", "lite0"
+OWN = "own"
 CLASSIFIER_STEPS = 1000
 
 
@@ -59,7 +59,7 @@ Count = Annotated[
 def evaluate(
     data_dir: DataDir = None,
     domain: Domains = None,
-    features: Features = INCEPTION,
+    features: Features = "inception",
     count: Count = None,
     distance: Distance = Perceptual.lite0,
     json: Annotated[
@@ -95,22 +95,16 @@ def _measure(
     """Measure a generator; a translator is measured in each domain."""
     from anomgan.cli.runs import read_folders
     from anomgan.data.labels import LabelledImages
-    from anomgan.evaluation.classifier import SMALLEST, classes_of, learn_classes, load_classifier
-    from anomgan.evaluation.feature_networks import FeatureNetwork, load_inception
-    from anomgan.evaluation.perceptual import DISTANCES, BackboneFeatures
+    from anomgan.evaluation.classifier import SMALLEST, classes_of, learn_classes
+    from anomgan.evaluation.networks import load_network
+    from anomgan.evaluation.perceptual import DISTANCES
     from anomgan.evaluation.quality import measure_samples, measure_translations
     from anomgan.generators.loading import load_generator
     from anomgan.generators.trained_gan import TrainedGAN
     from anomgan.generators.trained_translator import TrainedTranslator
 
     model = load_generator(model_folder, device)
-    network: FeatureNetwork | None = None
-    if features == INCEPTION:
-        network = load_inception(device)
-    elif features == EMBEDDED:
-        network = BackboneFeatures(device)
-    elif features != OWN:
-        network = load_classifier(features, device)
+    network = None if features == OWN else load_network(features, device)
     labelled = isinstance(model, TrainedTranslator) or network is None
     found = read_folders(folders, domains, labelled=labelled)
     if isinstance(found, LabelledImages):

@@ -21,8 +21,8 @@ from anomgan.errors import InputError
 from anomgan.evaluation.feature_networks import BATCH, Images, infer, prepare, whole_images
 from anomgan.machine.device import choose_device
 
-SIZE = 256
-"""Side in pixels to which images are scaled."""
+SIZE, FEATURE_SIZE = 256, 128
+"""Sides in pixels to which images are scaled, for distances and for the features of FID."""
 BACKBONE = "lite0"
 
 
@@ -57,7 +57,7 @@ class BackboneFeatures:
         def means(x: Tensor) -> Tensor:
             return torch.cat([one.mean((2, 3)) for one in self.network.maps(x)], 1)
 
-        return infer(images, whole_images(SIZE, channels=3), means, self.device)
+        return infer(images, whole_images(FEATURE_SIZE, channels=3), means, self.device)
 
 
 class BackboneDistance:

@@ -66,7 +66,7 @@ def measure_samples(
             "accuracy_classifier".
         count: images to draw; None for as many as there are real ones.
     """
-    real = _real_views(model, images, count)
+    real = real_views(model, images, count)
     fake = model.sample(count or len(real))
     # Without a label, `sample` takes one class after the other.
     wanted = list(islice(cycle(model.names), len(fake)))
@@ -176,7 +176,7 @@ def _some(images: Images, count: int) -> Images:
     return [images[index] for index in chosen]
 
 
-def _real_views(model: TrainedGAN, images: Sequence[np.ndarray], count: int | None) -> np.ndarray:
+def real_views(model: TrainedGAN, images: Sequence[np.ndarray], count: int | None) -> np.ndarray:
     """What the generator was shown of the images: all of each, or crops."""
     view = model.settings.view
     size = view.size

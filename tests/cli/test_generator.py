@@ -1,3 +1,4 @@
+import csv
 import json
 import os
 import signal
@@ -185,6 +186,19 @@ def test_a_strip_from_one_image_to_another(run, dcgan, tmp_path, monkeypatch):
     assert pictures(tmp_path) == ["anomgan-interpolation.png"]
     assert run(*command, "--grid", "strip.png", "--out", "frames")[0] == 0
     assert len(pictures(tmp_path / "frames")) == 9 and (tmp_path / "strip.png").exists()
+
+
+def test_the_quality_is_measured_while_training_and_the_best_model_kept(run, data, tmp_path):
+    out = tmp_path / "model"
+    every = ("--steps", 5, "--quality-every", 2, "--out", out)
+    digits = ("--data-dir", data / "digits")
+    code, said, err = run("train", "dcgan", *digits, *DRAWING, *every)
+    assert code == 0 and "best/ is the model with the best quality" in said, err
+    rows = list(csv.DictReader((out / "history.csv").open()))
+    figures = {int(row["step"]): float(row["kid_lite0"]) for row in rows if row["kid_lite0"]}
+    assert list(figures) == [2, 4]
+    assert run("sample", "--model", out / "best", "--out", tmp_path / "drawn")[0] == 0
+    assert not (out / "best" / "best").exists()
 
 
 def test_styles_are_mixed_in_a_picture(run, data, tmp_path, monkeypatch):
