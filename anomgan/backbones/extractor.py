@@ -79,8 +79,12 @@ class Backbone(nn.Module):
         """Stay in evaluation mode, whatever `mode` says."""
         return super().train(False)
 
+    def maps(self, x: Tensor) -> list[Tensor]:
+        """The feature maps of the stages, each at its own stride."""
+        return run(self.network, self._normalise(x), self.stages)
+
     def forward(self, x: Tensor) -> Tensor:
-        maps = run(self.network, self._normalise(x), self.stages)
+        maps = self.maps(x)
         size = (x.shape[-2] // self.stride, x.shape[-1] // self.stride)
         joined = torch.cat(
             [self._resize(m, s, size) for m, s in zip(maps, self.strides, strict=True)], 1

@@ -1,6 +1,7 @@
 """`anomgan generator evaluate`: measures how good a generator's images are."""
 
 from collections.abc import Sequence
+from enum import StrEnum
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,8 +18,16 @@ if TYPE_CHECKING:
     from anomgan.data.prepare import Preparation
     from anomgan.evaluation.quality import Figures
 
-INCEPTION, OWN = "inception", "own"
+OWN = "own"
 CLASSIFIER_STEPS = 1000
+
+
+class Perceptual(StrEnum):
+    """Perceptual distances."""
+
+    lite0 = "lite0"
+    lpips = "lpips"
+
 
 DataDir = Annotated[
     Path | None,
@@ -30,8 +39,15 @@ DataDir = Annotated[
 Features = Annotated[
     str,
     typer.Option(
-        help="Network for the features: inception (downloaded, 104 MB), the folder of a "
-        "classifier, or own (trains a classifier on the class sub-folders first)."
+        help="Network for the features: inception (downloaded, 104 MB), lite0 (embedded), the "
+        "folder of a classifier, or own (trains a classifier on the class sub-folders first)."
+    ),
+]
+Distance = Annotated[
+    Perceptual,
+    typer.Option(
+        help="StarGAN v2: perceptual distance for the diversity, by the embedded network (lite0) "
+        "or by the package lpips."
     ),
 ]
 Count = Annotated[
@@ -43,19 +59,24 @@ Count = Annotated[
 def evaluate(
     data_dir: DataDir = None,
     domain: Domains = None,
-    features: Features = INCEPTION,
+    features: Features = "inception",
     count: Count = None,
+    distance: Distance = Perceptual.lite0,
     json: Annotated[
         bool, typer.Option("--json", help="Print JSON, one object per domain.")
     ] = False,
     model: Generator = DEFAULT_GENERATOR,
     device: Device = "auto",
 ) -> None:
-    """Measure the quality and diversity of a generator's images: FID, KID, diversity."""
+    """Measure the quality and diversity of a generator's images: FID, KID, diversity.
+
+    StarGAN v2 translates each image in ten random styles and in the styles of ten references, and
+    its diversity is that of the ten.
+    """
     from rich.console import Console
 
     folders = [data_dir] if data_dir else []
-    rows = _measure(model, folders, domain or [], features, count, device)
+    rows = _measure(model, folders, domain or [], features, count, distance, device)
     if json:
         typer.echo("\n".join(map(dumps, rows)))
     else:
@@ -68,24 +89,22 @@ def _measure(
     domains: Sequence[str],
     features: str,
     count: int | None,
+    distance: Perceptual,
     device: str,
 ) -> "list[Figures]":
     """Measure a generator; a translator is measured in each domain."""
     from anomgan.cli.runs import read_folders
     from anomgan.data.labels import LabelledImages
-    from anomgan.evaluation.classifier import SMALLEST, classes_of, learn_classes, load_classifier
-    from anomgan.evaluation.feature_networks import FeatureNetwork, load_inception
+    from anomgan.evaluation.classifier import SMALLEST, classes_of, learn_classes
+    from anomgan.evaluation.networks import load_network
+    from anomgan.evaluation.perceptual import DISTANCES
     from anomgan.evaluation.quality import measure_samples, measure_translations
     from anomgan.generators.loading import load_generator
     from anomgan.generators.trained_gan import TrainedGAN
     from anomgan.generators.trained_translator import TrainedTranslator
 
     model = load_generator(model_folder, device)
-    network: FeatureNetwork | None = None
-    if features == INCEPTION:
-        network = load_inception(device)
-    elif features != OWN:
-        network = load_classifier(features, device)
+    network = None if features == OWN else load_network(features, device)
     labelled = isinstance(model, TrainedTranslator) or network is None
     found = read_folders(folders, domains, labelled=labelled)
     if isinstance(found, LabelledImages):
@@ -102,7 +121,8 @@ def _measure(
         network = lesson.classifier
         about[f"accuracy_real_{network.name}"] = lesson.accuracy
     if isinstance(model, TrainedTranslator):
-        rows = measure_translations(model, images, labels, names, network, count)
+        measure = DISTANCES[distance](device) if model.method.has_styles else None
+        rows = measure_translations(model, images, labels, names, network, count, measure)
     else:
         assert isinstance(model, TrainedGAN)
         rows = [measure_samples(model, images, network, count)]
@@ -126,8 +146,10 @@ def _table(rows: "Sequence[Figures]") -> "Table":
     """Make a table with a row for each figure and a column for each domain."""
     from rich.table import Table
 
-    table = Table("figure", *[str(row.get("domain", row["generator"])) for row in rows])
+    heads = [str(row.get("domain", row["generator"])) for row in rows]
+    guides = [f" by {row['guide']}" if "guide" in row else "" for row in rows]
+    table = Table("figure", *map("".join, zip(heads, guides, strict=True)))
     for name in rows[0]:
-        if name not in ("model", "generator", "domain", "network"):
+        if name not in ("model", "generator", "domain", "guide", "network"):
             table.add_row(name, *[f"{row[name]:.4g}" for row in rows])
     return table

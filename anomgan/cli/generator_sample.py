@@ -2,6 +2,7 @@
 
 import json
 import re
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +18,17 @@ RECORD = "samples.json"
 """Record of how the images were generated; it marks folders that may be replaced."""
 DEFAULT_SAMPLES = Path("anomgan-samples")
 DEFAULT_STRIP = Path("anomgan-interpolation.png")
+DEFAULT_MIX = Path("anomgan-mix.png")
 IN_A_ROW, MOST_SHOWN = 8, 64
+
+
+class Part(StrEnum):
+    """The layers of StyleGAN that take their style from another image."""
+
+    coarse = "coarse"
+    middle = "middle"
+    fine = "fine"
+
 
 Label = Annotated[
     str | None,
@@ -25,6 +36,13 @@ Label = Annotated[
 ]
 Truncation = Annotated[
     float, typer.Option(min=0, help="StyleGAN: below 1, images are more typical but less varied.")
+]
+Mix = Annotated[
+    Part | None,
+    typer.Option(
+        help="StyleGAN: mix the styles of two sets of images, in one picture. The images beside it "
+        "lend all layers but the coarse, middle or fine ones, which are those of the images above."
+    ),
 ]
 Interpolate = Annotated[
     bool, typer.Option("--interpolate", help="Interpolate between two images, as a strip.")
@@ -52,6 +70,7 @@ def sample(
     label: Label = None,
     truncation: Truncation = 1.0,
     interpolate: Interpolate = False,
+    mix: Mix = None,
     out: Out = None,
     grid: Grid = None,
     device: Device = "auto",
@@ -59,10 +78,13 @@ def sample(
     """Generate images."""
     from anomgan.generators.loading import load_gan
 
+    if mix:
+        _mix(model, mix, min(count, IN_A_ROW), seed, truncation, grid or DEFAULT_MIX, device)
+        return
     grid = grid or (DEFAULT_STRIP if interpolate else None)
     out = out or (None if grid else DEFAULT_SAMPLES)
-    if grid and grid.suffix.lower() != ".png":
-        raise InputError(f"--grid {grid}: the picture must end in .png")
+    if grid:
+        _check_picture(grid)
     if out:
         _check(out)
     gan = load_gan(model, device)
@@ -85,6 +107,24 @@ def sample(
         typer.echo(f"{len(images)} images in {out}/")
     if grid:
         typer.echo(f"Picture: {grid}")
+
+
+def _mix(
+    model: Path, part: Part, count: int, seed: int, truncation: float, grid: Path, device: str
+) -> None:
+    """Save a picture of mixed styles, with the sources above and beside them."""
+    from anomgan.generators.loading import load_gan
+    from anomgan.pictures import save_grid
+
+    _check_picture(grid)
+    rows = load_gan(model, device).mix(part.value, count, seed, truncation=truncation)
+    save_grid(grid, rows, ["", *[part.value] * count])
+    typer.echo(f"Picture: {grid}")
+
+
+def _check_picture(grid: Path) -> None:
+    if grid.suffix.lower() != ".png":
+        raise InputError(f"--grid {grid}: the picture must end in .png")
 
 
 def _check(out: Path) -> None:

@@ -33,6 +33,21 @@ Assignments = Annotated[
 SamplesEvery = Annotated[
     int, typer.Option(min=0, help="Save a picture of samples every this many steps; 0: never.")
 ]
+QualityEvery = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="Measure the quality (KID) every this many steps, and keep the best weights in the "
+        "folder best of the model, beside the last; 0: never.",
+    ),
+]
+QualityFeatures = Annotated[
+    str,
+    typer.Option(
+        help="Network for the features of --quality-every: lite0 (embedded), inception "
+        "(downloaded), or the folder of a classifier."
+    ),
+]
 Resume = Annotated[
     bool,
     typer.Option("--resume", help="Continue a training that was stopped, from its checkpoint."),
@@ -66,6 +81,8 @@ def train(
     ] = None,
     size: Annotated[int | None, typer.Option(help="Side of the images in pixels.")] = None,
     samples_every: SamplesEvery = 0,
+    quality_every: QualityEvery = 0,
+    quality_features: QualityFeatures = "lite0",
     device: Device = "auto",
     resume: Resume = False,
     log_dir: LogDir = None,
@@ -90,6 +107,12 @@ def train(
     values = gather_settings(config, assignments or [], options)
     chosen = take_method(values, "generator", method, list(METHODS))
     images = read_folders(data_dir or [], domain or [], labelled=chosen not in GENERATORS)
+    quality = None
+    if quality_every:
+        from anomgan.evaluation.networks import load_network
+        from anomgan.evaluation.quality_watch import QualityWatch
+
+        quality = QualityWatch(images, load_network(quality_features, device))
     with (
         process_group(),
         tensorboard_log(log_dir) as log,
@@ -104,6 +127,8 @@ def train(
             work_folder=work,
             resume=resume,
             samples_every=samples_every,
+            quality=quality,
+            quality_every=quality_every,
             **values,
         )
         if work is None:  # not the first of the processes that torchrun starts
@@ -117,10 +142,11 @@ def train(
 
 def _summarise(model: "TrainedGenerator", out: Path) -> str:
     """Summarise a training: the images, where the model is, and what to do next."""
-    from anomgan.generators.trained import SNAPSHOTS
+    from anomgan.generators.trained import BEST, SNAPSHOTS
     from anomgan.generators.trained_gan import TrainedGAN
 
     facts = model.facts
+    best = f"; {BEST}/ is the model with the best quality" if model.best else ""
     labels = f" and the labels {', '.join(model.names)}" if model.names else ""
     grids = f"; {SNAPSHOTS}/ shows the progress" if model.snapshots else ""
     if isinstance(model, TrainedGAN):
@@ -131,7 +157,7 @@ def _summarise(model: "TrainedGenerator", out: Path) -> str:
         [
             f"{model.settings.generator} learnt from {facts['images']} images{labels}.",
             f"{facts['steps']} steps in {facts['seconds'] / 60:.1f} minutes on {facts['device']}.",
-            f"Model: {out}/  (samples.png shows its images{grids})",
+            f"Model: {out}/  (samples.png shows its images{grids}{best})",
             f"Next:  anomgan generator {then}",
         ]
     )

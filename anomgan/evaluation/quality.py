@@ -1,20 +1,27 @@
 """Measures the images of a generator against real ones, by the features of a network."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import cycle, islice
+from typing import Literal
 
 import numpy as np
+from torch import Tensor
 
 from anomgan.data.store import ImageStore
 from anomgan.data.views import ViewSampler, to_square
 from anomgan.evaluation.classifier import Classifier
 from anomgan.evaluation.feature_networks import FeatureNetwork, Images
+from anomgan.evaluation.perceptual import PerceptualDistance
 from anomgan.generators.trained_gan import TrainedGAN
 from anomgan.generators.trained_translator import TrainedTranslator
 from anomgan.machine.progress import progress_bar
 from anomgan.metrics.generation import diversity, fid, kid
 
 Figures = dict[str, float | int | str]
+Guide = Literal["latent", "reference"]
+"""Where a translation gets its style: from a random latent vector, or from a reference image."""
+OUTPUTS = 10
+"""Translations of one image that are compared with each other (Choi et al. 2020, section 4)."""
 
 
 def measure(fake: Images, real: Images, network: FeatureNetwork) -> Figures:
@@ -37,17 +44,10 @@ def measure(fake: Images, real: Images, network: FeatureNetwork) -> Figures:
     Raises:
         InputError: there are fewer than 2 images of a kind, or one cannot be used.
     """
-    count = min(len(fake), len(real))
-    fake_features = network.features(_some(fake, count))
-    real_features = network.features(_some(real, count))
-    return {
-        "network": network.name,
-        f"fid_{network.name}": fid(real_features, fake_features),
-        f"kid_{network.name}": kid(real_features, fake_features),
+    fake_features, real_features = _features(fake, real, network)
+    return _compare(fake_features, real_features, network) | {
         f"diversity_{network.name}": diversity(fake_features),
         f"diversity_real_{network.name}": diversity(real_features),
-        "n_fake": count,
-        "n_real": count,
     }
 
 
@@ -66,7 +66,7 @@ def measure_samples(
             "accuracy_classifier".
         count: images to generate; None for as many as there are real ones.
     """
-    real = _real_views(model, images, count)
+    real = real_views(model, images, count)
     fake = model.sample(count or len(real))
     # Without a label, `sample` takes one class after the other.
     wanted = list(islice(cycle(model.names), len(fake)))
@@ -80,8 +80,14 @@ def measure_translations(
     names: Sequence[str],
     network: FeatureNetwork,
     count: int | None = None,
+    distance: PerceptualDistance | None = None,
 ) -> list[Figures]:
     """For each domain, compare images of all others translated to it with its own.
+
+    A method with styles (StarGAN v2) is measured as its authors do, twice for each domain: with
+    random styles and with styles of random reference images. Every image is translated in ten
+    styles, and its diversity is the mean distance of these ten to each other. It is 0 for a method
+    without styles, and pairs of translations of different images say nothing about it.
 
     Args:
         model: translates the images.
@@ -90,9 +96,11 @@ def measure_translations(
         names: of the domains.
         network: see `measure_samples`.
         count: images to translate; None for as many as the domain has.
+        distance: for the diversity of a method with styles; None leaves it out.
 
     Returns:
-        Figures of each domain, with its name as "domain".
+        Figures of each domain, with its name as "domain"; for a method with styles also "guide",
+        which is "latent" or "reference", and "diversity_<distance>".
 
     Raises:
         SettingsError: the model does not know a domain.
@@ -102,14 +110,62 @@ def measure_translations(
     for number, name in enumerate(names):
         own, others = np.flatnonzero(labels == number), np.flatnonzero(labels != number)
         chosen = rng.choice(others, min(len(others), count or len(own)), replace=False)
-        with progress_bar(f"translating to {name}", len(chosen)) as report:
-            fake = []
-            for seed, index in enumerate(chosen):  # StarGAN v2 draws a style for each
-                fake.append(model.apply(images[int(index)], model.style(name, seed=seed)))
-                report(seed + 1)
-        figures = measure(fake, [images[int(i)] for i in own], network)
-        rows.append({"domain": name} | figures | _accuracy(network, fake, [name] * len(fake)))
+        real = [images[int(i)] for i in own]
+        guides: tuple[Guide | None, ...] = (None,)
+        if model.method.has_styles:
+            guides = ("latent", "reference")
+        for guide in guides:
+            fake: list[np.ndarray] = []
+            spreads = []
+            with progress_bar(f"translating to {name}", len(chosen)) as report:
+                for done, index in enumerate(chosen):
+                    styles = _styles(model, name, guide, done, real)
+                    outputs = [model.apply(images[int(index)], style) for style in styles]
+                    fake += outputs
+                    if guide and distance:
+                        spreads.append(distance.among(outputs))
+                    report(done + 1)
+            figures: Figures = {"domain": name}
+            if guide:
+                figures["guide"] = guide
+            figures |= _compare(*_features(fake, real, network), network)
+            if guide and distance:
+                figures[f"diversity_{distance.name}"] = float(np.mean(spreads))
+            rows.append(figures | _accuracy(network, fake, [name] * len(fake)))
     return rows
+
+
+def _styles(
+    model: TrainedTranslator, to: str, guide: Guide | None, number: int, real: Sequence[np.ndarray]
+) -> Iterator[Tensor]:
+    """Styles for the image of a number; ten if a guide gives them, one if there are none."""
+    if guide is None:
+        yield model.style(to)
+    elif guide == "latent":
+        for turn in range(OUTPUTS):
+            yield model.style(to, seed=number * OUTPUTS + turn)
+    else:
+        shown = np.random.default_rng(number).choice(
+            len(real), OUTPUTS, replace=len(real) < OUTPUTS
+        )
+        for index in shown:
+            yield model.style_of(real[int(index)], to)
+
+
+def _features(fake: Images, real: Images, network: FeatureNetwork) -> tuple[np.ndarray, np.ndarray]:
+    """Features of equally many generated and real images."""
+    count = min(len(fake), len(real))
+    return network.features(_some(fake, count)), network.features(_some(real, count))
+
+
+def _compare(fake: np.ndarray, real: np.ndarray, network: FeatureNetwork) -> Figures:
+    return {
+        "network": network.name,
+        f"fid_{network.name}": fid(real, fake),
+        f"kid_{network.name}": kid(real, fake),
+        "n_fake": len(fake),
+        "n_real": len(real),
+    }
 
 
 def _some(images: Images, count: int) -> Images:
@@ -120,7 +176,7 @@ def _some(images: Images, count: int) -> Images:
     return [images[index] for index in chosen]
 
 
-def _real_views(model: TrainedGAN, images: Sequence[np.ndarray], count: int | None) -> np.ndarray:
+def real_views(model: TrainedGAN, images: Sequence[np.ndarray], count: int | None) -> np.ndarray:
     """The images as the generator saw them in training: whole, or crops."""
     view = model.settings.view
     size = view.size

@@ -53,6 +53,7 @@ class GANOptions(LatentOptions, total=False):
     """Keys of `GANSettings`."""
 
     saturating: bool
+    discriminator_steps: int
 
 
 class DCGANOptions(LatentOptions, total=False):

@@ -29,7 +29,7 @@ class LatentGAN(Recipe):
     """A generator from latent vectors and its discriminator or critic, trained together.
 
     Args:
-        size: side of the images in pixels: 8, 16, 32, 64, 128, ...; 1 for feature vectors:
+        size: side of the images in pixels: 8, 16, 32, 64, 96, 128, ...; 1 for feature vectors:
             small networks of 1x1 convolutions then replace the method's own.
         channels: image channels, 1 or 3; or the length of a feature vector.
         settings: of the method, an instance of its `settings_type`.
@@ -75,6 +75,10 @@ class LatentGAN(Recipe):
         """Codes in the largest space that `decode` accepts: W+ for StyleGAN."""
         return code
 
+    def between(self, first: Tensor, last: Tensor, count: int) -> Tensor:
+        """Codes [count, D] on the way from one latent vector [latent_dim] to another."""
+        return self.embed(on_the_sphere(first, last, count))
+
     def truncate(self, code: Tensor, psi: float) -> Tensor:
         """Codes moved towards the mean code by 1 - psi, for more typical images.
 
@@ -103,3 +107,13 @@ class LatentGAN(Recipe):
     def draw(self, count: int, like: Tensor) -> Tensor:
         """Latent vectors [count, latent_dim] from N(0, 1), on the device of `like`."""
         return torch.randn(count, self.settings.latent_dim, device=like.device)
+
+
+def on_the_sphere(first: Tensor, last: Tensor, count: int) -> Tensor:
+    """Latent vectors [count, D] between two, along the sphere.
+
+    Training hardly ever draws latent vectors near the origin, where a straight line would lead.
+    """
+    angle = torch.acos(torch.cosine_similarity(first, last, dim=0))
+    way = torch.linspace(0, 1, count, device=first.device)[:, None]
+    return (torch.sin((1 - way) * angle) * first + torch.sin(way * angle) * last) / angle.sin()

@@ -46,7 +46,7 @@ class CGAN(Recipe):
     """Recipe of the conditional GAN, for classes or attributes.
 
     Args:
-        size: side of the images in pixels: 8, 16, 32, 64, 128, ...
+        size: side of the images in pixels: 8, 16, 32, 64, 96, 128, ...
         channels: image channels, 1 or 3.
         settings: of the method.
         sets: the labels of one data set.

@@ -25,6 +25,12 @@ class GANSettings(LatentSettings):
     saturating: bool = Field(
         False, description="the generator descends log(1 - D(G(z))), equation 1"
     )
+    discriminator_steps: int = Field(
+        1,
+        ge=1,
+        le=100,
+        description="steps of the discriminator for each step of the generator, k in the paper",
+    )
 
 
 class GAN(LatentGAN):
@@ -35,6 +41,10 @@ class GAN(LatentGAN):
     settings: GANSettings
     optimiser = Adam(2e-4, 0.5, 0.999)
 
+    def __init__(self, size: int, channels: int, settings: GANSettings) -> None:
+        super().__init__(size, channels, settings)
+        self.batches_per_step = settings.discriminator_steps
+
     def build(self, size: int, channels: int) -> dict[str, nn.Module]:
         """Two networks of fully connected layers."""
         latent_dim, features = self.settings.latent_dim, self.settings.features
@@ -44,10 +54,11 @@ class GAN(LatentGAN):
         }
 
     def step(self, x: Tensor) -> Iterator[Update]:
-        """Yield the discriminator's update, then the generator's."""
-        fake = self.generate(self.draw(len(x), x))
-        loss = discriminator_minimax(self.judge(x), self.judge(fake.detach()))
-        yield Update("discriminator", loss, {"discriminator": loss})
+        """Yield an update of the discriminator per batch of real views, then the generator's."""
+        for real in x.chunk(self.batches_per_step):
+            fake = self.generate(self.draw(len(real), real))
+            loss = discriminator_minimax(self.judge(real), self.judge(fake.detach()))
+            yield Update("discriminator", loss, {"discriminator": loss})
 
         descend = generator_minimax if self.settings.saturating else generator_non_saturating
         loss = descend(self.judge(fake))

@@ -47,6 +47,7 @@ class StarGANv2(Translator):
     }
     optimiser = Adam(1e-4, 0.0, 0.99, weight_decay=1e-4)
     rates = {"mapping": 0.01}
+    has_styles = True
     batches_per_step = 3
     settings: StarGANv2Settings
 

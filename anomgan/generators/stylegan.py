@@ -12,6 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from anomgan.errors import SettingsError
 from anomgan.generators.base import LatentGAN, LatentSettings
 from anomgan.losses import discriminator_minimax, generator_non_saturating, r1_penalty
 from anomgan.networks.stylegan import MappingNetwork, StyleDiscriminator, SynthesisNetwork
@@ -19,6 +20,10 @@ from anomgan.training.recipe import Adam, Update
 
 PENALTY_EVERY = 16
 """Steps between gradient penalties; each one is weighted by this number."""
+TRUNCATED = 8
+"""Layers to which truncation applies: those of 4 x 4 to 32 x 32 (appendix B)."""
+PARTS = {"coarse": slice(0, 4), "middle": slice(4, 8), "fine": slice(8, None)}
+"""Layers by what they decide: those up to 8 x 8, up to 32 x 32, and above (section 3.1)."""
 MEAN_DECAY = 0.995
 """Decay per step of the mean style."""
 
@@ -75,10 +80,35 @@ class StyleGAN(LatentGAN):
     def truncate(self, code: Tensor, psi: float) -> Tensor:
         """Styles moved towards the mean style: psi 1 keeps them, psi 0 gives the mean.
 
-        Trades variety for quality (appendix B): w' = mean + psi * (w - mean).
+        Trades variety for quality (appendix B): w' = mean + psi * (w - mean), in the layers up to
+        32 x 32 only, so that larger images keep their fine detail.
         """
-        styles = self._styles(code)
-        return self.networks["mapping"].mean.expand_as(styles).lerp(styles, psi).flatten(1)
+        styles = self._styles(self.widen(code))
+        coarse, fine = styles[:, :TRUNCATED], styles[:, TRUNCATED:]
+        coarse = self.networks["mapping"].mean.expand_as(coarse).lerp(coarse, psi)
+        return torch.cat([coarse, fine], 1).flatten(1)
+
+    def between(self, first: Tensor, last: Tensor, count: int) -> Tensor:
+        """Styles [count, latent_dim] on the line between those of two latent vectors (section 4).
+
+        A line in W is less entangled than one in Z: fewer features appear and disappear on it.
+        """
+        ends = self.embed(torch.stack([first, last]))
+        return ends[0].lerp(ends[1], torch.linspace(0, 1, count, device=ends.device)[:, None])
+
+    def combine(self, code: Tensor, other: Tensor, part: str) -> Tensor:
+        """Styles in W+ that are those of `other` in the layers of a part, see `PARTS` (figure 3).
+
+        Raises:
+            SettingsError: there is no such part, or images of this size have no such layers.
+        """
+        if part not in PARTS:
+            raise SettingsError(f"unknown part {part} of the styles; choose {', '.join(PARTS)}")
+        styles, others = self._styles(self.widen(code)).clone(), self._styles(self.widen(other))
+        if not styles[:, PARTS[part]].numel():
+            raise SettingsError(f"images of this size have no {part} layers; train a larger one")
+        styles[:, PARTS[part]] = others[:, PARTS[part]]
+        return styles.flatten(1)
 
     def improbability(self, code: Tensor) -> Tensor:
         """Half the squared distance [N] from the mean style; in W+ the mean over the layers."""

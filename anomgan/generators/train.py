@@ -3,8 +3,8 @@
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Never
 
@@ -53,6 +53,8 @@ def train_generator(
     work_folder: Path | str | None = None,
     resume: bool = False,
     samples_every: int = 0,
+    quality: Callable[[TrainedGenerator], Mapping[str, float]] | None = None,
+    quality_every: int = 0,
     **unknown: Never,
 ) -> TrainedGenerator:
     """Train a generator.
@@ -85,6 +87,10 @@ def train_generator(
         work_folder: where checkpoints are kept. Default None: no checkpoints.
         resume: continue from the checkpoint in `work_folder`. Default False.
         samples_every: steps between grids of samples in `work_folder`/samples. Default 0: none.
+        quality: measures the generator as it is so far; the first figure decides which weights are
+            the best, the lowest. `evaluation.quality.QualityWatch` makes one. Default None.
+        quality_every: steps between measurements. The figures are in the history, and the best
+            weights are kept beside the last. Default 0: none.
         **unknown: there are no others. A settings file may have some: they are named in the error.
 
     Raises:
@@ -97,7 +103,17 @@ def train_generator(
     values: dict[str, Any] = {name: one for name, one in given.items() if one is not None}
     settings = build_settings(settings_of(generator), {"seed": seed, **values, **unknown})
     work = Path(work_folder) if work_folder else None
-    return _train(settings, images, choose_device(device), work, resume, samples_every)
+    watch = _Watch(samples_every if work else 0, quality, quality_every if quality else 0)
+    return _train(settings, images, choose_device(device), work, resume, watch)
+
+
+@dataclass
+class _Watch:
+    """What is done from time to time during a training; the numbers are steps, 0 for never."""
+
+    samples_every: int
+    quality: Callable[[TrainedGenerator], Mapping[str, float]] | None
+    quality_every: int
 
 
 def _train(
@@ -106,7 +122,7 @@ def _train(
     device: torch.device,
     work_folder: Path | None,
     resume: bool,
-    samples_every: int,
+    watch: _Watch,
 ) -> TrainedGenerator:
     plain = issubclass(METHODS[settings.generator], LatentGAN)
     labelled = None if plain else _labelled(images)
@@ -128,7 +144,7 @@ def _train(
         with read.prepared(preparation, folder) as store:
             if isinstance(model, TrainedTranslator) and labelled:
                 model.examples = _examples(store, labelled)
-            if work_folder and samples_every:
+            if watch.samples_every:
                 model.snapshots = folder / SNAPSHOTS
                 if not resume:
                     shutil.rmtree(model.snapshots, ignore_errors=True)  # of an earlier training
@@ -143,9 +159,12 @@ def _train(
                 work_folder=work_folder,
                 resume=resume,
                 show=lambda step: _snapshot(model, step),
-                show_every=samples_every if work_folder else 0,
+                show_every=watch.samples_every,
+                measure=lambda: watch.quality(model) if watch.quality else {},
+                measure_every=watch.quality_every,
             )
     model.history = summary.history
+    model.best = summary.best
     model.facts = {
         "images": len(sources),
         "steps": summary.steps,

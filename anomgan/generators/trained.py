@@ -1,5 +1,6 @@
 """Base of the trained generators: settings, labels, and the model folder."""
 
+import copy
 import shutil
 from abc import ABC, abstractmethod
 from dataclasses import asdict
@@ -23,6 +24,8 @@ from anomgan.pictures import save_curves
 
 SNAPSHOTS = "samples"
 """Folder of the sample grids drawn during training."""
+BEST = "best"
+"""Model folder in the model folder: the weights with the best quality during the training."""
 
 
 class GeneratorSettings(LearningSettings):
@@ -70,6 +73,7 @@ class TrainedGenerator(ABC):
         facts: about its training.
         history: rows of mean losses; empty after loading.
         snapshots: folder of sample grids from the training, which `save` copies to the model.
+        best: weights with the best quality during the training; empty if it was not measured.
     """
 
     def __init__(
@@ -88,6 +92,7 @@ class TrainedGenerator(ABC):
         self.facts: dict[str, Any] = {}
         self.history: list[dict[str, float]] = []
         self.snapshots: Path | None = None
+        self.best: dict[str, Tensor] = {}
 
     @property
     def names(self) -> list[str]:
@@ -127,6 +132,9 @@ class TrainedGenerator(ABC):
     def save(self, folder: Path | str) -> None:
         """Write a model folder: settings, weights, history, loss curves and a grid of samples.
 
+        Where the quality was measured during the training, the folder `best` in it is the model
+        with the best weights.
+
         Raises:
             InputError: the folder cannot be written to, or holds something else.
         """
@@ -150,6 +158,11 @@ class TrainedGenerator(ABC):
             save_curves(folder / LOSSES, self.history, self.settings.generator)
         if self.snapshots is not None and self.snapshots.is_dir():
             shutil.copytree(self.snapshots, folder / SNAPSHOTS)
+        if self.best:
+            best = copy.deepcopy(self)
+            best.method.networks.load_state_dict(self.best)
+            best.best, best.snapshots = {}, None
+            best.save(folder / BEST)
 
 
 def recipe_of(

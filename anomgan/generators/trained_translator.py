@@ -117,13 +117,17 @@ class TrainedTranslator(TrainedGenerator):
         """The condition of the generator for a target, [1, D]; see `translate`."""
         if to is None:
             raise SettingsError(f"say which domain to translate to: {', '.join(self.names)}")
-        c = self.encode(to)
-        x = None
         if reference is not None:
             shown = self.preparation(read_source(reference, "reference"), "reference")
-            x = to_network(middle_view(shown, self.settings.view.size)[None]).to(self.device)
+            return self.style_of(shown, to)
         with torch.no_grad():
-            return self.method.style(c, x, seed)
+            return self.method.style(self.encode(to), None, seed)
+
+    def style_of(self, prepared: np.ndarray, to: str) -> Tensor:
+        """The style [1, D] of the middle of a prepared image [h, w, C] of the domain `to`."""
+        x = to_network(middle_view(prepared, self.settings.view.size)[None]).to(self.device)
+        with torch.no_grad():
+            return self.method.style(self.encode(to), x, 0)
 
     def apply(self, prepared: np.ndarray, style: Tensor) -> np.ndarray:
         """Translate a prepared image [h, w, C] to a style [1, D]; uint8 [h, w] or [h, w, 3]."""

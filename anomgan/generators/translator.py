@@ -41,6 +41,8 @@ class Translator(Recipe):
     name: ClassVar[str]
     settings_type: ClassVar[type[TranslatorSettings]]
     training: ClassVar[TrainingSettings]
+    has_styles: ClassVar[bool] = False
+    """Whether an image has many translations to one domain: one for each style."""
     stride: int = 4
 
     def __init__(

@@ -57,7 +57,8 @@ def diversity(features: np.ndarray) -> float:
     """Mean distance between two images; 0 if a generator has collapsed to a single image.
 
     It is the mean pairwise Euclidean distance of the given features, each divided by its length.
-    LPIPS diversity is measured the same way (Choi et al., StarGAN v2, CVPR 2020, section 4).
+    For translations give the features of outputs for one input: translations of different images
+    differ even if the generator ignores the style.
 
     Raises:
         InputError: as `fid`.

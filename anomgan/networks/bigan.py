@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from anomgan.errors import SettingsError
-from anomgan.networks.dcgan import CELLS, Discriminator, initialise
+from anomgan.networks.dcgan import Discriminator, initialise, pyramid
 
 SLOPE = 0.1
 """Slope of the leaky ReLU below 0 in the authors' code."""
@@ -35,7 +35,7 @@ class JointDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         self.image = Discriminator(size, channels, features).hidden
-        width = self.image[-1][0].out_channels * CELLS**2
+        width = self.image[-1][0].out_channels * pyramid(size)[1] ** 2
         self.latent = nn.Sequential(
             nn.Linear(latent_dim, joint), nn.LeakyReLU(0.2), nn.Dropout(0.2)
         )

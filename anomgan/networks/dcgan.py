@@ -1,11 +1,12 @@
 """Strided convolution pyramids after DCGAN (Radford et al. 2016, section 3).
 
-An encoder halves the image down to 4 x 4 cells, a decoder does the reverse, and a discriminator is
-an encoder with one output. The layer at the 4 x 4 cells is either
+An encoder halves the image down to 4 x 4 cells (5 x 5 to 7 x 7 for sizes such as 96 = 6 * 2^4), a
+decoder does the reverse, and a discriminator is an encoder with one output. The layer at the cells
+is either
 
-- "vector": one 4 x 4 convolution, so that a view has a single latent vector (the papers), or
-- "map": a 1 x 1 convolution, so that every cell has a latent vector of its own. Such a network is
-  fully convolutional: it takes images of any size that is a multiple of its `stride`.
+- "vector": one convolution over all cells, so that a view has a single latent vector (the papers),
+- or "map": a 1 x 1 convolution, so that every cell has a latent vector of its own. Such a network
+  is fully convolutional: it takes images of any size that is a multiple of its `stride`.
 """
 
 from typing import Literal
@@ -16,22 +17,27 @@ from torch.nn.utils.parametrizations import spectral_norm
 from anomgan.errors import SettingsError
 
 Bottleneck = Literal["vector", "map"]
-CELLS = 4
-"""Side of the smallest grid of a pyramid, in cells."""
+FEWEST, MOST = 4, 7
+"""Allowed side of the smallest grid of a pyramid, in cells."""
+DEEPEST = 8
+"""Most halvings of a view."""
 WIDEST = 8
 """Largest number of feature maps, as a multiple of the number at full size."""
 
 
-def pyramid_depth(size: int) -> int:
-    """Number of halvings from a `size` x `size` view to 4 x 4 cells.
+def pyramid(size: int) -> tuple[int, int]:
+    """Number of halvings from a `size` x `size` view to the smallest grid, and its side in cells.
 
     Raises:
-        SettingsError: `size` is not 4 times a power of two, or is below 8.
+        SettingsError: `size` is not 4, 5, 6 or 7 times a power of two, or is below 8.
     """
-    depth = (size // CELLS).bit_length() - 1
-    if depth < 1 or CELLS << depth != size:
-        raise SettingsError(f"view.size = {size}: must be 8, 16, 32, 64, 128, 256, 512 or 1024")
-    return depth
+    for depth in range(1, DEEPEST + 1):
+        cells = size >> depth
+        if cells << depth == size and FEWEST <= cells <= MOST:
+            return depth, cells
+    raise SettingsError(
+        f"view.size = {size}: must be 4, 5, 6 or 7 times a power of two, such as 32, 64, 96 or 128"
+    )
 
 
 def pyramid_widths(halvings: int, features: int) -> list[int]:
@@ -70,9 +76,9 @@ class Encoder(nn.Module):
         bottleneck: Bottleneck = "vector",
     ) -> None:
         super().__init__()
-        depth = pyramid_depth(size)
+        depth, cells = pyramid(size)
         self.stride = 2**depth
-        top = CELLS if bottleneck == "vector" else 1
+        top = cells if bottleneck == "vector" else 1
         width = features * 2 ** (depth - 1)
         self.layers = nn.Sequential(
             *_halvings(channels, features, depth), nn.Conv2d(width, latent_dim, top, bias=False)
@@ -95,9 +101,9 @@ class Decoder(nn.Module):
         bottleneck: Bottleneck = "vector",
     ) -> None:
         super().__init__()
-        depth = pyramid_depth(size)
+        depth, cells = pyramid(size)
         width = features * 2 ** (depth - 1)
-        top = CELLS if bottleneck == "vector" else 1
+        top = cells if bottleneck == "vector" else 1
         layers: list[nn.Module] = [
             nn.ConvTranspose2d(latent_dim, width, top, bias=False),
             nn.BatchNorm2d(width),
@@ -132,9 +138,9 @@ class Discriminator(nn.Module):
 
     def __init__(self, size: int, channels: int, features: int, spectral: bool = False) -> None:
         super().__init__()
-        depth = pyramid_depth(size)
+        depth, cells = pyramid(size)
         blocks = _halvings(channels, features, depth, batch_norm=not spectral)
-        head = nn.Conv2d(features * 2 ** (depth - 1), 1, CELLS, bias=spectral)
+        head = nn.Conv2d(features * 2 ** (depth - 1), 1, cells, bias=spectral)
         self.hidden = nn.ModuleList(blocks)
         self.head = head
         self.apply(initialise)

@@ -10,14 +10,14 @@ from collections.abc import Callable
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anomgan.networks.dcgan import CELLS, pyramid_depth, pyramid_widths
+from anomgan.networks.dcgan import pyramid, pyramid_widths
 
 
 class ResNetGenerator(nn.Module):
     """Latent [N, latent_dim, 1, 1] to image [N, channels, size, size] in [-1, 1].
 
     Args:
-        size: side of the images: 8, 16, 32, 64, 128, ...
+        size: side of the images: 8, 16, 32, 64, 96, 128, ...
         channels: image channels.
         latent_dim: length of a latent vector.
         features: feature maps at full size; doubled at each halving, up to 8 times as many.
@@ -25,8 +25,9 @@ class ResNetGenerator(nn.Module):
 
     def __init__(self, size: int, channels: int, latent_dim: int, features: int) -> None:
         super().__init__()
-        widths = pyramid_widths(pyramid_depth(size), features)[::-1]
-        self.start = nn.Linear(latent_dim, widths[0] * CELLS**2)
+        depth, self.cells = pyramid(size)
+        widths = pyramid_widths(depth, features)[::-1]
+        self.start = nn.Linear(latent_dim, widths[0] * self.cells**2)
         self.blocks = nn.Sequential(
             *(_UpBlock(*pair) for pair in zip(widths, widths[1:], strict=False))
         )
@@ -35,7 +36,7 @@ class ResNetGenerator(nn.Module):
         )
 
     def forward(self, z: Tensor) -> Tensor:
-        cells = self.start(z.flatten(1)).unflatten(1, (-1, CELLS, CELLS))
+        cells = self.start(z.flatten(1)).unflatten(1, (-1, self.cells, self.cells))
         return self.head(self.blocks(cells))
 
 
@@ -50,12 +51,13 @@ class ResNetCritic(nn.Module):
 
     def __init__(self, size: int, channels: int, features: int) -> None:
         super().__init__()
-        widths = pyramid_widths(pyramid_depth(size), features)
+        depth, cells = pyramid(size)
+        widths = pyramid_widths(depth, features)
         self.stem = nn.Conv2d(channels, features, 3, 1, 1)
         self.hidden = nn.ModuleList(
             _DownBlock(*pair, _layer_norm) for pair in zip(widths, widths[1:], strict=False)
         )
-        self.head = nn.Linear(widths[-1] * CELLS**2, 1)
+        self.head = nn.Linear(widths[-1] * cells**2, 1)
 
     def forward(self, x: Tensor, layer: int = -1) -> tuple[Tensor, Tensor]:
         maps = [self.stem(x)]
@@ -75,12 +77,13 @@ class ResNetEncoder(nn.Sequential):
     """
 
     def __init__(self, size: int, channels: int, latent_dim: int, features: int) -> None:
-        widths = pyramid_widths(pyramid_depth(size), features)
+        depth, cells = pyramid(size)
+        widths = pyramid_widths(depth, features)
         super().__init__(
             nn.Conv2d(channels, features, 3, 1, 1),
             *(_DownBlock(*pair, nn.BatchNorm2d) for pair in zip(widths, widths[1:], strict=False)),
             nn.Flatten(),
-            nn.Linear(widths[-1] * CELLS**2, latent_dim),
+            nn.Linear(widths[-1] * cells**2, latent_dim),
         )
 
 

@@ -2,32 +2,35 @@
 
 from torch import Tensor, nn
 
-from anomgan.networks.dcgan import pyramid_depth
+from anomgan.networks.dcgan import pyramid
 
 
 class StarGANDiscriminator(nn.Module):
     """Image [N, channels, size, size] to (values of patches [N, 1, 2, 2], label logits [N, K]).
 
+    There are 3 x 3 patches for sizes such as 96.
+
     It has no normalisation because of the gradient penalty.
 
     Args:
-        size: side of the images: 8, 16, 32, 64, 128, ...
+        size: side of the images, as `dcgan.pyramid` takes it.
         channels: image channels.
         labels: K.
-        features: feature maps after the first convolution; doubled at each halving down to 2 x 2.
+        features: feature maps after the first convolution; doubled at each halving.
     """
 
     def __init__(self, size: int, channels: int, labels: int, features: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         above = channels
-        for level in range(pyramid_depth(size) + 1):
+        depth, cells = pyramid(size)
+        for level in range(depth + 1):
             below = features * 2**level
             layers += [nn.Conv2d(above, below, 4, 2, 1), nn.LeakyReLU(0.01)]
             above = below
         self.layers = nn.Sequential(*layers)
         self.source = nn.Conv2d(above, 1, 3, 1, 1, bias=False)
-        self.domain = nn.Conv2d(above, labels, 2, bias=False)
+        self.domain = nn.Conv2d(above, labels, cells // 2, bias=False)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         deep = self.layers(x)

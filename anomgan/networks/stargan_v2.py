@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anomgan.networks.dcgan import CELLS, pyramid_depth, pyramid_widths
+from anomgan.networks.dcgan import pyramid, pyramid_widths
 
 BOTTLENECK = 16
 """Side of the smallest grid of the generator; views below 64 pixels are halved twice anyway."""
@@ -93,7 +93,8 @@ class ImageHeads(nn.Module):
 
     def __init__(self, size: int, channels: int, outputs: int, domains: int, features: int) -> None:
         super().__init__()
-        widths = pyramid_widths(pyramid_depth(size), features)
+        depth, cells = pyramid(size)
+        widths = pyramid_widths(depth, features)
         self.layers = nn.Sequential(
             nn.Conv2d(channels, features, 3, 1, 1),
             *(
@@ -101,7 +102,7 @@ class ImageHeads(nn.Module):
                 for above, below in zip(widths, widths[1:], strict=False)
             ),
             nn.LeakyReLU(0.2),
-            nn.Conv2d(widths[-1], widths[-1], CELLS),
+            nn.Conv2d(widths[-1], widths[-1], cells),
             nn.LeakyReLU(0.2),
             nn.Flatten(),
         )

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anomgan.networks.dcgan import CELLS, pyramid_depth, pyramid_widths
+from anomgan.networks.dcgan import pyramid, pyramid_widths
 
 SLOPE = 0.2
 """Slope of the leaky ReLU below 0."""
@@ -97,7 +97,7 @@ class SynthesisNetwork(nn.Module):
     [-1, 1]. Clamping would leave pixels beyond the range without a gradient.
 
     Args:
-        size: side of the images: 8, 16, 32, 64, 128, ...
+        size: side of the images: 8, 16, 32, 64, 96, 128, ...
         channels: image channels.
         latent_dim: length of a style.
         features: feature maps at full size; doubled at each halving, up to 8 times as many.
@@ -108,14 +108,15 @@ class SynthesisNetwork(nn.Module):
 
     def __init__(self, size: int, channels: int, latent_dim: int, features: int) -> None:
         super().__init__()
-        widths = pyramid_widths(pyramid_depth(size), features)[::-1]
+        depth, cells = pyramid(size)
+        widths = pyramid_widths(depth, features)[::-1]
         self.layers = 2 * len(widths)
         # Random as in StyleGAN2: the paper's constant of ones would be 0 after instance norm.
-        self.start = nn.Parameter(torch.randn(1, widths[0], CELLS, CELLS))
+        self.start = nn.Parameter(torch.randn(1, widths[0], cells, cells))
         self.blocks = nn.ModuleList()
         self.to_image = nn.ModuleList()
         for level, width in enumerate(widths):
-            side = CELLS << level
+            side = cells << level
             grow = EqualConv2d(widths[level - 1], width, 3) if level else nn.Identity()
             self.blocks.append(
                 nn.ModuleList(
@@ -180,14 +181,15 @@ class StyleDiscriminator(nn.Module):
 
     def __init__(self, size: int, channels: int, features: int) -> None:
         super().__init__()
-        widths = pyramid_widths(pyramid_depth(size), features)
+        depth, cells = pyramid(size)
+        widths = pyramid_widths(depth, features)
         self.stem = EqualConv2d(channels, features, 1)
         self.hidden = nn.ModuleList(
             _DownBlock(*pair) for pair in zip(widths, widths[1:], strict=False)
         )
         self.last = EqualConv2d(widths[-1] + 1, widths[-1], 3)
         self.head = nn.Sequential(
-            EqualLinear(widths[-1] * CELLS**2, widths[-1]),
+            EqualLinear(widths[-1] * cells**2, widths[-1]),
             nn.LeakyReLU(SLOPE),
             EqualLinear(widths[-1], 1, gain=1.0),
         )

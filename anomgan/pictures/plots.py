@@ -122,6 +122,8 @@ def _curve_panels(history: Sequence[Mapping[str, float]]) -> dict[str, list[str]
             if all(row.get(name, 1) == 1 for row in history):
                 continue
             label = "share of steps"
+        if name.startswith("kid_"):
+            label = "quality, 0 at best"
         panels.setdefault(label, []).append(name)
     return dict(sorted(panels.items(), key=lambda panel: panel[0] != "loss"))
 

@@ -55,6 +55,27 @@ class WeightAverage:
         finally:
             self.recipe.networks = current.train()
 
+    @contextmanager
+    def settled(self, run: Callable[[int], None]) -> Iterator[None]:
+        """Give the recipe what `settle` would give it, in evaluation mode, while the body runs.
+
+        Args:
+            run: as in `settle`.
+        """
+        current, memory = self.recipe.networks, copy.deepcopy(self.recipe.memory.state_dict())
+        averaged = current if self.networks is None else self.networks
+        self.recipe.networks = copy.deepcopy(averaged).train()
+        try:
+            if self.networks is not None and _forget_statistics(self.recipe.networks):
+                with torch.no_grad():
+                    for step in range(SETTLE_STEPS):
+                        run(step)
+            self.recipe.networks.eval()
+            yield
+        finally:
+            self.recipe.networks = current.train()
+            self.recipe.memory.load_state_dict(memory)
+
     def settle(self, run: Callable[[int], None]) -> None:
         """Give the recipe the averaged weights for good, and measure their batch-norm statistics.
 
@@ -66,16 +87,20 @@ class WeightAverage:
         """
         if self.networks is None:
             return
-        networks = self.recipe.networks
-        networks.load_state_dict(self.networks.state_dict())
-        norm = nn.modules.batchnorm._BatchNorm
-        normalised = [layer for layer in networks.modules() if isinstance(layer, norm)]
-        for layer in normalised:
-            layer.reset_running_stats()
-            layer.momentum = None
-        if not normalised:
+        self.recipe.networks.load_state_dict(self.networks.state_dict())
+        if not _forget_statistics(self.recipe.networks):
             return
         with torch.no_grad(), progress_bar("averaging weights", SETTLE_STEPS) as report:
             for step in range(SETTLE_STEPS):
                 run(step)
                 report(step + 1)
+
+
+def _forget_statistics(networks: nn.Module) -> bool:
+    """Let every batch norm measure its statistics anew, as a mean over batches; False if none."""
+    norm = nn.modules.batchnorm._BatchNorm
+    normalised = [layer for layer in networks.modules() if isinstance(layer, norm)]
+    for layer in normalised:
+        layer.reset_running_stats()
+        layer.momentum = None
+    return bool(normalised)

@@ -12,7 +12,7 @@ from anomgan.data.vectors import Vectors, VectorSampler
 from anomgan.data.views import ViewSampler
 from anomgan.training.hard import to_draw
 from anomgan.training.recipe import Phase
-from anomgan.training.trainer import Batches, Trainer, TrainingSummary
+from anomgan.training.trainer import Batches, Measure, Trainer, TrainingSummary
 
 BUDGET = {"steps", "minutes", "checkpoint_minutes"}
 """Training settings that may change on a resume; the others must stay the same."""
@@ -30,6 +30,8 @@ def train_phase(
     resume: bool = False,
     show: Callable[[int], None] = lambda step: None,
     show_every: int = 0,
+    measure: Measure = dict,
+    measure_every: int = 0,
 ) -> TrainingSummary:
     """Train a phase; its checkpoint is `<work_folder>/<name>.safetensors`.
 
@@ -44,6 +46,8 @@ def train_phase(
         resume: continue from the checkpoint.
         show: called every `show_every` steps, see `Trainer`.
         show_every: 0 for never.
+        measure: called every `measure_every` steps, see `Trainer`.
+        measure_every: 0 for never.
 
     Raises:
         TrainingError: a loss is not finite, or the checkpoint does not match this run.
@@ -62,6 +66,8 @@ def train_phase(
         },
         show=show,
         show_every=show_every,
+        measure=measure,
+        measure_every=measure_every,
     )
     return trainer.run(f"training {name}", resume)
 

@@ -4,9 +4,10 @@ Several processes can share the work: see `distributed`.
 """
 
 import logging
+import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,6 +51,8 @@ LOG_EVERY = 20
 RANK_APART = 2_654_435_761
 """Difference between the seeds of two processes; it spreads over the 32 bits of a seed."""
 
+Measure = Callable[[], Mapping[str, float]]
+"""Measures the networks of a recipe; the first figure decides which are best, the lowest."""
 Batches = Callable[[int], Sequence[Tensor]]
 """Gives the batch of a step, always the same for the same step: uint8 views [N, C, H, W], and
 labels if there are any; or float feature vectors [N, D, 1, 1], and the image number of each."""
@@ -63,11 +66,13 @@ class TrainingSummary:
         steps: number of steps, over all resumed parts.
         seconds: training time, over all resumed parts.
         history: rows of mean losses; `step` is the last step of each row.
+        best: averaged weights with the lowest measured figure; empty if nothing was measured.
     """
 
     steps: int
     seconds: float
     history: list[dict[str, float]]
+    best: dict[str, Tensor]
 
 
 class Trainer:
@@ -93,6 +98,10 @@ class Trainer:
         show: called with the number of steps done every `show_every` steps, while the recipe has
             the averaged weights, in evaluation mode.
         show_every: 0 for never.
+        measure: called every `measure_every` steps, while the recipe has the averaged weights with
+            batch-norm statistics of their own, in evaluation mode. Its figures are shown beside the
+            losses and written to the history, and the best weights are kept.
+        measure_every: 0 for never.
 
     Raises:
         SettingsError: the batch cannot be divided among the processes.
@@ -110,6 +119,8 @@ class Trainer:
         facts: dict[str, Any] | None = None,
         show: Callable[[int], None] = lambda step: None,
         show_every: int = 0,
+        measure: Measure = dict,
+        measure_every: int = 0,
     ) -> None:
         self.recipe = recipe
         self.batches = batches
@@ -119,6 +130,10 @@ class Trainer:
         self.checkpoint = checkpoint if rank() == 0 else None
         self.show = show
         self.show_every = show_every if rank() == 0 else 0
+        self.measure, self.measure_every = measure, measure_every
+        self.figures: Mapping[str, float] = {}
+        self.lowest = math.inf
+        self.best: dict[str, Tensor] = {}
         self.state = Checkpoint(step=0, seconds=0.0, facts=facts or {})
         self.title = "training"
         precision = settings.precision
@@ -157,7 +172,8 @@ class Trainer:
                 self._step()
                 # All processes stop after the same step; otherwise some would wait for the others.
                 stopped, self.state.seconds = largest(stop.is_set(), time.monotonic() - began)
-                report(self.state.step, self.state.history[-1] if self.state.history else {})
+                latest = self.state.history[-1] if self.state.history else {}
+                report(self.state.step, {**self.figures, **latest})
                 if stopped:
                     self._save()
                     raise Interrupted(self._how_to_go_on("stopped"))
@@ -167,7 +183,8 @@ class Trainer:
         self._log_row()
         self._save()
         self.average.settle(self._pass)
-        return TrainingSummary(self.state.step, self.state.seconds, self.state.history)
+        state = self.state
+        return TrainingSummary(state.step, state.seconds, state.history, self.best)
 
     def _begin(self, resume: bool) -> None:
         """Start at the same step as the first process, the only one with the checkpoint."""
@@ -222,6 +239,23 @@ class Trainer:
         if self.show_every and self.state.step % self.show_every == 0:
             with self.average.lent():
                 self.show(self.state.step)
+        if self.measure_every and self.state.step % self.measure_every == 0:
+            self._measure()
+
+    def _measure(self) -> None:
+        """Measure the averaged weights, and keep them if they are the best so far."""
+        with self.average.settled(self._pass):
+            if rank() > 0:  # it took part in measuring the batch-norm statistics
+                return
+            self.figures = dict(self.measure())
+            value = next(iter(self.figures.values()))
+            if value < self.lowest:
+                weights = self.recipe.networks.state_dict()
+                self.lowest = value
+                self.best = {name: t.detach().cpu().clone() for name, t in weights.items()}
+        if self.recent or not self.state.history:
+            self.state.history.append({"step": self.state.step})
+        self.state.history[-1].update(self.figures)
 
     def _set_rates(self) -> None:
         """Set the learning rates: full until `decay_from`, then linearly down to 0."""
@@ -337,6 +371,8 @@ class Trainer:
             return
         tensors = prefixed("networks", self.recipe.networks.state_dict())
         tensors |= prefixed("memory", self.recipe.memory.state_dict())
+        if self.best:
+            tensors |= prefixed("best", self.best) | {"lowest": torch.tensor(self.lowest)}
         if self.average.networks is not None:
             tensors |= prefixed("average", self.average.networks.state_dict())
         for name, optimizer in self.optimizers.items():
@@ -369,6 +405,9 @@ class Trainer:
         while terms := unprefixed(f"recent.{len(self.recent)}", saved.tensors):
             self.recent.append(terms)
         self.state = saved
+        self.best = unprefixed("best", saved.tensors)
+        if self.best:
+            self.lowest = saved.tensors["lowest"].item()
 
     def _how_to_go_on(self, problem: str, saves: bool = True) -> str:
         if rank() > 0:

@@ -1,3 +1,4 @@
+import csv
 import json
 import os
 import signal
@@ -69,7 +70,7 @@ def dcgan(run, data, tmp_path_factory):
     out = tmp_path_factory.mktemp("dcgan") / "model"
     folders = ("--data-dir", data / "digits", "--data-dir", data / "more")
     code, said, err = run("train", "dcgan", *folders, *DRAWING, "--out", out, "--samples-every", 2)
-    assert code == 0 and err == ""
+    assert code == 0, err
     assert "dcgan learnt from 50 images." in said and "3 steps" in said
     assert f"anomgan generator sample --model {out}" in said
     return out
@@ -187,6 +188,29 @@ def test_a_strip_from_one_image_to_another(run, dcgan, tmp_path, monkeypatch):
     assert len(pictures(tmp_path / "frames")) == 9 and (tmp_path / "strip.png").exists()
 
 
+def test_the_quality_is_measured_while_training_and_the_best_model_kept(run, data, tmp_path):
+    out = tmp_path / "model"
+    every = ("--steps", 5, "--quality-every", 2, "--out", out)
+    digits = ("--data-dir", data / "digits")
+    code, said, err = run("train", "dcgan", *digits, *DRAWING, *every)
+    assert code == 0 and "best/ is the model with the best quality" in said, err
+    rows = list(csv.DictReader((out / "history.csv").open()))
+    figures = {int(row["step"]): float(row["kid_lite0"]) for row in rows if row["kid_lite0"]}
+    assert list(figures) == [2, 4]
+    assert run("sample", "--model", out / "best", "--out", tmp_path / "drawn")[0] == 0
+    assert not (out / "best" / "best").exists()
+
+
+def test_styles_are_mixed_in_a_picture(run, data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folders = ("--data-dir", data / "digits" / "one", "--device", "cpu", "--steps", 1)
+    sizes = ("--size", 16, "--set", "network.features=2", "--set", "network.latent_dim=4")
+    assert run("train", "stylegan", *folders, *sizes, "--out", "style")[0] == 0
+    code, said, _ = run("sample", "--model", "style", "--mix", "coarse", "--count", 2)
+    assert code == 0 and "anomgan-mix.png" in said
+    assert (tmp_path / "anomgan-mix.png").exists() and not (tmp_path / "anomgan-samples").exists()
+
+
 def test_a_folder_is_translated_past_a_damaged_image(run, cyclegan, data, tmp_path):
     photos, out = tmp_path / "photos", tmp_path / "out"
     (photos / "left").mkdir(parents=True)
@@ -285,11 +309,14 @@ def test_samples_are_measured_by_a_classifier(run, dcgan, cgan, data, judge):
 
 def test_translations_are_measured_domain_by_domain(run, cyclegan, stargan_v2, data, judge):
     command = ("evaluate", "--features", judge, "--device", "cpu", "--json")
-    code, said, err = run(*command, "--model", stargan_v2, "--data-dir", data / "digits")
+    few = ("--data-dir", data / "digits", "--count", 2)
+    code, said, err = run(*command, "--model", stargan_v2, *few)
     assert code == 0, err
     rows = [json.loads(line) for line in said.splitlines()]
-    assert [row["domain"] for row in rows] == ["one", "two", "zero"]
+    guides = [(row["domain"], row["guide"]) for row in rows]
+    assert guides == [(d, g) for d in ("one", "two", "zero") for g in ("latent", "reference")]
     assert all(row["n_fake"] == 10 and "accuracy_classifier" in row for row in rows)
+    assert all(row["diversity_lite0_perceptual"] >= 0 for row in rows)
     domains = ("--domain", f"good={data}/digits/zero", "--domain", f"bad={data}/digits/one")
     code, said, _ = run(*command, "--model", cyclegan, *domains)
     assert code == 0 and len(said.splitlines()) == 2 and "accuracy" not in said
@@ -385,6 +412,7 @@ def test_a_model_is_asked_for_what_it_can_do(run, dcgan, cyclegan, data, tmp_pat
     image = ("--image", data / "digits" / "one" / "0.png", "--out", tmp_path / "out")
     for arguments, message in [
         (("sample", "--model", dcgan, "--truncation", 0.5), "dcgan has no truncation"),
+        (("sample", "--model", dcgan, "--mix", "fine"), "dcgan has no styles to mix"),
         (("sample", "--model", cyclegan), "holds a translator, cyclegan"),
         (("sample", "--model", dcgan, "--class", "one"), "it knows no labels"),
         (("translate", "--model", dcgan, *image, "--to", "bad"), "which translates nothing"),

@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
+import torch
+from digits import load
 
 from anomgan.errors import InputError
-from anomgan.evaluation.quality import measure
+from anomgan.evaluation.quality import OUTPUTS, measure, measure_translations
+from anomgan.generators import train_generator
 from anomgan.metrics.generation import diversity, fid, kid
 
 
@@ -76,3 +79,47 @@ def test_as_many_are_compared_as_the_smaller_set_has_not_only_the_first(real):
 def test_one_image_has_no_distribution(real):
     with pytest.raises(InputError, match="at least 2 images"):
         measure(real[:1], real, Means())
+
+
+class MeanDifference:
+    """A distance that can be worked out by hand; keeps the images that it was given."""
+
+    name = "mean"
+
+    def __init__(self):
+        self.seen = []
+
+    def among(self, images):
+        self.seen.append(images)
+        return float(np.ptp([image.mean() for image in images]))
+
+
+def test_diversity_of_styles_is_that_of_ten_translations_of_one_image():
+    images = load()[0][:24, ::2, ::2]
+    domains = {"a": list(images[:12]), "b": list(255 - images[12:])}
+    model = train_generator(
+        domains,
+        generator="stargan_v2",
+        device="cpu",
+        view={"size": 16},
+        network={"features": 4, "latent_dim": 4, "style_dim": 8, "hidden": 16},
+        training={"steps": 2, "batch_size": 4},
+    )
+    prepared = [model.preparation(image) for some in domains.values() for image in some]
+    labels, names = np.repeat([0, 1], 12), list(domains)
+
+    def rows(distance):
+        return measure_translations(model, prepared, labels, names, Means(), 3, distance)
+
+    distance = MeanDifference()
+    found = rows(distance)
+    assert [(row["domain"], row["guide"]) for row in found] == [
+        (name, guide) for name in names for guide in ("latent", "reference")
+    ]
+    assert [len(outputs) for outputs in distance.seen] == [OUTPUTS] * 12
+    assert all(row["diversity_mean"] > 0 for row in found)
+    for name, weight in model.method.networks["generator"].named_parameters():
+        if "affine" in name:
+            torch.nn.init.zeros_(weight)  # the style has no effect any more
+    assert all(row["diversity_mean"] == 0 for row in rows(MeanDifference()))
+    assert all("diversity_mean" not in row for row in rows(None))

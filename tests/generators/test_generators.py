@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from anomgan.errors import InputError, ModelError, SettingsError
 from anomgan.generators import GENERATORS, load_generator, train_generator
+from anomgan.generators.loading import UNION
 from anomgan.model_files import CHECKSUM
 
 SMALL = {
@@ -17,7 +18,7 @@ SMALL = {
     "training": {"steps": 3, "batch_size": 8, "ema": 0.5},
 }
 OWN = {
-    "gan": {"saturating"},
+    "gan": {"saturating", "discriminator_steps"},
     "dcgan": {"spectral_norm"},
     "wgan": {"critic_steps", "clip"},
     "wgan_gp": {"critic_steps", "gradient_penalty"},
@@ -38,13 +39,13 @@ def digits():
     return list(images[labels == 0, ::2, ::2][:100])
 
 
-@pytest.mark.parametrize("size", [32, 64, 128])
+@pytest.mark.parametrize("size", [32, 64, 96, 128])
 @pytest.mark.parametrize("name", sorted(GENERATORS))
 def test_every_size_generates_and_has_features_of_named_layers(name, size):
     gan = make(name, size, 3)
     x = gan.generate(gan.draw(2, torch.zeros(1)))
     assert x.shape == (2, 3, size, size) and x.abs().max() <= 1
-    first, last = (1, 1) if name == "gan" else (size // 2, 4)
+    first, last = (1, 1) if name == "gan" else (size // 2, 6 if size == 96 else 4)
     assert gan.features(x, 0).shape[-1] == first
     assert gan.features(x).shape[-1] == last
 
@@ -66,6 +67,14 @@ def test_the_saturating_game_is_equation_1():
     fake = gan.generate(gan.draw(4, torch.zeros(1)))
     chance = torch.sigmoid(gan.networks["discriminator"](fake)[0])
     assert update.loss.item() == pytest.approx(torch.log(1 - chance).mean().item(), rel=1e-5)
+
+
+def test_the_discriminator_of_the_first_gan_takes_k_steps():
+    gan = make("gan", 8, 1, discriminator_steps=3)
+    assert gan.batches_per_step == 3
+    updates = list(gan.step(torch.randn(12, 1, 8, 8)))
+    assert [update.player for update in updates] == ["discriminator"] * 3 + ["generator"]
+    assert len({update.loss.item() for update in updates[:3]}) == 3, "each on a batch of its own"
 
 
 def test_the_critic_of_wgan_is_clipped_after_each_of_its_steps():
@@ -182,7 +191,7 @@ def test_a_model_with_the_settings_of_earlier_versions_still_loads(digits, tmp_p
     card = json.loads(file.read_text())
     del card[CHECKSUM]
     own = card["settings"]["network"]
-    card["settings"]["network"] = {key: None for one in OWN.values() for key in one} | own
+    card["settings"]["network"] = dict.fromkeys(UNION) | own
     card["settings"]["network"]["augment"] = True
     card["settings"]["training"]["accumulate"] = 2
     card["settings"]["view"] |= {"scales": 2, "flip_vertical": True}

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from anomgan.errors import SettingsError
 from anomgan.generators.dcgan import DCGAN, DCGANSettings
 from anomgan.generators.latent_search import SearchSettings, search, search_loss
 from anomgan.generators.projection import project
@@ -49,11 +50,39 @@ def test_w_plus_is_w_for_every_layer(gan, z):
 
 def test_truncation_goes_from_the_mean_to_the_style_itself(gan, z):
     w, mean = gan.embed(z), gan.networks["mapping"].mean
-    assert torch.equal(gan.truncate(w, 1.0), w)
+    assert torch.equal(gan.truncate(w, 1.0), gan.widen(w))
     same = gan.decode(gan.truncate(w, 0.0))
     assert torch.allclose(same, same[:1].expand_as(same), atol=1e-6)
-    assert torch.allclose(gan.truncate(w, 0.7), mean + 0.7 * (w - mean), atol=1e-6)
-    assert torch.allclose(gan.truncate(gan.widen(w), 0.7), gan.widen(gan.truncate(w, 0.7)))
+    expected = gan.widen(mean + 0.7 * (w - mean))
+    assert torch.allclose(gan.truncate(w, 0.7), expected, atol=1e-6)
+    assert torch.allclose(gan.truncate(gan.widen(w), 0.7), expected, atol=1e-6)
+
+
+def test_only_the_layers_up_to_32_px_are_truncated():
+    gan = StyleGAN(128, 1, StyleGANSettings(latent_dim=6, features=2))
+    styles = torch.randn(3, 12 * 6)
+    truncated = gan.truncate(styles, 0.0).view(3, 12, 6)
+    assert not truncated[:, :8].any(), "the mean style is 0 before the training"
+    assert torch.equal(truncated[:, 8:], styles.view(3, 12, 6)[:, 8:])
+
+
+def test_the_way_between_two_images_is_a_line_in_w(gan, z):
+    way = gan.between(z[0], z[1], 5)
+    ends = gan.embed(z[:2])
+    assert torch.allclose(way[[0, -1]], ends, atol=1e-6)
+    assert torch.allclose(way[2], ends.mean(0), atol=1e-6)
+
+
+def test_styles_are_combined_part_by_part(gan, z):
+    w, other = gan.embed(z[:1]), gan.embed(z[1:2])
+    for part, layers in (("coarse", range(4)), ("middle", range(4, LAYERS))):
+        mixed = gan.combine(w, other, part).view(LAYERS, 6)
+        for layer in range(LAYERS):
+            assert torch.equal(mixed[layer], (other if layer in layers else w)[0])
+    with pytest.raises(SettingsError, match="have no fine layers"):
+        gan.combine(w, other, "fine")
+    with pytest.raises(SettingsError, match="unknown part small .*coarse, middle, fine"):
+        gan.combine(w, other, "small")
 
 
 def test_the_mean_style_is_that_of_many_latent_vectors():

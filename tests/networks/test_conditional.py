@@ -14,7 +14,7 @@ def discriminator(told, spectral=False):
 
 
 @pytest.mark.parametrize("embedding_dim", [0, 5])
-@pytest.mark.parametrize(("size", "channels"), [(16, 1), (32, 3)])
+@pytest.mark.parametrize(("size", "channels"), [(16, 1), (32, 3), (96, 1)])
 def test_latent_and_label_give_an_image(embedding_dim, size, channels):
     generator = ConditionalGenerator(size, channels, 6, 3, embedding_dim, 4)
     z = torch.randn(1, 6).expand(3, -1)

@@ -3,17 +3,18 @@ import torch
 import torch.nn.functional as F
 
 from anomgan.errors import SettingsError
-from anomgan.networks.dcgan import Decoder, Discriminator, Encoder, pyramid_depth
+from anomgan.networks.dcgan import Decoder, Discriminator, Encoder, pyramid
 
 
-@pytest.mark.parametrize("size", [8, 32, 64])
+@pytest.mark.parametrize("size", [8, 32, 64, 96])
 @pytest.mark.parametrize("bottleneck", ["vector", "map"])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_view_goes_to_the_latent_and_back(size, bottleneck, channels):
     shape = (size, channels, 7, 4, bottleneck)
     x = torch.rand(2, channels, size, size) * 2 - 1
     z = Encoder(*shape)(x)
-    assert z.shape == (2, 7, *((1, 1) if bottleneck == "vector" else (4, 4)))
+    cells = 1 if bottleneck == "vector" else 6 if size == 96 else 4
+    assert z.shape == (2, 7, cells, cells)
     rebuilt = Decoder(*shape)(z)
     assert rebuilt.shape == x.shape
     assert rebuilt.abs().max() <= 1
@@ -66,10 +67,15 @@ def test_the_discriminator_can_learn_to_accept_a_grey_image(spectral):
     assert (discriminator(grey)[0] > 0).all()
 
 
-@pytest.mark.parametrize("size", [0, 4, 12, 48, 65])
-def test_sizes_that_do_not_halve_to_four_are_refused(size):
-    with pytest.raises(SettingsError, match=f"view.size = {size}"):
-        pyramid_depth(size)
+def test_a_size_is_halved_to_four_cells_or_a_few_more():
+    sizes = {8: (1, 4), 28: (2, 7), 64: (4, 4), 96: (4, 6), 160: (5, 5), 1024: (8, 4)}
+    assert {size: pyramid(size) for size in sizes} == sizes
+
+
+@pytest.mark.parametrize("size", [0, 4, 7, 9, 22, 65, 1026])
+def test_sizes_that_cannot_be_halved_are_refused(size):
+    with pytest.raises(SettingsError, match=f"view.size = {size}: must be 4, 5, 6 or 7 times"):
+        pyramid(size)
 
 
 def test_an_autoencoder_overfits_two_images(rng):

@@ -107,6 +107,46 @@ def test_a_checkpoint_of_other_networks_is_refused(tmp_path):
         trainer(path, steps=6).run(resume=True)
 
 
+def measured(path=None, values=(3.0, 1.0, 2.0, 1.5), **settings):
+    """A trainer that measures every ten steps, and is told the quality."""
+    run, given = trainer(path, **settings), iter(values)
+
+    def measure():
+        assert not run.recipe.networks.training
+        return {"kid": next(given), "other": 0.5}
+
+    run.measure, run.measure_every = measure, 10
+    return run
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_the_best_weights_are_kept_and_measuring_changes_nothing(ema):
+    run, plain = measured(steps=45, ema=ema), trainer(steps=45, ema=ema)
+    summary, other = run.run(), plain.run()
+    assert_same(weights(run), weights(plain))
+    assert [row["kid"] for row in summary.history if "kid" in row] == [3.0, 1.0, 2.0, 1.5]
+    assert [row["step"] for row in summary.history if "kid" in row] == [10, 20, 30, 40]
+    assert [row["error"] for row in summary.history if "error" in row] == [
+        row["error"] for row in other.history
+    ]
+    at_twenty = trainer(steps=20, ema=ema)
+    at_twenty.run()
+    for name, tensor in at_twenty.recipe.networks.state_dict().items():
+        if "num_batches" not in name:
+            assert torch.allclose(summary.best[name], tensor, atol=1e-6), name
+    assert other.best == {}
+
+
+def test_a_resumed_run_remembers_the_best_weights(tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    first = measured(path, steps=25).run()
+    rest = measured(path, values=(2.0, 1.5), steps=45).run(resume=True)
+    assert first.best.keys() == rest.best.keys()
+    assert_same(first.best, rest.best)
+    better = measured(path, values=(0.5,), steps=50).run(resume=True)
+    assert not all(torch.equal(better.best[name], first.best[name]) for name in first.best)
+
+
 def test_a_damaged_checkpoint_is_refused(tmp_path):
     path = tmp_path / "checkpoint.safetensors"
     trainer(path, steps=2).run()
