@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from anomgan.station.uploads import discard_body
 
 COOKIE = "anomgan_station"
-OPEN = ("/", "/docs", "/openapi.json", "/health", "/session")
+OPEN = ("/", "/docs", "/openapi.json", "/session")
 """Addresses that need no token, beside the files of the pages: they tell and change nothing."""
 READING = ("GET", "HEAD")
 HEADERS = {

@@ -62,7 +62,7 @@ class Conflict(Exception):
 
 
 class NotSaved(Exception):
-    """The disk is full or gone; what was saved before is whole."""
+    """The disk is full or gone, or another station is busy with it; what was saved is whole."""
 
 
 @dataclass(frozen=True)
@@ -264,8 +264,11 @@ class Review:
         ]
 
     def _all(self, question: str, *values: object) -> list[sqlite3.Row]:
-        with self._lock, closing(self._base.execute(question, values)) as rows:
-            return rows.fetchall()
+        try:
+            with self._lock, closing(self._base.execute(question, values)) as rows:
+                return rows.fetchall()
+        except sqlite3.Error as error:
+            raise NotSaved(f"cannot read {self.folder / FILE}: {error}") from error
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -56,6 +56,7 @@ def add_review(app: FastAPI, station: Station, review: Review) -> None:
     """Add the addresses of the review to the service."""
     work = {name: Recalibration(model, review) for name, model in station.models.items()}
     operators = Operators()
+    app.add_exception_handler(NotSaved, _answer_not_saved)
 
     def known(name: str) -> Recalibration:
         if name not in work:
@@ -133,5 +134,7 @@ def add_review(app: FastAPI, station: Station, review: Review) -> None:
             raise HTTPException(404, f"there is no part {number} in the review") from None
         except Conflict as error:
             return JSONResponse({"error": str(error), "item": error.item}, 409)
-        except NotSaved as error:
-            raise HTTPException(507, f"{error}; your answer is not saved: try again") from None
+
+
+async def _answer_not_saved(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": f"{error}; this is not saved: try again"}, 507)

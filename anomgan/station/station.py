@@ -1,6 +1,7 @@
 """Scores uploads one after the other, whoever sends them, within bounds of memory."""
 
 import asyncio
+import math
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -151,8 +152,9 @@ class Station:
 
     def _patience(self) -> int:
         """Seconds after which half of the queue will be done."""
-        latency = max(model.loaded.inspector.latency.p50 for model in self.models.values())
-        return max(1, round(self.waiting / 2 * latency / 1000)) if latency == latency else 1
+        latencies = (model.loaded.inspector.latency.p50 for model in self.models.values())
+        slowest = max(filter(math.isfinite, latencies), default=0.0)
+        return max(1, round(self.waiting / 2 * slowest / 1000))
 
 
 def load_models(paths: Mapping[str, Path], device: str) -> dict[str, ServedModel]:

@@ -241,7 +241,7 @@ def test_a_full_disk_loses_no_verdict_no_part_and_no_answer(place):
             answer = say(client, part, "defect", boxes=many, operator="x" * 100)
             if answer.status_code == 507:
                 break
-        assert "your answer is not saved" in answer.json()["error"]
+        assert "this is not saved" in answer.json()["error"]
         assert part["id"] in [one["id"] for one in state(client)["parts"]]
         place.review._base.execute("PRAGMA max_page_count = 1000000")
         assert say(client, part, "defect").status_code == 200
