@@ -265,9 +265,8 @@ class AutoencoderSettings(Settings):
     """Settings of the autoencoder; views, sizes and score are as in GANomaly."""
 
     in_features = {
-        "training": {"steps": 250},
+        "training": {"steps": 1000},
         "network": {"features": 512, "latent_dim": 64},
-        "calibration": {"method": "folds"},
     }
 
     idle = {"features": frozenset({"network.bottleneck"})}

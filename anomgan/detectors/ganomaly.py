@@ -86,7 +86,7 @@ class GANomalySettings(Settings):
     """Settings of GANomaly; the defaults are for images of parts."""
 
     in_features = {
-        "training": {"steps": 250},
+        "training": {"steps": 500, "learning_rate": 1e-3},
         "network": {"features": 512, "latent_dim": 64},
         "calibration": {"method": "folds"},
         "loss": {"discriminator_floor": 0.0},
