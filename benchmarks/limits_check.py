@@ -3,9 +3,10 @@
     python benchmarks/limits_check.py
 
 For each data set, `--models` holds a model folder of that name, which `anomgan fit` made of its
-train/good. Defects are drawn on the images that the model has not learnt from. Then each real
-defect gets the probability to be found that its size and contrast have among drawn defects of its
-kind, and these are compared with how many were found. Each data set is one record; what is there
+train/good with --set calibration.method=held-out. Defects are drawn on the held-out images. Then
+each real defect gets the probability to be found that its size and contrast have among drawn
+defects of its kind, and these are compared with how many were found.
+Each data set is one record; what is there
 already is not measured again.
 """
 

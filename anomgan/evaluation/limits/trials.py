@@ -347,7 +347,7 @@ def _why_too_few(total: int, fresh: int, learnt: int, unreadable: Sequence[str])
         return [
             f"the model learnt from {learnt} of {total} images, and {fresh} are left; defects on "
             f"images that it learnt from are found too easily: give {FEWEST} others at least, "
-            f"better 20, such as the whole folder that was given to fit, which holds some out"
+            f"better 20, or fit with --set calibration.method=held-out, which keeps some aside"
         ]
     lines = [f"only {fresh} of {total} images can be used; give {FEWEST} different ones at least"]
     return lines + list(unreadable[:5])
