@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from anomgan.errors import SettingsError
-from anomgan.idle import complain_of_idle, drop_idle
+from anomgan.idle import IDLE, IDLE_CALIBRATION, complain_of_idle, drop_idle
 
 Space = Literal["pixels", "features"]
 
@@ -274,16 +274,6 @@ IN_FEATURES: dict[str, Any] = {
     "heatmap_weights": EVIDENCE_IN_FEATURES,
 }
 """Defaults that all detectors share in feature space; each detector adds its own."""
-IDLE = {
-    "pixels": frozenset({"backbone", "training.hard_share"}),
-    "features": frozenset({"view", "image.max_side"}),
-}
-"""Keys or sections that no detector uses, by space; a detector adds its own."""
-IDLE_CALIBRATION = {
-    "held-out": frozenset({"calibration.folds"}),
-    "folds": frozenset({"calibration.share"}),
-}
-"""Keys that no detector uses, by the method of calibration."""
 
 
 class Settings(LearningSettings):

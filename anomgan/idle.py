@@ -5,6 +5,17 @@ from typing import Any
 
 from pydantic import BaseModel
 
+IDLE = {
+    "pixels": frozenset({"backbone", "training.hard_share"}),
+    "features": frozenset({"view", "image.max_side"}),
+}
+"""Keys or sections that no detector uses, by space; a detector adds its own."""
+IDLE_CALIBRATION = {
+    "held-out": frozenset({"calibration.folds"}),
+    "folds": frozenset({"calibration.share"}),
+}
+"""Keys that no detector uses, by the method of calibration."""
+
 
 def drop_idle(values: Mapping[str, Any], idle: Set[str]) -> dict[str, Any]:
     """Remove from nested values the sections and keys ("view.size") in `idle`."""
