@@ -171,9 +171,10 @@ def _features(figure: str, variants: bool = False) -> str:
 
 
 def _changes(record: Record) -> list[str]:
-    """Describe the changed settings, without the file of the weights."""
+    """Describe the changed settings, without the file of the weights and what the text says."""
     changed = re.split(r", (?=[a-z_.]+=)", record["config"])[1:]
-    plain = ("space=features", "backbone.weights=")
+    held_out = ("training.steps=1000", "training.learning_rate=0.0005")
+    plain = ("space=features", "backbone.weights=", *held_out)
     return [change for change in changed if not change.startswith(plain)]
 
 

@@ -58,7 +58,8 @@ def model(line, tmp_path_factory):
     assert done.returncode == 0, done.stderr
     assert "learnt from 18 good images and was calibrated on 6 others" in done.stdout
     assert "WARNING" in done.stdout and "99 calibration images" in done.stdout
-    assert done.stderr == "", "quiet when not on a terminal"
+    # On a slow machine, a line of progress every ten seconds.
+    assert all(" left" in line for line in done.stderr.splitlines()), done.stderr
     return out
 
 
@@ -236,7 +237,8 @@ def test_a_fit_without_a_method_is_ganomaly_on_features(run, line, tmp_path):
     )
     assert code == 0, err
     assert "Images are seen at 128 px on the longer side, through lite0 (Apache-2.0)" in out
-    assert "This will take about" in out and "ganomaly learnt from 18 good images" in out
+    assert "This will take about" in out and "ganomaly learnt from 24 good images" in out
+    assert "each by one of 4 networks that had not seen it" in out
     _, card, _ = run("info", tmp_path / "model")
     assert "Place: " in card and "space = features" in card and "SHA-256 5793" in card
     bad = next((line / "test").glob("[!g]*/*.png"))

@@ -236,7 +236,7 @@ HOSTILE = [
     ("settings.network.features", 10**9, "features"),
     ("settings.network.features", 1024, "does not fit"),  # 100 GB of weights
     ("settings.network.latent_dim", 10**9, "latent_dim"),
-    ("settings.view.size", 48, "view.size"),
+    ("settings.view.size", 50, "view.size"),
     ("settings.device", "cpu", "device"),
     ("settings", [1], "damaged"),
     ("preparation.channels", 10**9, "preparation.channels"),
