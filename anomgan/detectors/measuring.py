@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from anomgan.config import CalibrationSettings
+from anomgan.config import CalibrationSettings, ScoreSettings
 from anomgan.data.store import ImageStore
 from anomgan.data.views import squeezed
 from anomgan.detectors.calibration import Calibration
@@ -68,19 +68,13 @@ def calibrate(
         statistics: of each member of the method.
         settings: of the calibration.
     """
-    scores, heat, peaks = [], [], []
-    samples: list[Sample] = []
-    looks = look(method, (store[index] for index in images))
-    with progress_bar("calibrating", len(images)) as report:
-        for done, seen in enumerate(looks, start=1):
+
+    def judged() -> Iterator[tuple[float, Sample]]:
+        for seen in look(method, (store[index] for index in images)):
             each, heatmap = judge_all(method.settings, seen.evidence, statistics)
-            scores.append(float(np.mean(each)))
-            heat.append(pool(heatmap, method.settings.score))
-            peaks.append(float(heatmap.max()))
-            if len(samples) < SAMPLES:
-                samples.append((seen.prepared, seen.reconstruction, heatmap))
-            report(done)
-    return _calibration(scores, heat, peaks, groups, None, settings), samples
+            yield float(np.mean(each)), (seen.prepared, seen.reconstruction, heatmap)
+
+    return _calibrate(judged(), len(images), groups, None, method.settings.score, settings)
 
 
 def calibrate_folds(
@@ -104,32 +98,39 @@ def calibrate_folds(
         settings: of the calibration.
     """
     members = method.members
-    scores, heat, peaks = [], [], []
-    samples: list[Sample] = []
-    with progress_bar("calibrating", len(folds)) as report:
-        for index, (features, fold) in enumerate(zip(learnt.whole, folds, strict=True)):
-            image = learnt.images[index]
+
+    def judged() -> Iterator[tuple[float, Sample]]:
+        for image, features, fold in zip(learnt.images, learnt.whole, folds, strict=True):
             evidence = evidence_of(members[fold], features, store.shape(image))
             score, heatmap = judge(method.settings, evidence, statistics[fold])
-            scores.append(score)
-            heat.append(pool(heatmap, method.settings.score))
-            peaks.append(float(heatmap.max()))
-            if len(samples) < SAMPLES:
-                samples.append((squeezed(store[image]), None, heatmap))
-            report(index + 1)
-    return _calibration(scores, heat, peaks, groups, folds, settings), samples
+            yield score, (squeezed(store[image]), None, heatmap)
+
+    return _calibrate(judged(), len(folds), groups, folds, method.settings.score, settings)
 
 
-def _calibration(
-    scores: Sequence[float],
-    heat: Sequence[float],
-    peaks: Sequence[float],
+def _calibrate(
+    judged: Iterable[tuple[float, Sample]],
+    total: int,
     groups: Sequence[str] | None,
     folds: np.ndarray | None,
+    pooling: ScoreSettings,
     settings: CalibrationSettings,
-) -> Calibration:
+) -> tuple[Calibration, list[Sample]]:
+    """Calibrate on the score and the heatmap of each of `total` images; keep the first few."""
+    scores, heat, peaks = [], [], []
+    samples: list[Sample] = []
+    with progress_bar("calibrating", total) as report:
+        for done, (score, sample) in enumerate(judged, start=1):
+            heatmap = sample[-1]
+            scores.append(score)
+            heat.append(pool(heatmap, pooling))
+            peaks.append(float(heatmap.max()))
+            if len(samples) < SAMPLES:
+                samples.append(sample)
+            report(done)
     rate, region_rate = settings.false_alarm_rate, settings.region_rate
-    return Calibration.from_scores(scores, heat, rate, groups, folds, peaks, region_rate)
+    calibration = Calibration.from_scores(scores, heat, rate, groups, folds, peaks, region_rate)
+    return calibration, samples
 
 
 def _some(images: Sequence[int]) -> Sequence[int]:
