@@ -1,31 +1,21 @@
 import json
 import os
-import sys
+from functools import partial
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from anomgan.cli.app import main
 from anomgan.cli.check import describe_glance
 from anomgan.data.folders import list_images
 
 
 @pytest.fixture
-def run(capsys, monkeypatch, tmp_path):
+def run(run, monkeypatch, tmp_path):
     """Runs `anomgan check` in a folder of its own; gives exit code, output and error."""
-
-    def call(*arguments):
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["anomgan", "check", *map(str, arguments)])
-        with pytest.raises(SystemExit) as done:
-            main()
-            raise SystemExit(0)
-        captured = capsys.readouterr()
-        return done.value.code or 0, captured.out, captured.err
-
-    return call
+    monkeypatch.chdir(tmp_path)
+    return partial(run, "check")
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 
 from anomgan import __version__, load
-from anomgan.cli.app import main
 from anomgan.data.folders import list_images
 
 FAST = [
@@ -31,21 +30,6 @@ FAST = [
     "--device",
     "cpu",
 ]
-
-
-@pytest.fixture
-def run(capsys, monkeypatch):
-    """Runs the command line in this process; gives exit code, standard output and error."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["anomgan", *map(str, arguments)])
-        with pytest.raises(SystemExit) as done:
-            main()
-            raise SystemExit(0)
-        captured = capsys.readouterr()
-        return done.value.code or 0, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture(scope="module")

@@ -1,25 +1,14 @@
 import json
-import sys
+from functools import partial
 
 import pytest
 
-from anomgan.cli.app import main
-
 
 @pytest.fixture
-def run(capsys, monkeypatch, tmp_path):
+def run(run, monkeypatch, tmp_path):
     """Runs `anomgan limits` in a folder of its own; gives exit code, output and error."""
-
-    def call(*arguments):
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["anomgan", "limits", *map(str, arguments)])
-        with pytest.raises(SystemExit) as done:
-            main()
-            raise SystemExit(0)
-        captured = capsys.readouterr()
-        return done.value.code or 0, captured.out, captured.err
-
-    return call
+    monkeypatch.chdir(tmp_path)
+    return partial(run, "limits")
 
 
 def test_limits_are_printed_drawn_and_kept_and_a_run_can_go_on(run, patch_model, line, tmp_path):
