@@ -9,7 +9,6 @@ finished: the same command continues where it stopped.
 """
 
 import argparse
-import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,8 +21,7 @@ from anomgan import GANomaly
 from anomgan.data.folders import list_images
 from anomgan.data.normals import read_normals
 from anomgan.evaluation.check.unlike import compare
-from anomgan.evaluation.records import environment
-from anomgan.machine.files import append_line
+from anomgan.evaluation.records import append_record, environment, read_records
 
 OUT = RESULTS / "contamination.jsonl"
 
@@ -57,8 +55,10 @@ def measure(name: str, share: float, seed: int, drop: bool) -> dict[str, object]
     bad = np.array([path.parent.name != "good" for path in test])
     called = np.array([result.is_anomalous for result in results])
     return {
+        "study": "contamination",
         "dataset": name,
-        "share": share,
+        "detector": "ganomaly",
+        "config": describe(share, drop),
         "seed": seed,
         "dropped": len(dropped),
         "planted": len(planted),
@@ -66,7 +66,13 @@ def measure(name: str, share: float, seed: int, drop: bool) -> dict[str, object]
         "image_auroc": round(float(roc_auc_score(bad, [one.score for one in results])), 4),
         "found": round(float(called[bad].mean()), 4),
         "false_alarms": round(float(called[~bad].mean()), 4),
+        **environment(detector.device),
     }
+
+
+def describe(share: float, drop: bool) -> str:
+    """Name what was planted, and whether it was looked for."""
+    return f"share={share}, drop={drop}"
 
 
 def main() -> None:
@@ -76,17 +82,15 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--drop", action="store_true", help="leave out what check finds unlike")
     options = parser.parse_args()
-    lines = OUT.read_text().splitlines() if OUT.exists() else []
-    known = [json.loads(line) for line in lines]
-    done = {(one["dataset"], one["share"], one["seed"], one["dropped"] > 0) for one in known}
+    done = {(one["dataset"], one["config"], one["seed"]) for one in read_records(OUT)}
     for seed in options.seeds:
         for share in options.shares:
             for name in options.sets:
-                if (name, share, seed, options.drop and share > 0) in done:
+                if (name, describe(share, options.drop), seed) in done:
                     continue
-                row = measure(name, share, seed, options.drop)
-                append_line(OUT, json.dumps(row | environment()))
-                print(row, flush=True)
+                record = measure(name, share, seed, options.drop)
+                append_record(OUT, record)
+                print(record["dataset"], record["config"], record["image_auroc"], flush=True)
 
 
 if __name__ == "__main__":
