@@ -245,7 +245,14 @@ class Detector(Estimator):
             backbone, place = detector.settings.backbone, model.facts.get("place")
             space = model.module("space", lambda: FeatureSpace(backbone, place))
             detector.feature_space, channels = space.to(detector.device).eval(), space.channels
-        networks = model.module("networks", lambda: detector.build_all(channels))
+
+        def build() -> nn.ModuleDict:
+            detector.networks = detector.build_all(channels)
+            for member in detector.members:
+                member.drop_idle()
+            return detector.networks
+
+        networks = model.module("networks", build, detector.only_for_training)
         networks = networks.to(detector.device).to(memory_format=torch.channels_last)
         detector.networks = networks.eval()
         detector.fitted = model.fitted

@@ -285,7 +285,8 @@ def _train(
             images = (parts.store[index] for index in parts.training)
             size = method.settings.view.size
             member.learn(to_network(to_square(image, size)[None]) for image in images)
-            statistics.append(measure_pixels(_ready(member), parts.store, parts.training))
+            _finish(member)
+            statistics.append(measure_pixels(member, parts.store, parts.training))
             continue
         seen = np.ones(len(learnt.images), dtype=bool)
         suffix = ""
@@ -296,8 +297,9 @@ def _train(
         summaries += _train_phases(member, parts, vectors, options, suffix)
         training = np.flatnonzero(seen).tolist()
         member.learn(learnt.maps[index][None].float() for index in training)
-        statistics.append(measure_features(_ready(member), learnt, training))
-    _ready(method)
+        _finish(member)
+        statistics.append(measure_features(member, learnt, training))
+    method.networks.to(method.device).eval()
     return summaries, statistics
 
 
@@ -327,7 +329,15 @@ def _train_phases(
     ]
 
 
-def _ready(method: Method) -> Method:
-    """Put the networks on their device, for scoring."""
-    method.networks.to(method.device).eval()
-    return method
+@torch.no_grad()
+def _finish(member: Method) -> None:
+    """Keep what scoring needs of a trained member.
+
+    In feature space, weights are rounded to half precision, so that the model folder can store them
+    that way.
+    """
+    member.drop_idle()
+    member.networks.to(member.device).eval()
+    if member.feature_space is not None:
+        for weight in member.networks.parameters():
+            weight.copy_(weight.half())

@@ -230,6 +230,11 @@ class GANomaly(Detector):
         return {"ganomaly": Phase(recipe, self.settings.training)}
 
     @property
+    def only_for_training(self) -> frozenset[str]:
+        idle = {"discriminator"}
+        return frozenset(idle if "latent" in self.counted else idle | {"second_encoder"})
+
+    @property
     def stride(self) -> int | None:
         one_pass = self.settings.network.bottleneck == "map"
         return cast(Encoder, self.networks["encoder"]).stride if one_pass else None

@@ -66,6 +66,16 @@ class Method(ABC):
         return nn.ModuleDict({str(k): self.build(channels) for k in range(calibration.folds)})
 
     @property
+    def only_for_training(self) -> frozenset[str]:
+        """Networks that `infer` does not use; a trained detector does not keep them."""
+        return frozenset()
+
+    def drop_idle(self) -> None:
+        """Remove the networks that `infer` of one member does not use."""
+        for name in self.only_for_training & set(self.networks):
+            del self.networks[name]
+
+    @property
     def members(self) -> list[Self]:
         """The method itself, or a copy with the networks of each fold."""
         if self.settings.calibration.method == "held-out":

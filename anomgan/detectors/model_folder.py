@@ -1,6 +1,6 @@
 """The model folder of a detector: the model itself, and pictures for people."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -102,13 +102,22 @@ class StoredModel:
             facts,
         )
 
-    def module(self, name: str, build: Callable[[], Module]) -> Module:
+    def module(
+        self, name: str, build: Callable[[], Module], idle: Set[str] = frozenset()
+    ) -> Module:
         """Build a module and load the weights that are stored under `name`.
+
+        Args:
+            name: under which the weights are stored.
+            build: builds the module.
+            idle: networks in it that earlier models stored and that are no longer built.
 
         Raises:
             ModelError: the weights do not fit the module.
         """
-        weights = fit_weights(build, unprefixed(name, self.tensors), self.folder)
+        stored = unprefixed(name, self.tensors)
+        used = {path: one for path, one in stored.items() if not idle & set(path.split(".")[:2])}
+        weights = fit_weights(build, used, self.folder)
         module = build()
         module.load_state_dict(weights)
         return module
