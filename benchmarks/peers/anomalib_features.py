@@ -1,0 +1,91 @@
+"""Our default beside anomalib's PatchCore and PaDiM, on the same backbone and image size.
+
+    python benchmarks/peers/anomalib_features.py --sets screw --python PEER/bin/python
+
+Both sides learn from the same good images and score the same test images with heatmaps, one by one,
+in turns; each job is a process of its own. PatchCore's default coreset (10% of all vectors) takes
+many hours on two cores, so it gets a smaller one, `--share`; and a random one of the default size,
+which costs the same to score. The peer's environment is made if `--python` is left out. Needs Linux
+and an idle machine. Adds to results/peers_features.jsonl.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from anomalib_ganomaly import DATA, HERE, PEER, peer_environment
+from features_task import test_images
+from sklearn.metrics import roc_auc_score
+
+from anomgan.evaluation.records import append_record, environment
+
+OUT = HERE.parent / "results" / "peers_features.jsonl"
+SETS = ("screw", "magnetic_tile", "transistor", "solar_mono", "pipe_staple")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sets", nargs="+", default=SETS)
+    parser.add_argument("--share", default="0.002", help="of the vectors, in PatchCore's coreset")
+    parser.add_argument("--python", type=Path, help="the peer's interpreter")
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)  # environment() records it
+    theirs = options.python or peer_environment()
+    sides = [
+        ("ganomaly", Path(sys.executable), "features_ours.py", ""),
+        ("PatchCore", theirs, "features_theirs.py", f"patchcore:{options.share}"),
+        ("PatchCore, 10% at random", theirs, "features_theirs.py", "random:0.1"),
+        ("PaDiM", theirs, "features_theirs.py", "padim"),
+    ]
+    for name in options.sets:
+        folder = DATA / name
+        with tempfile.TemporaryDirectory() as place:
+            work(
+                sys.executable, "features_ours.py", "weights", folder, f"{place}/lite0.safetensors"
+            )
+            for detector, python, script, option in sides:
+                model = Path(place) / detector
+                fitted = work(python, script, "fit", folder, model, option)
+                scored, scores = work(python, script, "score", folder, model, option)
+                record = {
+                    "study": "peers_features",
+                    "dataset": name,
+                    "detector": detector,
+                    "config": option or "default, space=features",
+                    "peer": None if script == "features_ours.py" else PEER,
+                    "image_auroc": round(float(roc_auc_score(is_bad(folder), scores)), 4),
+                    **{key: round(value, 2) for key, value in (fitted | scored).items()},
+                    "load_before": round(os.getloadavg()[0], 1),
+                    "threads": options.threads,
+                    **environment(torch.device("cpu")),
+                }
+                append_record(OUT, record)
+                print(json.dumps(record), flush=True)
+
+
+def is_bad(folder: Path) -> list[bool]:
+    return [path.parent.name != "good" for path in test_images(folder)]
+
+
+def work(python: Path | str, script: str, job: str, *arguments: object) -> Any:
+    """What a job finds, in a process of its own."""
+    given = [*map(str, arguments), ""][:3]
+    command: Sequence[str] = [str(python), str(HERE / script), job, *given]
+    quiet = os.environ | {
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "OMP_NUM_THREADS": str(torch.get_num_threads()),
+    }
+    done = subprocess.run(command, check=True, env=quiet, stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+if __name__ == "__main__":
+    main()
