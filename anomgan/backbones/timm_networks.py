@@ -7,9 +7,10 @@ convolutional network.
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -137,7 +138,24 @@ def _pad_by_constants(convolution: nn.Conv2d) -> nn.Module:
     plain.weight, plain.bias = convolution.weight, convolution.bias
     sides = ((width - across) // 2, (width - across + 1) // 2)
     ends = ((height - down) // 2, (height - down + 1) // 2)
-    return nn.Sequential(nn.ZeroPad2d((*sides, *ends)), plain)
+    kind = _PaddedDepthwise if plain.groups > 1 and sides == ends else nn.Sequential
+    return kind(nn.ZeroPad2d((*sides, *ends)), plain)
+
+
+class _PaddedDepthwise(nn.Sequential):
+    """Zero padding of p and p + 1 on opposite sides, then a depthwise convolution, in one pass.
+
+    The padded map would be a copy of the largest maps of the network. The same sums come from a
+    kernel with one more row and column of zeros, and padding of p + 1 on both sides.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        padding, convolution = cast("tuple[nn.ZeroPad2d, nn.Conv2d]", tuple(self))
+        left, right, *_ = padding.padding
+        weight = F.pad(convolution.weight, (right - left, 0, right - left, 0))
+        return F.conv2d(
+            x, weight, convolution.bias, convolution.stride, right, groups=convolution.groups
+        )
 
 
 def _has_blocks(network: nn.Module) -> TypeGuard["EfficientNet"]:
