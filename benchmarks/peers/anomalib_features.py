@@ -4,9 +4,9 @@
 
 Both sides learn from the same good images and score the same test images with heatmaps, one by one,
 in turns; each job is a process of its own. PatchCore's default coreset (10% of all vectors) takes
-many hours on two cores, so it gets a smaller one, `--share`; and a random one of the default size,
-which costs the same to score. The peer's environment is made if `--python` is left out. Needs Linux
-and an idle machine. Adds to results/peers_features.jsonl.
+many hours on two cores. So there is a random coreset of that size, which costs the same to score,
+and a smaller one that is chosen as in the paper. The peer's environment is made if `--python` is
+left out. Needs Linux and an idle machine. Adds to results/peers_features.jsonl.
 """
 
 import argparse
@@ -33,34 +33,30 @@ SETS = ("screw", "magnetic_tile", "transistor", "solar_mono", "pipe_staple")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", nargs="+", default=SETS)
-    parser.add_argument("--share", default="0.002", help="of the vectors, in PatchCore's coreset")
+    parser.add_argument("--peers", nargs="+", default=("padim", "random:0.1", "patchcore:0.002"))
     parser.add_argument("--python", type=Path, help="the peer's interpreter")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)  # environment() records it
     theirs = options.python or peer_environment()
-    sides = [
-        ("ganomaly", Path(sys.executable), "features_ours.py", ""),
-        ("PatchCore", theirs, "features_theirs.py", f"patchcore:{options.share}"),
-        ("PatchCore, 10% at random", theirs, "features_theirs.py", "random:0.1"),
-        ("PaDiM", theirs, "features_theirs.py", "padim"),
-    ]
+    sides = [(Path(sys.executable), "features_ours.py", "default, space=features")]
+    sides += [(theirs, "features_theirs.py", peer) for peer in options.peers]
     for name in options.sets:
         folder = DATA / name
         with tempfile.TemporaryDirectory() as place:
             work(
                 sys.executable, "features_ours.py", "weights", folder, f"{place}/lite0.safetensors"
             )
-            for detector, python, script, option in sides:
-                model = Path(place) / detector
-                fitted = work(python, script, "fit", folder, model, option)
-                scored, scores = work(python, script, "score", folder, model, option)
+            for python, script, config in sides:
+                model = Path(place) / config.partition(":")[0]
+                fitted = work(python, script, "fit", folder, model, config)
+                scored, scores = work(python, script, "score", folder, model, config)
+                ours = script == "features_ours.py"
                 record = {
                     "study": "peers_features",
                     "dataset": name,
-                    "detector": detector,
-                    "config": option or "default, space=features",
-                    "peer": None if script == "features_ours.py" else PEER,
+                    "detector": "ganomaly" if ours else f"{PEER} {config}",
+                    "config": config,
                     "image_auroc": round(float(roc_auc_score(is_bad(folder), scores)), 4),
                     **{key: round(value, 2) for key, value in (fitted | scored).items()},
                     "load_before": round(os.getloadavg()[0], 1),
