@@ -1,7 +1,7 @@
 """Fits any detector: read, hold out, train, measure, calibrate. Also recalibrates it."""
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from anomgan.config import CalibrationSettings, Settings
 from anomgan.data.copies import count_known, find_copies, thumbnail
@@ -45,12 +46,16 @@ SAMPLES = 6
 
 @dataclass(frozen=True)
 class FitOptions:
-    """How to read the images and where to keep checkpoints; see `Detector.fit`."""
+    """How to read the images and where to keep checkpoints; see `Detector.fit`.
+
+    With `weights` the networks are not trained: they get these.
+    """
 
     groups: Path | None = None
     work_folder: Path | None = None
     resume: bool = False
     skip_unreadable: bool = False
+    weights: Mapping[str, Tensor] | None = None
 
 
 @dataclass
@@ -249,6 +254,10 @@ def _train(
     torch.manual_seed(settings.seed)
     space = method.feature_space
     method.networks = method.build(space.channels if space else parts.preparation.channels)
+    if options.weights is not None:
+        method.networks.load_state_dict(options.weights)
+        method.networks.to(method.device).eval()
+        return []
     summaries = [
         train_phase(
             name,
