@@ -164,9 +164,12 @@ class StyleGAN(LatentGAN):
         return styles.flatten(1)
 
     def _follow(self, w: Tensor) -> None:
+        mapping = self.networks["mapping"]
+        if not any(weight.requires_grad for weight in mapping.parameters()):
+            return  # it is frozen
         # A smaller decay at the start, or short trainings would end with a mean near 0.
         decay = min(MEAN_DECAY, (1 + self.steps_done) / (10 + self.steps_done))
-        self.networks["mapping"].mean.lerp_(w.detach().float().mean(0), 1 - decay)
+        mapping.mean.lerp_(w.detach().float().mean(0), 1 - decay)
 
     def _styles(self, code: Tensor) -> Tensor:
         """Codes as [N, 1 or layers, latent_dim]."""

@@ -451,7 +451,8 @@ def test_import_says_what_it_needs_and_whose_an_option_is(run, data, tmp_path):
     assert "--domain: for stargan_v2 only" in refused("--method", "stylegan", "--domain", "cat")
 
 
-def test_an_imported_stylegan_draws(run, tmp_path):
+def test_an_imported_stylegan_draws(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("anomgan.generators.trained_gan.GRID", 1)  # samples.png takes seconds
     torch.manual_seed(0)
     path, out = tmp_path / "port.model", tmp_path / "model"
     torch.save({"g_running": StyleGANPort(6, 3).state_dict()}, path)
@@ -463,3 +464,20 @@ def test_an_imported_stylegan_draws(run, tmp_path):
     code, _, err = run("sample", "--model", out, "--count", 2, "--truncation", 0.7, "--out", drawn)
     assert code == 0, err
     assert np.array(Image.open(drawn / "000001.png")).shape == (16, 16, 3)
+
+
+def test_a_training_starts_from_a_model_and_leaves_frozen_parts_alone(
+    run, data, dcgan, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("anomgan.generators.trained_gan.GRID", 1)
+    out = tmp_path / "tuned"
+    begin = ("train", "dcgan", "--data-dir", data / "digits", "--init", dcgan, "--steps", 2)
+    code, said, err = run(*begin, "--freeze", "generator.layers.0", "--out", out, "--device", "cpu")
+    assert code == 0, err
+    assert f"on cpu, from the weights of {dcgan}." in said
+    card = json.loads((out / "model.json").read_text())
+    assert card["settings"]["network"]["features"] == 4 and card["settings"]["view"]["size"] == 16
+    assert card["training"]["init"]["model"] == str(dcgan)
+    assert card["training"]["init"]["frozen"] == ["generator.layers.0"]
+    code, _, err = run(*begin, "--freeze", "generator.layer.0", "--out", tmp_path / "other")
+    assert code == 2 and "Similar: generator.layers.0" in err

@@ -22,7 +22,7 @@ OWN = {
     "dcgan": {"spectral_norm"},
     "wgan": {"critic_steps", "clip"},
     "wgan_gp": {"critic_steps", "gradient_penalty"},
-    "stylegan": {"mapping_layers", "style_mixing", "r1"},
+    "stylegan": {"widest", "design", "mapping_layers", "style_mixing", "r1"},
 }
 """Settings of each method, beside those that all have."""
 
