@@ -19,9 +19,11 @@ from anomgan.networks.dcgan import WIDEST
 from anomgan.networks.stylegan import (
     Design,
     MappingNetwork,
+    PointwiseSynthesis,
     StyleDiscriminator,
     SynthesisNetwork,
 )
+from anomgan.networks.pointwise import PointwiseDiscriminator
 from anomgan.training.recipe import Adam, Update
 
 PENALTY_EVERY = 16
@@ -78,6 +80,14 @@ class StyleGAN(LatentGAN):
                 size, channels, own.latent_dim, own.features, own.design, own.widest
             ),
             "discriminator": StyleDiscriminator(size, channels, own.features, own.widest),
+        }
+
+    def _build_pointwise(self, channels: int) -> dict[str, nn.Module]:
+        own = self.settings
+        return {
+            "mapping": MappingNetwork(own.latent_dim, own.mapping_layers),
+            "synthesis": PointwiseSynthesis(channels, own.latent_dim, own.features),
+            "discriminator": PointwiseDiscriminator(channels, own.features),
         }
 
     def generate(self, z: Tensor) -> Tensor:

@@ -172,6 +172,38 @@ class _GrowAsInThePaper(EqualConv2d):
         return self.smooth(super().forward(F.interpolate(x, scale_factor=2)))
 
 
+class PointwiseSynthesis(nn.Module):
+    """Styles [N, layers, latent_dim] to feature vectors [N, channels, 1, 1].
+
+    A learned constant and layers that a style scales and shifts, as for images. A vector has no
+    places to normalise over, so all units of a layer are normalised together.
+
+    Args:
+        channels: length of a feature vector.
+        latent_dim: length of a style.
+        width: units of the hidden layers.
+    """
+
+    layers = 3
+
+    def __init__(self, channels: int, latent_dim: int, width: int) -> None:
+        super().__init__()
+        self.start = nn.Parameter(torch.randn(1, width))
+        self.hidden = nn.ModuleList(EqualLinear(width, width) for _ in range(self.layers))
+        self.styles = nn.ModuleList(
+            EqualLinear(latent_dim, 2 * width, gain=1.0) for _ in range(self.layers)
+        )
+        self.head = EqualLinear(width, channels, gain=1.0)
+
+    def forward(self, styles: Tensor) -> Tensor:
+        x = self.start.expand(len(styles), -1)
+        for layer, style, w in zip(self.hidden, self.styles, styles.unbind(1), strict=True):
+            x = F.leaky_relu(layer(x), SLOPE)
+            scale, shift = style(w).chunk(2, dim=1)
+            x = (1 + scale) * F.layer_norm(x, x.shape[1:]) + shift
+        return self.head(x)[:, :, None, None]
+
+
 class StyledLayer(nn.Module):
     """Convolution, noise, leaky ReLU and AdaIN (figure 1b), maps [N, C, side, side].
 
