@@ -4,6 +4,7 @@ import typer
 
 from anomgan.cli.generator_classifier import classifier
 from anomgan.cli.generator_evaluate import evaluate
+from anomgan.cli.generator_import import import_weights
 from anomgan.cli.generator_project import project
 from anomgan.cli.generator_sample import sample
 from anomgan.cli.generator_train import list_methods, train
@@ -14,5 +15,6 @@ app = typer.Typer(
     help="Train and use generators: generate images, translate images, measure the results.",
 )
 app.command("list")(list_methods)
+app.command("import")(import_weights)
 for verb in (train, sample, translate, project, evaluate, classifier):
     app.command()(verb)

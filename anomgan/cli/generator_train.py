@@ -48,6 +48,20 @@ QualityFeatures = Annotated[
         "(downloaded), or the folder of a classifier."
     ),
 ]
+Init = Annotated[
+    Path | None,
+    typer.Option(
+        help="Start from the weights of this model folder, of the same method (fine-tuning). Sizes "
+        "are those of that model, unless they are given."
+    ),
+]
+Freeze = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="With --init: a network, or a part of one, that is not trained, such as mapping. May "
+        "be repeated."
+    ),
+]
 Resume = Annotated[
     bool,
     typer.Option("--resume", help="Continue a training that was stopped, from its checkpoint."),
@@ -83,6 +97,8 @@ def train(
     samples_every: SamplesEvery = 0,
     quality_every: QualityEvery = 0,
     quality_features: QualityFeatures = "lite0",
+    init: Init = None,
+    freeze: Freeze = None,
     device: Device = "auto",
     resume: Resume = False,
     log_dir: LogDir = None,
@@ -129,6 +145,8 @@ def train(
             samples_every=samples_every,
             quality=quality,
             quality_every=quality_every,
+            init=init,
+            freeze=freeze or (),
             **values,
         )
         if work is None:  # not the first of the processes that torchrun starts
@@ -147,6 +165,7 @@ def _summarise(model: "TrainedGenerator", out: Path) -> str:
 
     facts = model.facts
     best = f"; {BEST}/ is the model with the best quality" if model.best else ""
+    start = f", from the weights of {facts['init']['model']}" if "init" in facts else ""
     labels = f" and the labels {', '.join(model.names)}" if model.names else ""
     grids = f"; {SNAPSHOTS}/ shows the progress" if model.snapshots else ""
     if isinstance(model, TrainedGAN):
@@ -156,7 +175,8 @@ def _summarise(model: "TrainedGenerator", out: Path) -> str:
     return "\n".join(
         [
             f"{model.settings.generator} learnt from {facts['images']} images{labels}.",
-            f"{facts['steps']} steps in {facts['seconds'] / 60:.1f} minutes on {facts['device']}.",
+            f"{facts['steps']} steps in {facts['seconds'] / 60:.1f} minutes on {facts['device']}"
+            f"{start}.",
             f"Model: {out}/  (samples.png shows its images{grids}{best})",
             f"Next:  anomgan generator {then}",
         ]

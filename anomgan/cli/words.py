@@ -10,8 +10,9 @@ if TYPE_CHECKING:
 def describe_training(detector: str, facts: Mapping[str, Any]) -> list[str]:
     """Describe how many images a model was trained on, and how long it took."""
     groups = f" in {facts['groups']} groups" if facts["groups"] else ""
-    skipped = facts["skipped_images"]
-    images = f"{detector} learnt from {facts['training_images']} good images and was calibrated on "
+    skipped, imported = facts["skipped_images"], facts.get("imported")
+    learnt = "was measured on" if imported else "learnt from"
+    images = f"{detector} {learnt} {facts['training_images']} good images and was calibrated on "
     if facts.get("folds"):  # earlier models have none
         images += f"the same{groups}, each by one of {facts['folds']} networks that had not seen it"
     else:
@@ -19,7 +20,9 @@ def describe_training(detector: str, facts: Mapping[str, Any]) -> list[str]:
     return [
         images + (f"; {skipped} unreadable files were left out." if skipped else "."),
         *_describe_copies(facts),
-        f"{facts['steps']} steps in {facts['seconds'] / 60:.1f} minutes on {facts['device']}.",
+        f"Its weights are from {imported['file']}; nothing was trained."
+        if imported
+        else f"{facts['steps']} steps in {facts['seconds'] / 60:.1f} minutes on {facts['device']}.",
     ]
 
 

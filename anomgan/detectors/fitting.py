@@ -1,13 +1,14 @@
 """Fits any detector: read, hold out, train, measure, calibrate. Also recalibrates it."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from anomgan.config import CalibrationSettings, Settings
 from anomgan.data.copies import count_known, find_copies, thumbnail
@@ -44,12 +45,16 @@ FOLDS = 4
 
 @dataclass(frozen=True)
 class FitOptions:
-    """How to read the images and where to keep checkpoints; see `Detector.fit`."""
+    """How to read the images and where to keep checkpoints; see `Detector.fit`.
+
+    With `weights` the networks are not trained: they get these.
+    """
 
     groups: Path | None = None
     work_folder: Path | None = None
     resume: bool = False
     skip_unreadable: bool = False
+    weights: Mapping[str, Tensor] | None = None
 
 
 @dataclass
@@ -278,6 +283,8 @@ def _train(
     torch.manual_seed(method.settings.seed)
     space = method.feature_space
     method.networks = method.build_all(space.channels if space else parts.preparation.channels)
+    if options.weights is not None:
+        method.networks.load_state_dict(options.weights)
     members, summaries, statistics = method.members, list[TrainingSummary](), list[Statistics]()
     for number, member in enumerate(members):
         if learnt is None:
@@ -314,6 +321,8 @@ def _train_phases(
             return vector_batches(phase, vectors, settings.seed)
         return view_batches(phase, parts.store, parts.training, settings)
 
+    if options.weights is not None:
+        return []
     return [
         train_phase(
             name + suffix,

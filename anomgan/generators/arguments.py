@@ -7,6 +7,7 @@ descriptions. A test keeps names and types here equal to theirs.
 from typing import Literal, TypedDict
 
 from anomgan.networks.conditional import Told
+from anomgan.networks.stylegan import Design
 
 
 class ImageOptions(TypedDict, total=False):
@@ -79,6 +80,8 @@ class WGANGPOptions(LatentOptions, total=False):
 class StyleGANOptions(LatentOptions, total=False):
     """Keys of `StyleGANSettings`."""
 
+    widest: int
+    design: Design
     mapping_layers: int
     style_mixing: float
     r1: float

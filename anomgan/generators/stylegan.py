@@ -15,7 +15,15 @@ from torch import Tensor, nn
 from anomgan.errors import SettingsError
 from anomgan.generators.base import LatentGAN, LatentSettings
 from anomgan.losses import discriminator_minimax, generator_non_saturating, r1_penalty
-from anomgan.networks.stylegan import MappingNetwork, StyleDiscriminator, SynthesisNetwork
+from anomgan.networks.dcgan import WIDEST
+from anomgan.networks.pointwise import PointwiseDiscriminator
+from anomgan.networks.stylegan import (
+    Design,
+    MappingNetwork,
+    PointwiseSynthesis,
+    StyleDiscriminator,
+    SynthesisNetwork,
+)
 from anomgan.training.recipe import Adam, Update
 
 PENALTY_EVERY = 16
@@ -31,6 +39,18 @@ MEAN_DECAY = 0.995
 class StyleGANSettings(LatentSettings):
     """Settings of StyleGAN."""
 
+    widest: int = Field(
+        WIDEST,
+        ge=1,
+        le=64,
+        description="largest number of feature maps, as a multiple of features; the paper has "
+        "512, which is 32 times the 16 of images of 1024 pixels",
+    )
+    design: Design = Field(
+        "skip",
+        description="skip: the generator sums images of all resolutions, as in StyleGAN2; paper: "
+        "the last resolution alone gives the image, as in StyleGAN after its growth",
+    )
     mapping_layers: int = Field(8, ge=1, le=16, description="layers from z to w")
     style_mixing: float = Field(
         0.9, ge=0, le=1, description="share of training images made of two latent vectors"
@@ -53,11 +73,21 @@ class StyleGAN(LatentGAN):
 
     def build(self, size: int, channels: int) -> dict[str, nn.Module]:
         """Mapping and synthesis network (the generator), and the discriminator."""
-        latent_dim, features = self.settings.latent_dim, self.settings.features
+        own = self.settings
         return {
-            "mapping": MappingNetwork(latent_dim, self.settings.mapping_layers),
-            "synthesis": SynthesisNetwork(size, channels, latent_dim, features),
-            "discriminator": StyleDiscriminator(size, channels, features),
+            "mapping": MappingNetwork(own.latent_dim, own.mapping_layers),
+            "synthesis": SynthesisNetwork(
+                size, channels, own.latent_dim, own.features, own.design, own.widest
+            ),
+            "discriminator": StyleDiscriminator(size, channels, own.features, own.widest),
+        }
+
+    def _build_pointwise(self, channels: int) -> dict[str, nn.Module]:
+        own = self.settings
+        return {
+            "mapping": MappingNetwork(own.latent_dim, own.mapping_layers),
+            "synthesis": PointwiseSynthesis(channels, own.latent_dim, own.features),
+            "discriminator": PointwiseDiscriminator(channels, own.features),
         }
 
     def generate(self, z: Tensor) -> Tensor:
@@ -144,9 +174,12 @@ class StyleGAN(LatentGAN):
         return styles.flatten(1)
 
     def _follow(self, w: Tensor) -> None:
+        mapping = self.networks["mapping"]
+        if not any(weight.requires_grad for weight in mapping.parameters()):
+            return  # it is frozen
         # A smaller decay at the start, or short trainings would end with a mean near 0.
         decay = min(MEAN_DECAY, (1 + self.steps_done) / (10 + self.steps_done))
-        self.networks["mapping"].mean.lerp_(w.detach().float().mean(0), 1 - decay)
+        mapping.mean.lerp_(w.detach().float().mean(0), 1 - decay)
 
     def _styles(self, code: Tensor) -> Tensor:
         """Codes as [N, 1 or layers, latent_dim]."""

@@ -17,7 +17,7 @@ from anomgan.data.labels import LabelledImages, from_domains, read_labelled
 from anomgan.data.normals import NormalImages, Source, read_normals
 from anomgan.data.prepare import Preparation
 from anomgan.data.store import ImageStore
-from anomgan.errors import InputError
+from anomgan.errors import InputError, SettingsError
 from anomgan.generators.arguments import (
     ImageOptions,
     NetworkOptions,
@@ -27,6 +27,7 @@ from anomgan.generators.arguments import (
 from anomgan.generators.base import LatentGAN
 from anomgan.generators.loading import build_model
 from anomgan.generators.registry import METHODS, MethodName
+from anomgan.generators.start import Start
 from anomgan.generators.trained import SNAPSHOTS, GeneratorSettings, TrainedGenerator, settings_of
 from anomgan.generators.trained_translator import TrainedTranslator
 from anomgan.machine.device import choose_device
@@ -55,6 +56,8 @@ def train_generator(
     samples_every: int = 0,
     quality: Callable[[TrainedGenerator], Mapping[str, float]] | None = None,
     quality_every: int = 0,
+    init: Path | str | None = None,
+    freeze: Sequence[str] = (),
     **unknown: Never,
 ) -> TrainedGenerator:
     """Train a generator.
@@ -91,20 +94,31 @@ def train_generator(
             the best, the lowest. `evaluation.quality.QualityWatch` makes one. Default None.
         quality_every: steps between measurements. The figures are in the history, and the best
             weights are kept beside the last. Default 0: none.
+        init: model folder whose weights the training starts from, of the same method. Colour,
+            `view.kind`, `view.size` and `network` are those of that model, unless they are given.
+            Default None: random weights.
+        freeze: parts of these weights that are not trained: names of networks, or of sub-modules
+            such as "synthesis.blocks.0". Default: none.
         **unknown: there are no others. A settings file may have some: they are named in the error.
 
     Raises:
-        SettingsError: a setting is unknown or out of range, or the method cannot learn the labels.
+        SettingsError: a setting is unknown or out of range, the method cannot learn the labels, the
+            weights of `init` do not fit, or there is no part that `freeze` names.
+        ModelError: `init` is not the folder of a generator.
         InputError: an image cannot be read.
         TrainingError: a loss is not finite, or the checkpoint does not fit.
         Interrupted: Ctrl-C was pressed; a checkpoint is saved.
     """
     given = {"image": image, "view": view, "training": training, "network": network}
     values: dict[str, Any] = {name: one for name, one in given.items() if one is not None}
-    settings = build_settings(settings_of(generator), {"seed": seed, **values, **unknown})
+    values |= {"seed": seed, **unknown}
+    start = Start.load(Path(init), generator, freeze) if init else None
+    if freeze and not start:
+        raise SettingsError("freeze needs init: frozen parts would keep random weights")
+    settings = build_settings(settings_of(generator), start.defaults(values) if start else values)
     work = Path(work_folder) if work_folder else None
     watch = _Watch(samples_every if work else 0, quality, quality_every if quality else 0)
-    return _train(settings, images, choose_device(device), work, resume, watch)
+    return _train(settings, images, choose_device(device), work, resume, watch, start)
 
 
 @dataclass
@@ -123,6 +137,7 @@ def _train(
     work_folder: Path | None,
     resume: bool,
     watch: _Watch,
+    start: Start | None,
 ) -> TrainedGenerator:
     plain = issubclass(METHODS[settings.generator], LatentGAN)
     labelled = None if plain else _labelled(images)
@@ -140,6 +155,8 @@ def _train(
         )
         sets = labelled.sets if labelled else ()
         model = build_model(settings, preparation, sets, device)
+        if start:
+            start.apply(model)
         fingerprint = _fingerprint(read, labelled)
         with read.prepared(preparation, folder) as store:
             if isinstance(model, TrainedTranslator) and labelled:
@@ -162,6 +179,7 @@ def _train(
                 show_every=watch.samples_every,
                 measure=lambda: watch.quality(model) if watch.quality else {},
                 measure_every=watch.quality_every,
+                facts=start.shared() if start else None,
             )
     model.history = summary.history
     model.best = summary.best
@@ -171,6 +189,7 @@ def _train(
         "seconds": round(summary.seconds, 1),
         "device": str(model.device),
         "fingerprint": fingerprint,
+        **({"init": start.facts()} if start else {}),
     }
     model.method.networks.eval()
     return model

@@ -155,7 +155,9 @@ class TrainedGenerator(ABC):
     def _draw(self, folder: Path) -> None:
         self.draw_samples(folder / SAMPLES, "Samples")
         if self.history:
-            save_curves(folder / LOSSES, self.history, self.settings.generator)
+            start = self.facts.get("init")
+            title = f"{self.settings.generator}, from {start['model']}" if start else None
+            save_curves(folder / LOSSES, self.history, title or self.settings.generator)
         if self.snapshots is not None and self.snapshots.is_dir():
             shutil.copytree(self.snapshots, folder / SNAPSHOTS)
         if self.best:

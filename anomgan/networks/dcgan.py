@@ -40,9 +40,9 @@ def pyramid(size: int) -> tuple[int, int]:
     )
 
 
-def pyramid_widths(halvings: int, features: int) -> list[int]:
-    """Feature maps from full size down: doubled at each halving, up to `WIDEST` times as many."""
-    return [features * min(2**level, WIDEST) for level in range(halvings + 1)]
+def pyramid_widths(halvings: int, features: int, widest: int = WIDEST) -> list[int]:
+    """Feature maps from full size down: doubled at each halving, up to `widest` times as many."""
+    return [features * min(2**level, widest) for level in range(halvings + 1)]
 
 
 def initialise(module: nn.Module) -> None:

@@ -4,17 +4,19 @@ Karras, Laine and Aila, "A Style-Based Generator Architecture for Generative Adv
 CVPR 2019. One part is from its successor (Karras, Laine, Aittala, Hellsten, Lehtinen and Aila,
 "Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020, section 4.1): instead of
 progressive growing, the generator sums images of all resolutions, and the discriminator is
-residual.
+residual. The first paper's generator is there, too.
 """
 
 import math
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anomgan.networks.dcgan import pyramid, pyramid_widths
+from anomgan.networks.dcgan import WIDEST, pyramid, pyramid_widths
 
+Design = Literal["skip", "paper"]
 SLOPE = 0.2
 """Slope of the leaky ReLU below 0."""
 RELU_GAIN = math.sqrt(2)
@@ -91,25 +93,39 @@ class MappingNetwork(nn.Module):
 
 
 class SynthesisNetwork(nn.Module):
-    """Styles [N, layers, latent_dim] to image [N, channels, size, size] in [-1, 1].
+    """Styles [N, layers, latent_dim] to image [N, channels, size, size].
 
-    Unlike in the paper, the output goes through tanh, because detectors compare it with images in
-    [-1, 1]. Clamping would leave pixels beyond the range without a gradient.
+    With the design "skip" the images of all resolutions are summed, and the sum goes through tanh,
+    because detectors compare it with images in [-1, 1]. Clamping would leave pixels beyond the
+    range without a gradient. With "paper" the last resolution alone gives the image, with no
+    activation, so that it may leave [-1, 1] a little.
 
     Args:
         size: side of the images: 8, 16, 32, 64, 96, 128, ...
         channels: image channels.
         latent_dim: length of a style.
-        features: feature maps at full size; doubled at each halving, up to 8 times as many.
+        features: feature maps at full size; doubled at each halving.
+        design: "skip" or "paper".
+        widest: largest number of feature maps, as a multiple of `features`.
 
     Attributes:
         layers: number of styles per image, two for each resolution.
     """
 
-    def __init__(self, size: int, channels: int, latent_dim: int, features: int) -> None:
+    def __init__(
+        self,
+        size: int,
+        channels: int,
+        latent_dim: int,
+        features: int,
+        design: Design = "skip",
+        widest: int = WIDEST,
+    ) -> None:
         super().__init__()
         depth, cells = pyramid(size)
-        widths = pyramid_widths(depth, features)[::-1]
+        widths = pyramid_widths(depth, features, widest)[::-1]
+        grow = _Grow if design == "skip" else _GrowAsInThePaper
+        self.skip = design == "skip"
         self.layers = 2 * len(widths)
         # Random as in StyleGAN2: the paper's constant of ones would be 0 after instance norm.
         self.start = nn.Parameter(torch.randn(1, widths[0], cells, cells))
@@ -117,25 +133,75 @@ class SynthesisNetwork(nn.Module):
         self.to_image = nn.ModuleList()
         for level, width in enumerate(widths):
             side = cells << level
-            grow = EqualConv2d(widths[level - 1], width, 3) if level else nn.Identity()
+            first = grow(widths[level - 1], width, 3) if level else nn.Identity()
             self.blocks.append(
                 nn.ModuleList(
                     StyledLayer(convolve, width, side, latent_dim)
-                    for convolve in (grow, EqualConv2d(width, width, 3))
+                    for convolve in (first, EqualConv2d(width, width, 3))
                 )
             )
-            self.to_image.append(EqualConv2d(width, channels, 1, gain=1.0))
+            if self.skip or level == depth:
+                self.to_image.append(EqualConv2d(width, channels, 1, gain=1.0))
 
     def forward(self, styles: Tensor) -> Tensor:
         x = self.start.expand(styles.shape[0], -1, -1, -1)
         image = torch.zeros((), device=x.device)
-        for level, (block, to_image) in enumerate(zip(self.blocks, self.to_image, strict=True)):
-            if level:
-                x, image = _double(x), _double(image)
+        for level, block in enumerate(self.blocks):
             for half, layer in enumerate(block):
                 x = layer(x, styles[:, 2 * level + half])
-            image = image + to_image(x)
-        return image.tanh()
+            if self.skip:
+                image = (_double(image) if level else image) + self.to_image[level](x)
+        return image.tanh() if self.skip else self.to_image[-1](x)
+
+
+class _Grow(EqualConv2d):
+    """Doubles the size of maps, then convolves."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(_double(x))
+
+
+class _GrowAsInThePaper(EqualConv2d):
+    """Doubles the size of maps by copying pixels, convolves, then filters."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
+        super().__init__(inputs, outputs, kernel)
+        self.smooth = _Smooth(outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.smooth(super().forward(F.interpolate(x, scale_factor=2)))
+
+
+class PointwiseSynthesis(nn.Module):
+    """Styles [N, layers, latent_dim] to feature vectors [N, channels, 1, 1].
+
+    A learned constant and layers that a style scales and shifts, as for images. A vector has no
+    places to normalise over, so all units of a layer are normalised together.
+
+    Args:
+        channels: length of a feature vector.
+        latent_dim: length of a style.
+        width: units of the hidden layers.
+    """
+
+    layers = 3
+
+    def __init__(self, channels: int, latent_dim: int, width: int) -> None:
+        super().__init__()
+        self.start = nn.Parameter(torch.randn(1, width))
+        self.hidden = nn.ModuleList(EqualLinear(width, width) for _ in range(self.layers))
+        self.styles = nn.ModuleList(
+            EqualLinear(latent_dim, 2 * width, gain=1.0) for _ in range(self.layers)
+        )
+        self.head = EqualLinear(width, channels, gain=1.0)
+
+    def forward(self, styles: Tensor) -> Tensor:
+        x = self.start.expand(len(styles), -1)
+        for layer, style, w in zip(self.hidden, self.styles, styles.unbind(1), strict=True):
+            x = F.leaky_relu(layer(x), SLOPE)
+            scale, shift = style(w).chunk(2, dim=1)
+            x = (1 + scale) * F.layer_norm(x, x.shape[1:]) + shift
+        return self.head(x)[:, :, None, None]
 
 
 class StyledLayer(nn.Module):
@@ -177,12 +243,13 @@ class StyleDiscriminator(nn.Module):
         size: side of the images.
         channels: image channels.
         features: feature maps at full size; mirrors `SynthesisNetwork`.
+        widest: largest number of feature maps, as a multiple of `features`.
     """
 
-    def __init__(self, size: int, channels: int, features: int) -> None:
+    def __init__(self, size: int, channels: int, features: int, widest: int = WIDEST) -> None:
         super().__init__()
         depth, cells = pyramid(size)
-        widths = pyramid_widths(depth, features)
+        widths = pyramid_widths(depth, features, widest)
         self.stem = EqualConv2d(channels, features, 1)
         self.hidden = nn.ModuleList(
             _DownBlock(*pair) for pair in zip(widths, widths[1:], strict=False)
@@ -202,25 +269,35 @@ class StyleDiscriminator(nn.Module):
         return self.head(last.flatten(1)), maps[1:][layer]
 
 
-class _DownBlock(nn.Module):
-    """Residual block that halves the image; the filter (1, 2, 1) / 4 prevents aliasing."""
+class _Smooth(nn.Module):
+    """The filter (1, 2, 1) / 4 in both directions, which prevents aliasing."""
 
     filter: Tensor
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, maps: int) -> None:
         super().__init__()
         line = torch.tensor([0.25, 0.5, 0.25])
         self.register_buffer(
-            "filter", torch.outer(line, line).repeat(inputs, 1, 1, 1), persistent=False
+            "filter", torch.outer(line, line).repeat(maps, 1, 1, 1), persistent=False
         )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.filter, padding=1, groups=len(self.filter))
+
+
+class _DownBlock(nn.Module):
+    """Residual block that halves the image."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.smooth = _Smooth(inputs)
         self.first = EqualConv2d(inputs, inputs, 3)
         self.shrink = EqualConv2d(inputs, outputs, 3, stride=2)
         self.shortcut = EqualConv2d(inputs, outputs, 1, gain=1.0)
 
     def forward(self, x: Tensor) -> Tensor:
         inner = F.leaky_relu(self.first(x), SLOPE)
-        inner = F.conv2d(inner, self.filter, padding=1, groups=len(self.filter))
-        inner = F.leaky_relu(self.shrink(inner), SLOPE)
+        inner = F.leaky_relu(self.shrink(self.smooth(inner)), SLOPE)
         # The sum of two maps of variance 1 has variance 2 (StyleGAN2, section 4.1).
         return (inner + self.shortcut(F.avg_pool2d(x, 2))) / math.sqrt(2)
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from anomgan.machine.progress import progress_bar
+from anomgan.training.frozen import training_mode
 from anomgan.training.recipe import Recipe
 
 SETTLE_STEPS = 50
@@ -53,7 +54,8 @@ class WeightAverage:
         try:
             yield
         finally:
-            self.recipe.networks = current.train()
+            training_mode(current)
+            self.recipe.networks = current
 
     @contextmanager
     def settled(self, run: Callable[[int], None]) -> Iterator[None]:
@@ -64,7 +66,8 @@ class WeightAverage:
         """
         current, memory = self.recipe.networks, copy.deepcopy(self.recipe.memory.state_dict())
         averaged = current if self.networks is None else self.networks
-        self.recipe.networks = copy.deepcopy(averaged).train()
+        self.recipe.networks = copy.deepcopy(averaged)
+        training_mode(self.recipe.networks)
         try:
             if self.networks is not None and _forget_statistics(self.recipe.networks):
                 with torch.no_grad():
@@ -73,7 +76,8 @@ class WeightAverage:
             self.recipe.networks.eval()
             yield
         finally:
-            self.recipe.networks = current.train()
+            training_mode(current)
+            self.recipe.networks = current
             self.recipe.memory.load_state_dict(memory)
 
     def settle(self, run: Callable[[int], None]) -> None:
@@ -97,9 +101,13 @@ class WeightAverage:
 
 
 def _forget_statistics(networks: nn.Module) -> bool:
-    """Let every batch norm measure its statistics anew, as a mean over batches; False if none."""
+    """Let every batch norm measure its statistics anew, as a mean over batches; False if none.
+
+    Those of frozen parts, which are in evaluation mode, keep theirs.
+    """
     norm = nn.modules.batchnorm._BatchNorm
-    normalised = [layer for layer in networks.modules() if isinstance(layer, norm)]
+    every = (layer for layer in networks.modules() if isinstance(layer, norm))
+    normalised = [layer for layer in every if layer.training]
     for layer in normalised:
         layer.reset_running_stats()
         layer.momentum = None

@@ -50,4 +50,5 @@ def share_batch_norms(networks: nn.Module) -> None:
             if isinstance(layer, _BatchNorm) and not isinstance(layer, SharedBatchNorm):
                 shared = SharedBatchNorm(layer.num_features, layer.eps, layer.momentum)
                 shared.load_state_dict(layer.state_dict())
+                shared.requires_grad_(layer.weight.requires_grad)  # it may be frozen
                 setattr(module, name, shared.to(layer.weight.device).train(layer.training))

@@ -1,7 +1,8 @@
 """Trains a phase of any method on prepared images."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -32,6 +33,7 @@ def train_phase(
     show_every: int = 0,
     measure: Measure = dict,
     measure_every: int = 0,
+    facts: Mapping[str, Any] | None = None,
 ) -> TrainingSummary:
     """Train a phase; its checkpoint is `<work_folder>/<name>.safetensors`.
 
@@ -48,6 +50,7 @@ def train_phase(
         show_every: 0 for never.
         measure: called every `measure_every` steps, see `Trainer`.
         measure_every: 0 for never.
+        facts: more that a resumed run must share, by names for messages.
 
     Raises:
         TrainingError: a loss is not finite, or the checkpoint does not match this run.
@@ -63,6 +66,7 @@ def train_phase(
         facts={
             "settings": settings.model_dump(exclude={"training": BUDGET}, mode="json"),
             "images": fingerprint,
+            **(facts or {}),
         },
         show=show,
         show_every=show_every,

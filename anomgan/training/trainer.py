@@ -41,6 +41,7 @@ from anomgan.training.checkpoint import (
     restore_optimizer,
     unprefixed,
 )
+from anomgan.training.frozen import training_mode
 from anomgan.training.hard import with_hardest
 from anomgan.training.recipe import Recipe, RMSProp, Update
 
@@ -140,13 +141,14 @@ class Trainer:
         self.mixed = precision == "bfloat16" or (precision == "auto" and has_bfloat16(device))
         check_batch_size(settings.batch_size)
         # Convolutions with few feature maps are a quarter faster this way, also on a CPU.
-        recipe.networks.to(device).to(memory_format=torch.channels_last).train()
+        recipe.networks.to(device).to(memory_format=torch.channels_last)
         recipe.memory.to(device)
         if ranks() > 1:
             share_batch_norms(recipe.networks)
+        training_mode(recipe.networks)
         self.average = WeightAverage(recipe, settings.ema)
         trained = dict.fromkeys(name for names in recipe.players.values() for name in names)
-        self.optimizers = {name: self._optimizer(name) for name in trained}
+        self.optimizers = {name: self._optimizer(name) for name in trained if self._weights(name)}
         self.recent: list[dict[str, Tensor]] = []
         self.reader: ThreadPoolExecutor | None = None
         self.read_ahead: dict[int, Future[Sequence[Tensor]]] = {}
@@ -207,13 +209,17 @@ class Trainer:
         own, settings = self.recipe.optimiser, self.settings
         rate = settings.learning_rate if settings.learning_rate is not None else own.learning_rate
         rate *= self.recipe.rates.get(name, 1.0)
-        weights = [{"params": list(self.recipe.networks[name].parameters()), "full": rate}]
+        weights = [{"params": self._weights(name), "full": rate}]
         if isinstance(own, RMSProp):
             return optim.RMSprop(weights, rate, own.decay)
         beta1 = settings.beta1 if settings.beta1 is not None else own.beta1
         beta2 = settings.beta2 if settings.beta2 is not None else own.beta2
         betas, decay = (beta1, beta2), own.weight_decay
         return optim.Adam(weights, rate, betas, weight_decay=decay)
+
+    def _weights(self, name: str) -> list[nn.Parameter]:
+        """The weights of a network that are not frozen."""
+        return [one for one in self.recipe.networks[name].parameters() if one.requires_grad]
 
     def _out_of_time(self) -> bool:
         minutes = self.settings.minutes
@@ -293,11 +299,15 @@ class Trainer:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed)
 
     def _learns(self, update: Update) -> bool:
-        """Whether the loss, averaged over all processes, is above the floor; it must be finite."""
+        """Whether the loss, averaged over all processes, is above the floor; it must be finite.
+
+        A player that is frozen does not learn.
+        """
         mean = update.loss.detach().clone()
         average_([mean])
         if torch.isfinite(mean):
-            return mean.item() > update.floor
+            trained = any(name in self.optimizers for name in self.recipe.players[update.player])
+            return trained and mean.item() > update.floor
         raise TrainingError(
             self._how_to_go_on(
                 f"the loss of the {update.player} is {mean.item()} at step "
@@ -307,7 +317,8 @@ class Trainer:
         )
 
     def _learn(self, update: Update) -> None:
-        optimizers = [self.optimizers[name] for name in self.recipe.players[update.player]]
+        players = self.recipe.players[update.player]
+        optimizers = [self.optimizers[name] for name in players if name in self.optimizers]
         # Only this player's weights: gradients for the other players are not needed.
         update.loss.backward(inputs=_weights(optimizers))
         average_(w.grad for w in _weights(optimizers) if w.grad is not None)
@@ -385,7 +396,8 @@ class Trainer:
 
     def _restore(self, saved: Checkpoint) -> None:
         if saved.facts != self.state.facts:
-            changed = [k for k in self.state.facts if saved.facts.get(k) != self.state.facts[k]]
+            every = {**self.state.facts, **saved.facts}
+            changed = [k for k in every if saved.facts.get(k) != self.state.facts.get(k)]
             raise TrainingError(
                 f"cannot resume from {self.checkpoint}: it was made with other "
                 f"{' and '.join(changed)}; use the same, or fit without --resume to start again"

@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from anomgan.errors import InputError, ModelError, SettingsError
 from anomgan.generators import GENERATORS, load_generator, train_generator
+from anomgan.generators.latent_search import SearchSettings, search
 from anomgan.generators.loading import UNION
 from anomgan.model_files import CHECKSUM
 
@@ -22,7 +23,7 @@ OWN = {
     "dcgan": {"spectral_norm"},
     "wgan": {"critic_steps", "clip"},
     "wgan_gp": {"critic_steps", "gradient_penalty"},
-    "stylegan": {"mapping_layers", "style_mixing", "r1"},
+    "stylegan": {"widest", "design", "mapping_layers", "style_mixing", "r1"},
 }
 """Settings of each method, beside those that all have."""
 
@@ -54,6 +55,21 @@ def test_every_size_generates_and_has_features_of_named_layers(name, size):
     first, last = (1, 1) if name == "gan" else (size // 2, 6 if size == 96 else 4)
     assert gan.features(x, 0).shape[-1] == first
     assert gan.features(x).shape[-1] == last
+
+
+@pytest.mark.parametrize("name", sorted(GENERATORS))
+def test_every_method_learns_feature_vectors_and_is_searched_in_its_codes(name):
+    torch.manual_seed(0)
+    gan = make(name, 1, 5, features=8)
+    vectors = torch.randn(3 * gan.batches_per_step, 5, 1, 1)
+    updates = list(gan.step(vectors))
+    assert updates[-1].player == "generator" and updates[-1].loss.isfinite()
+    gan.networks.eval()
+    x = gan.generate(gan.draw(3, vectors))
+    assert x.shape == (3, 5, 1, 1) and (x[0] - x[1]).abs().max() > 1e-3
+    assert torch.equal(gan.decode(gan.widen(gan.embed(z := gan.draw(3, x)))), gan.generate(z))
+    steps = [search(gan, vectors[:3], SearchSettings(steps=n)).loss.sum() for n in (1, 30)]
+    assert steps[1] < steps[0]
 
 
 @pytest.mark.parametrize("name", ["gan", "dcgan", "stylegan"])

@@ -1,0 +1,128 @@
+"""`anomgan generator import`: makes a model of weights that a method's authors have published."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anomgan.cli.options import DEFAULT_GENERATOR, DEFAULT_MODEL, Device, Groups, SkipUnreadable
+from anomgan.errors import InputError
+
+
+class Published(StrEnum):
+    """Methods with weights of their authors, or of a well-known port."""
+
+    stargan_v2 = "stargan_v2"
+    stylegan = "stylegan"
+    ganomaly = "ganomaly"
+
+
+Files = Annotated[
+    list[Path],
+    typer.Argument(
+        help="Checkpoint of PyTorch. stargan_v2: 100000_nets_ema.ckpt of clovaai/stargan-v2, for "
+        "animal faces. stylegan: stylegan-256px-new.model and others of "
+        "rosinality/style-based-gan-pytorch. ganomaly: netG.pth, perhaps with netD.pth, of "
+        "samet-akcay/ganomaly."
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        help="Model folder to write. Default: anomgan-generator; for ganomaly, anomgan-model."
+    ),
+]
+Domain = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="stargan_v2: name of a domain. Repeat it for each, in alphabetical order: cat, dog, "
+        "wild for AFHQ. Default: domain0 and so on."
+    ),
+]
+Size = Annotated[
+    int | None,
+    typer.Option(help="stylegan: side of the images that it was trained on, in pixels."),
+]
+NormalDir = Annotated[
+    Path | None,
+    typer.Option(help="ganomaly: folder of good images, which give the threshold of the detector."),
+]
+
+
+def import_weights(
+    files: Files,
+    method: Annotated[Published, typer.Option(help="Method of the weights.")],
+    out: Out = None,
+    domain: Domain = None,
+    size: Size = None,
+    normal_dir: NormalDir = None,
+    groups: Groups = None,
+    skip_unreadable: SkipUnreadable = False,
+    device: Device = "auto",
+) -> None:
+    """Import weights that a method's authors have published; nothing in the file is executed.
+
+    What the file has no weights for, such as the discriminator, has random ones.
+    """
+    from anomgan.model_files import check_target
+
+    _refuse(method, bool(domain), size is not None, normal_dir is not None or groups is not None)
+    out = out or (DEFAULT_MODEL if method is Published.ganomaly else DEFAULT_GENERATOR)
+    check_target(out)
+    if method is Published.ganomaly:
+        _import_detector(files, normal_dir, out, groups, skip_unreadable, device)
+        return
+    if len(files) > 1:
+        raise InputError(f"{method} comes in one file, not {len(files)}")
+    if method is Published.stargan_v2:
+        from anomgan.generators.published_stargan_v2 import import_stargan_v2
+
+        model = import_stargan_v2(files[0], domain or (), device)
+        then = f"translate --model {out} --dir photos/ --to {model.names[-1]} --out translated/"
+    else:
+        from anomgan.generators.published_stylegan import import_stylegan
+
+        if size is None:
+            raise InputError("say which images it was trained on, such as --size 256")
+        model = import_stylegan(files[0], size, device)
+        then = f"sample --model {out} --count 16 --truncation 0.7"
+    model.save(out)
+    view = model.settings.view.size
+    typer.echo(f"{method} for images of {view} px, from {files[0]}.")
+    for name in model.facts["imported"]["untrained"]:
+        typer.echo(f"The file has no weights for our {name}: they are random.")
+    typer.echo(f"Model: {out}/\nNext:  anomgan generator {then}")
+
+
+def _import_detector(
+    files: list[Path],
+    normals: Path | None,
+    out: Path,
+    groups: Path | None,
+    skip_unreadable: bool,
+    device: str,
+) -> None:
+    from anomgan.cli.fit import summarise
+    from anomgan.detectors.published_ganomaly import import_ganomaly
+
+    if normals is None:
+        raise InputError(
+            "GANomaly is a detector, and needs good images for its threshold: --normal-dir ok/"
+        )
+    detector = import_ganomaly(
+        files, normals, groups=groups, skip_unreadable=skip_unreadable, device=device
+    )
+    detector.save(out)
+    typer.echo(summarise(detector, out))
+
+
+def _refuse(method: Published, domains: bool, size: bool, images: bool) -> None:
+    """Refuse options of another method."""
+    for given, option, owner in (
+        (domains, "--domain", Published.stargan_v2),
+        (size, "--size", Published.stylegan),
+        (images, "--normal-dir and --groups", Published.ganomaly),
+    ):
+        if given and method is not owner:
+            raise InputError(f"{option}: for {owner} only, not for {method}")
