@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from anomgan.cli.options import DEFAULT_MODEL, Device, Groups, LogDir, SkipUnreadable
+from anomgan.cli.options import DEFAULT_MODEL, Device, Groups, LogDir, Roi, SkipUnreadable
 from anomgan.cli.say import say
-from anomgan.cli.words import describe_promise, describe_space, describe_training
+from anomgan.cli.words import describe_promise, describe_roi, describe_space, describe_training
 
 if TYPE_CHECKING:
     from anomgan.detectors.base import Detector
@@ -74,6 +74,7 @@ def fit(
     assignments: Assignments = None,
     out: Annotated[Path, typer.Option(help="Model folder to write.")] = DEFAULT_MODEL,
     groups: Groups = None,
+    roi: Roi = None,
     false_alarm_rate: FalseAlarmRate = None,
     steps: Annotated[int | None, typer.Option(help="Training steps.")] = None,
     minutes: Minutes = None,
@@ -104,6 +105,7 @@ def fit(
         normal_dir,
         out,
         groups=groups,
+        roi=roi,
         resume=resume,
         skip_unreadable=skip_unreadable,
         log_dir=log_dir,
@@ -147,6 +149,7 @@ def fit_to_folder(
     out: Path,
     *,
     groups: Path | None = None,
+    roi: str | None = None,
     resume: bool = False,
     skip_unreadable: bool = False,
     log_dir: Path | None = None,
@@ -181,6 +184,7 @@ def fit_to_folder(
         detector.fit(
             normal_dir,
             groups=groups,
+            roi=roi,
             work_folder=work,
             resume=resume,
             skip_unreadable=skip_unreadable,
@@ -201,6 +205,7 @@ def summarise(detector: "Detector", out: Path) -> str:
     lines = [
         *describe_training(detector.settings.detector, fitted.facts),
         *describe_space(fitted.facts),
+        *describe_roi(detector.roi),
         *_describe_discriminator(fitted.history),
         *describe_promise(fitted.calibration),
         f"Model: {out}/  (see samples.png and calibration.png)",

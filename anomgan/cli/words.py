@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from anomgan.data.roi import Roi
     from anomgan.detectors.calibration import Calibration
 
 
@@ -47,6 +48,17 @@ def describe_space(facts: Mapping[str, Any]) -> list[str]:
     use = "used" if facts["place"] else "not used"
     share = f"{facts['explained']:.0%} of the variance of good images is explained by the others"
     return [*lines, f"Place: {use}; {share}."]
+
+
+def describe_roi(roi: "Roi | None") -> list[str]:
+    """Describe the region of interest; empty if the whole image counts."""
+    if roi is None:
+        return []
+    left, top, right, bottom = roi.box
+    return [
+        f"Region of interest: {roi.share:.0%} of the image, from {left:.0%} to {right:.0%} of the "
+        f"width and from {top:.0%} to {bottom:.0%} of the height; nothing else counts."
+    ]
 
 
 def describe_recalibration(facts: Mapping[str, Any]) -> list[str]:

@@ -4,6 +4,7 @@ import math
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence, Set
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self, overload
@@ -60,6 +61,7 @@ class Detector(Estimator):
         y: object = None,
         *,
         groups: Path | str | None = None,
+        roi: Path | str | np.ndarray | None = None,
         work_folder: Path | str | None = None,
         resume: bool = False,
         skip_unreadable: bool = False,
@@ -72,6 +74,8 @@ class Detector(Estimator):
             y: ignored; scikit-learn's pipelines pass it.
             groups: CSV table that names the group (physical part, lot) of each image; whole
                 groups stay together in the calibration.
+            roi: the part of each image that counts, see `Roi.read`: a mask (file or array), or the
+                corners of a polygon as text. None for the whole image.
             work_folder: folder for checkpoints; None for no checkpoints.
             resume: continue from the checkpoints in `work_folder`.
             skip_unreadable: leave out images that cannot be read.
@@ -86,6 +90,7 @@ class Detector(Estimator):
             Path(work_folder) if work_folder else None,
             resume,
             skip_unreadable,
+            roi,
         )
         self.fitted = fit_method(self, _folder_or_sources(normals), options)
         self._warn_of_promise()
@@ -96,6 +101,7 @@ class Detector(Estimator):
         normals: Images,
         *,
         groups: Path | str | None = None,
+        roi: Path | str | np.ndarray | None = None,
         false_alarm_rate: float | None = None,
         skip_unreadable: bool = False,
     ) -> Self:
@@ -106,6 +112,8 @@ class Detector(Estimator):
         Args:
             normals: good images, as `fit` takes them.
             groups: CSV table that names the group (physical part, lot) of each image.
+            roi: the part of each image that counts from now on, as `fit` takes it; None keeps the
+                present one. A model that learnt from a part of each image is of no use outside.
             false_alarm_rate: the new rate; None keeps the present one.
             skip_unreadable: leave out images that cannot be read.
 
@@ -119,11 +127,14 @@ class Detector(Estimator):
             changed = {**(given["calibration"] or {}), "false_alarm_rate": false_alarm_rate}
             given = {**given, "calibration": changed}
         settings = self._settings_of(given)
-        options = FitOptions(Path(groups) if groups else None, skip_unreadable=skip_unreadable)
-        self.fitted = recalibrate_method(
-            self, fitted, _folder_or_sources(normals), settings.calibration, options
+        options = FitOptions(
+            Path(groups) if groups else None, skip_unreadable=skip_unreadable, roi=roi
         )
-        self.settings, self._given = settings, given
+        method = copy(self)
+        self.fitted = recalibrate_method(
+            method, fitted, _folder_or_sources(normals), settings.calibration, options
+        )
+        self.settings, self._given, self.roi = settings, given, method.roi
         self._warn_of_promise()
         return self
 
@@ -196,7 +207,7 @@ class Detector(Estimator):
         pixels = fitted.preparation(image, name)
         reason, differences = None, list[str]()
         if fitted.usual is not None:
-            reason = fitted.usual.unlike(to_uint8(image, fitted.preparation.bits))
+            reason = fitted.usual.unlike(to_uint8(image, fitted.preparation.bits), self.roi)
             differences = fitted.usual.differences(image)
         milliseconds = (time.perf_counter() - began) * 1000
         return Prepared(source, image.shape, pixels, reason, differences, milliseconds)
@@ -228,7 +239,7 @@ class Detector(Estimator):
         modules = nn.ModuleDict({"networks": self.networks})
         if self.feature_space is not None:
             modules["space"] = self.feature_space
-        write_model(Path(folder), self.settings, self._require_fitted(), modules)
+        write_model(Path(folder), self.settings, self._require_fitted(), modules, self.roi)
 
     @classmethod
     def from_model(cls, model: StoredModel, device: str = "auto") -> Self:
@@ -248,7 +259,7 @@ class Detector(Estimator):
         networks = model.module("networks", lambda: detector.build_all(channels))
         networks = networks.to(detector.device).to(memory_format=torch.channels_last)
         detector.networks = networks.eval()
-        detector.fitted = model.fitted
+        detector.fitted, detector.roi = model.fitted, model.roi
         detector._check_statistics(detector.fitted.statistics, model.folder)
         return detector
 
@@ -266,7 +277,8 @@ class Detector(Estimator):
 
     def _result(self, image: Prepared, seen: Look) -> Result:
         fitted, source = self._require_fitted(), image.source
-        scores, heat = judge_all(self.settings, seen.evidence, fitted.statistics)
+        scope = self.scope(image.pixels.shape)
+        scores, heat = judge_all(self.settings, seen.evidence, fitted.statistics, scope)
         calibration = fitted.calibration
         return Result(
             image=None if isinstance(source, np.ndarray) else str(source),
@@ -285,6 +297,7 @@ class Detector(Estimator):
             milliseconds=0.0,
             reason=image.reason and f"not like the images learnt: {image.reason}",
             warnings=image.warnings,
+            roi=self.roi,
         )
 
     def _warn_of_promise(self) -> None:

@@ -15,6 +15,7 @@ from anomgan.data.decode import to_uint8
 from anomgan.data.folders import list_images, read_groups
 from anomgan.data.normals import NormalImages, Source, read_normals
 from anomgan.data.prepare import Preparation
+from anomgan.data.roi import Roi
 from anomgan.data.store import ImageStore
 from anomgan.data.usual import Usual
 from anomgan.data.vectors import Vectors
@@ -50,6 +51,7 @@ class FitOptions:
     work_folder: Path | None = None
     resume: bool = False
     skip_unreadable: bool = False
+    roi: Path | str | np.ndarray | None = None
 
 
 @dataclass
@@ -68,6 +70,7 @@ def fit_method(
 ) -> Fitted:
     """Train `method.networks` and calibrate; see `Detector.fit`."""
     settings = method.settings
+    method.roi = None if options.roi is None else Roi.read(options.roi)
     backbones = method.load_backbone()
     _try_networks(method)
     with tempfile.TemporaryDirectory(prefix="anomgan-") as scratch:
@@ -77,6 +80,8 @@ def fit_method(
         groups, copies = _read_groups(read, options.groups)
         training, held = _divide(groups or read.names, settings, copies)
         shapes = read.shapes()
+        if method.roi is not None:
+            method.roi.require(shapes, read.names)
         preparation = Preparation.decide(
             settings.image,
             settings.view,
@@ -85,10 +90,12 @@ def fit_method(
             shapes=shapes,
             long_side=method.feature_space.long_side if method.feature_space else None,
         )
-        usual = Usual.measure(read, read.bits)
+        usual = Usual.measure(read, read.bits, method.roi)
         with read.prepared(preparation, folder) as store:
+            _require_cells(method, store)
             folds = _deal([(groups or read.names)[index] for index in training], settings)
-            parts = Parts(store, preparation, training, folds, read.fingerprint)
+            about = read.fingerprint if method.roi is None else read.fingerprint + method.roi.digest
+            parts = Parts(store, preparation, training, folds, about)
             learnt = _learn_space(method, parts, options)
             summaries, statistics = _train(method, parts, learnt, options)
             if held:
@@ -137,14 +144,19 @@ def recalibrate_method(
     settings: CalibrationSettings,
     options: FitOptions,
 ) -> Fitted:
-    """Calibrate on other good images; see `Detector.recalibrate`."""
+    """Calibrate on other good images, and set `method.roi`; see `Detector.recalibrate`."""
+    if options.roi is not None:
+        method.roi = Roi.read(options.roi)
     with tempfile.TemporaryDirectory(prefix="anomgan-") as scratch:
         read = _read(normals, Path(scratch), options.skip_unreadable)
         _require(read, normals, settings.minimum, "to calibrate on (calibration.minimum)")
         _refuse_learnt(read, fitted)
         groups, copies = _read_groups(read, options.groups)
-        usual = Usual.measure(read, fitted.preparation.bits)
+        if method.roi is not None:
+            method.roi.require(read.shapes(), read.names)
+        usual = Usual.measure(read, fitted.preparation.bits, method.roi)
         with read.prepared(fitted.preparation, Path(scratch)) as store:
+            _require_cells(method, store)
             # The statistics are part of the detector, like the weights, and do not change.
             calibration, samples = calibrate(
                 method, store, range(len(store)), groups, fitted.statistics, settings
@@ -158,7 +170,8 @@ def recalibrate_method(
         "data_fingerprint": read.fingerprint,
     }
     facts = fitted.facts | {"recalibration": recalibration}
-    usual = usual if fitted.usual is None else usual.joined(fitted.usual)
+    if fitted.usual is not None and options.roi is None:  # they are of the same part of an image
+        usual = usual.joined(fitted.usual)
     return replace(fitted, calibration=calibration, usual=usual, facts=facts, samples=samples)
 
 
@@ -186,6 +199,19 @@ def _require(
         raise InputError(
             f"{where} only {len(read)} usable images; at least {minimum} are needed: {purpose}"
         )
+
+
+def _require_cells(method: Method, store: ImageStore) -> None:
+    """Check that something counts in each image."""
+    for shape in {store.shape(index) for index in range(len(store))}:
+        inside = method.scope(shape).inside
+        if inside is not None and not inside.any():
+            side = method.grid.stride if method.grid else 1
+            raise InputError(
+                f"the region of interest covers less than half of any place of the map, "
+                f"{side} x {side} pixels of an image of {shape[1]} x {shape[0]}, as the networks "
+                f"see it; draw a larger one"
+            )
 
 
 def _refuse_learnt(read: NormalImages, fitted: Fitted) -> None:
@@ -267,7 +293,14 @@ def _learn_space(method: Method, parts: Parts, options: FitOptions) -> LearntSpa
     }
     work = MapFiles(options.work_folder, facts, options.resume)
     return learn_space(
-        method.feature_space, parts.store, parts.training, parts.folds, settings, work, seed
+        method.feature_space,
+        parts.store,
+        parts.training,
+        parts.folds,
+        settings,
+        work,
+        seed,
+        method.roi,
     )
 
 

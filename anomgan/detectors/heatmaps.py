@@ -38,6 +38,24 @@ class Region:
     p_value: float | None = None
 
 
+@dataclass(frozen=True)
+class Scope:
+    """What counts in the maps of an image.
+
+    Attributes:
+        inside: bool [h, w], the region of interest; None for the whole map.
+    """
+
+    inside: np.ndarray | None = None
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        """Take the values of a map [h, w] that count."""
+        return values if self.inside is None else values[self.inside]
+
+
+WHOLE = Scope()
+
+
 class Statistics:
     """Mean and deviation of each evidence on normal images.
 
@@ -56,6 +74,7 @@ class Statistics:
         per_pixel: bool,
         play: float = PLAY,
         floor: float = 0.5,
+        inside: np.ndarray | None = None,
     ) -> "Statistics":
         """Measure statistics of the evidence of normal images, one image at a time.
 
@@ -64,6 +83,7 @@ class Statistics:
             per_pixel: measure at each position; all maps must have one size.
             play: pixels, or cells of a feature map, by which the position of a part varies.
             floor: the least deviation of a position, as a share of the usual one in the image.
+            inside: where the usual deviation is measured, if `per_pixel`; None for everywhere.
         """
         count: dict[str, float] = {}
         first: dict[str, np.ndarray] = {}
@@ -86,7 +106,8 @@ class Statistics:
                 power = second[name] / n
             deviation = np.sqrt(np.maximum(power - mean**2, 0))
             # A pixel with very little variation must not turn noise into an alarm.
-            least = floor * float(np.sqrt(np.square(deviation).mean())) + 1e-8
+            usual = deviation[inside] if per_pixel and inside is not None else deviation
+            least = floor * float(np.sqrt(np.square(usual).mean())) + 1e-8
             tensors[f"{name}.mean"] = torch.as_tensor(mean, dtype=torch.float32)
             tensors[f"{name}.deviation"] = torch.as_tensor(
                 np.maximum(deviation, least), dtype=torch.float32
@@ -138,38 +159,51 @@ def combine(
 
 
 def judge(
-    settings: Settings, evidence: Evidence, statistics: Statistics
+    settings: Settings, evidence: Evidence, statistics: Statistics, scope: Scope = WHOLE
 ) -> tuple[float, np.ndarray]:
-    """Compute image score and heatmap [h, w] from the evidence of one network for one image."""
-    total = _total(evidence, settings.weights, statistics, settings.score)
-    score = pool(total, settings.score)
+    """Compute image score and heatmap [h, w] from the evidence of one network for one image.
+
+    What does not count has the lowest value of what counts.
+    """
+    total = _total(evidence, settings.weights, statistics, settings.score, scope)
+    score = pool(total, settings.score, scope)
     if settings.heatmap_weights == settings.weights:
         return score, total
-    return score, _total(evidence, settings.heatmap_weights, statistics, settings.score)
+    return score, _total(evidence, settings.heatmap_weights, statistics, settings.score, scope)
 
 
 def judge_all(
-    settings: Settings, evidence: Sequence[Evidence], statistics: Sequence[Statistics]
+    settings: Settings,
+    evidence: Sequence[Evidence],
+    statistics: Sequence[Statistics],
+    scope: Scope = WHOLE,
 ) -> tuple[list[float], np.ndarray]:
     """Compute the score by each network, and the mean of their heatmaps [h, w], for one image."""
     pairs = zip(evidence, statistics, strict=True)
-    scores, heatmaps = zip(*(judge(settings, one, normal) for one, normal in pairs))
+    scores, heatmaps = zip(*(judge(settings, one, normal, scope) for one, normal in pairs))
     return list(scores), np.mean(heatmaps, axis=0)
 
 
 def _total(
-    evidence: Evidence, weights: Weights, statistics: Statistics, settings: ScoreSettings
+    evidence: Evidence,
+    weights: Weights,
+    statistics: Statistics,
+    settings: ScoreSettings,
+    scope: Scope,
 ) -> np.ndarray:
     total = combine(evidence, weights.as_dict(), statistics, settings.standardise)
-    if settings.background is None:
-        return total
-    return total - np.quantile(total, settings.background).astype(np.float32)
+    if settings.background is not None:
+        total -= np.quantile(scope.of(total), settings.background).astype(np.float32)
+    if scope.inside is not None:
+        total[~scope.inside] = scope.of(total).min()
+    return total
 
 
-def pool(heatmap: np.ndarray, settings: ScoreSettings) -> float:
-    """Return the mean of the hottest `top_share` of the pixels (at least one pixel)."""
-    count = max(1, round(settings.top_share * heatmap.size))
-    hottest = np.partition(heatmap.ravel(), heatmap.size - count)[-count:]
+def pool(heatmap: np.ndarray, settings: ScoreSettings, scope: Scope = WHOLE) -> float:
+    """Return the mean of the hottest `top_share` of the pixels that count (at least one pixel)."""
+    values = scope.of(heatmap).ravel()
+    count = max(1, round(settings.top_share * values.size))
+    hottest = np.partition(values, values.size - count)[-count:]
     return float(hottest.mean(dtype=np.float64))
 
 

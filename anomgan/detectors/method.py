@@ -1,7 +1,7 @@
 """The interface of a method: its networks, its training phases and its inference."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from anomgan.config import Settings
+from anomgan.data.roi import Roi
 from anomgan.data.views import Maps
 from anomgan.detectors.feature_space import (
     FeatureSpace,
@@ -19,6 +20,7 @@ from anomgan.detectors.feature_space import (
     as_vectors,
     feature_evidence,
 )
+from anomgan.detectors.heatmaps import WHOLE, Scope
 from anomgan.training.recipe import Phase
 
 
@@ -49,6 +51,8 @@ class Method(ABC):
     networks: nn.ModuleDict
     feature_space: FeatureSpace | None = None
     """Turns images into features; None in pixel space."""
+    roi: Roi | None = None
+    """The part of each image that counts; None for all of it."""
 
     @abstractmethod
     def build(self, channels: int) -> nn.ModuleDict:
@@ -131,6 +135,16 @@ class Method(ABC):
     def grid(self) -> Grid | None:
         """The grid of feature-space cells on an image; None in pixel space."""
         return self.feature_space.grid if self.feature_space is not None else None
+
+    def scope(self, shape: Sequence[int]) -> Scope:
+        """Find what counts in the maps of a prepared image.
+
+        Args:
+            shape: of the image, [h, w] or [h, w, C].
+        """
+        if self.roi is None:
+            return WHOLE
+        return Scope(self.roi.at(shape, self.grid.stride if self.grid else 1))
 
     def load_backbone(self) -> list[dict[str, Any]]:
         """Load the pretrained network of feature space, before any image is read.

@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from anomgan.data.roi import Roi
 from anomgan.detectors.heatmaps import Region, find_regions
 
 
@@ -43,6 +44,8 @@ class Result:
             features are rebuilt.
         reason: why an image is anomalous whatever its score: it is not like the training images in
             brightness, contrast, sharpness, colour or size. None for most images.
+        roi: the part of the image that counts; None for all of it. The heatmap has its lowest value
+            elsewhere.
         warnings: how the image differs in kind from the training images, such as in depth or size.
         milliseconds: time from decoded image to result, without `heatmap` and `regions`.
     """
@@ -62,6 +65,7 @@ class Result:
     milliseconds: float
     cell: int = 1
     reason: str | None = None
+    roi: Roi | None = field(default=None, repr=False)
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -84,9 +88,14 @@ class Result:
             smooth = cv2.resize(heat, size, interpolation=cv2.INTER_CUBIC)[:rows, :columns]
             heat = smooth.clip(heat.min(), heat.max())  # cubic curves swing past the values
         height, width = self.size
-        if heat.shape == (height, width):
-            return heat
-        return cv2.resize(heat, (width, height), interpolation=cv2.INTER_LINEAR)
+        if heat.shape != (height, width):
+            heat = cv2.resize(heat, (width, height), interpolation=cv2.INTER_LINEAR)
+        return heat if self.roi is None else np.where(self.inside, heat, heat.min())
+
+    @property
+    def inside(self) -> np.ndarray:
+        """bool [H, W], the pixels that count: those in the region of interest, or all."""
+        return np.ones(self.size, bool) if self.roi is None else self.roi.at(self.size)
 
     @cached_property
     def regions(self) -> list[Region]:
