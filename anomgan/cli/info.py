@@ -11,6 +11,7 @@ from anomgan.cli.words import (
     describe_promise,
     describe_recalibration,
     describe_roi,
+    describe_scale,
     describe_space,
     describe_training,
 )
@@ -49,6 +50,7 @@ def model_card(folder: Path) -> str:
         *describe_space(model.facts),
         *describe_recalibration(model.facts),
         *describe_roi(model.roi),
+        *describe_scale(model.settings["score"]),
         f"Sees {colour}, {view}; lighting: {preparation.lighting}.",
         *describe_promise(model.calibration),
         "Settings:",

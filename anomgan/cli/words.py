@@ -61,6 +61,19 @@ def describe_roi(roi: "Roi | None") -> list[str]:
     ]
 
 
+def describe_scale(score: Mapping[str, Any]) -> list[str]:
+    """Describe the scale and the smallest defect in the settings of the score; earlier models have
+    neither."""
+    scale, smallest = score.get("pixels_per_mm"), score.get("smallest_defect")
+    lines = [] if scale is None else [f"Scale: {scale:g} pixels per mm."]
+    if smallest is not None:
+        area = f"{smallest:g} px²"
+        if scale is not None:
+            area += f" ({smallest / scale**2:.3g} mm²)"
+        lines.append(f"Regions of the heatmap below {area} make no verdict.")
+    return lines
+
+
 def describe_recalibration(facts: Mapping[str, Any]) -> list[str]:
     """Describe when and on how many images a model was recalibrated; empty if it never was."""
     if "recalibration" not in facts:

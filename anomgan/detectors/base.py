@@ -277,7 +277,7 @@ class Detector(Estimator):
 
     def _result(self, image: Prepared, seen: Look) -> Result:
         fitted, source = self._require_fitted(), image.source
-        scope = self.scope(image.pixels.shape)
+        scope = self.scope(image.pixels.shape, image.shape)
         scores, heat = judge_all(self.settings, seen.evidence, fitted.statistics, scope)
         calibration = fitted.calibration
         return Result(
@@ -298,6 +298,8 @@ class Detector(Estimator):
             reason=image.reason and f"not like the images learnt: {image.reason}",
             warnings=image.warnings,
             roi=self.roi,
+            smallest_defect=self.settings.score.smallest_defect,
+            pixels_per_mm=self.settings.score.pixels_per_mm,
         )
 
     def _warn_of_promise(self) -> None:

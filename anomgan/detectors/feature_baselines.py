@@ -346,8 +346,8 @@ class Coreset(Detector):
         """Take the vectors of a map [1, D, h, w] that count, [1, D, n, 1]."""
         if self.roi is None or self.grid is None:
             return view
-        inside = self.scope([self.grid.stride * side for side in view.shape[-2:]]).inside
-        return view[..., torch.from_numpy(inside), None]
+        shape = [self.grid.stride * side for side in view.shape[-2:]]
+        return view[..., torch.from_numpy(self.roi.at(shape, self.grid.stride)), None]
 
     def infer(self, x: Tensor) -> Maps:
         memory = cast(VectorMemory, self.networks["memory"])

@@ -1,5 +1,6 @@
 """Fits any detector: read, hold out, train, measure, calibrate. Also recalibrates it."""
 
+import math
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -56,13 +57,14 @@ class FitOptions:
 
 @dataclass
 class Parts:
-    """Prepared normal images, the indices of the training images, and the fold of each."""
+    """Prepared normal images and their shapes before, the training images and their folds."""
 
     store: ImageStore
     preparation: Preparation
     training: list[int]
     folds: np.ndarray
     fingerprint: str
+    shapes: list[tuple[int, int]]
 
 
 def fit_method(
@@ -92,16 +94,16 @@ def fit_method(
         )
         usual = Usual.measure(read, read.bits, method.roi)
         with read.prepared(preparation, folder) as store:
-            _require_cells(method, store)
+            _require_cells(method, store, shapes)
             folds = _deal([(groups or read.names)[index] for index in training], settings)
             about = read.fingerprint if method.roi is None else read.fingerprint + method.roi.digest
-            parts = Parts(store, preparation, training, folds, about)
+            parts = Parts(store, preparation, training, folds, about, shapes)
             learnt = _learn_space(method, parts, options)
             summaries, statistics = _train(method, parts, learnt, options)
             if held:
                 held_groups = [groups[index] for index in held] if groups else None
                 calibration, samples = calibrate(
-                    method, store, held, held_groups, statistics, settings.calibration
+                    method, store, held, held_groups, statistics, settings.calibration, shapes
                 )
             else:
                 assert learnt is not None  # folds are for feature space only
@@ -114,6 +116,7 @@ def fit_method(
                     seen_groups,
                     statistics,
                     settings.calibration,
+                    shapes,
                 )
     learnt_from = np.stack([read.digests[index] for index in training])
     fitted = Fitted(preparation, statistics, calibration, usual, learnt_from, {}, samples=samples)
@@ -152,14 +155,15 @@ def recalibrate_method(
         _require(read, normals, settings.minimum, "to calibrate on (calibration.minimum)")
         _refuse_learnt(read, fitted)
         groups, copies = _read_groups(read, options.groups)
+        shapes = read.shapes()
         if method.roi is not None:
-            method.roi.require(read.shapes(), read.names)
+            method.roi.require(shapes, read.names)
         usual = Usual.measure(read, fitted.preparation.bits, method.roi)
         with read.prepared(fitted.preparation, Path(scratch)) as store:
-            _require_cells(method, store)
+            _require_cells(method, store, shapes)
             # The statistics are part of the detector, like the weights, and do not change.
             calibration, samples = calibrate(
-                method, store, range(len(store)), groups, fitted.statistics, settings
+                method, store, range(len(store)), groups, fitted.statistics, settings, shapes
             )
     recalibration = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -201,16 +205,23 @@ def _require(
         )
 
 
-def _require_cells(method: Method, store: ImageStore) -> None:
-    """Check that something counts in each image."""
-    for shape in {store.shape(index) for index in range(len(store))}:
-        inside = method.scope(shape).inside
-        if inside is not None and not inside.any():
-            side = method.grid.stride if method.grid else 1
+def _require_cells(method: Method, store: ImageStore, shapes: Sequence[tuple[int, int]]) -> None:
+    """Check that something counts in each image, and that it can hold the smallest defect."""
+    side = method.grid.stride if method.grid else 1
+    for shape, original in {(store.shape(index), shapes[index]) for index in range(len(store))}:
+        scope = method.scope(shape, original)
+        cells = math.prod(-(-length // side) for length in shape[:2])
+        cells = cells if scope.inside is None else int(scope.inside.sum())
+        if not cells:
             raise InputError(
                 f"the region of interest covers less than half of any place of the map, "
                 f"{side} x {side} pixels of an image of {shape[1]} x {shape[0]}, as the networks "
                 f"see it; draw a larger one"
+            )
+        if scope.least is not None and scope.least > cells:
+            raise InputError(
+                f"the smallest defect, {method.settings.score.smallest_defect:g} px², is larger "
+                f"than what counts of an image of {original[1]} x {original[0]} pixels"
             )
 
 
@@ -318,7 +329,9 @@ def _train(
             images = (parts.store[index] for index in parts.training)
             size = method.settings.view.size
             member.learn(to_network(to_square(image, size)[None]) for image in images)
-            statistics.append(measure_pixels(_ready(member), parts.store, parts.training))
+            statistics.append(
+                measure_pixels(_ready(member), parts.store, parts.training, parts.shapes)
+            )
             continue
         seen = np.ones(len(learnt.images), dtype=bool)
         suffix = ""

@@ -27,6 +27,7 @@ class Region:
         width: of the box around it.
         height: of the box around it.
         peak: largest value of the heatmap in it.
+        area: square pixels.
         p_value: share of good images that have a region as hot; None if the model does not know.
     """
 
@@ -35,6 +36,7 @@ class Region:
     width: int
     height: int
     peak: float
+    area: int
     p_value: float | None = None
 
 
@@ -44,9 +46,11 @@ class Scope:
 
     Attributes:
         inside: bool [h, w], the region of interest; None for the whole map.
+        least: places of the map; smaller regions make no score. None: any place may.
     """
 
     inside: np.ndarray | None = None
+    least: float | None = None
 
     def of(self, values: np.ndarray) -> np.ndarray:
         """Take the values of a map [h, w] that count."""
@@ -200,11 +204,46 @@ def _total(
 
 
 def pool(heatmap: np.ndarray, settings: ScoreSettings, scope: Scope = WHOLE) -> float:
-    """Return the mean of the hottest `top_share` of the pixels that count (at least one pixel)."""
+    """Return the mean of the hottest `top_share` of the pixels that count (at least one pixel).
+
+    If the smallest defect is known (`scope.least`), return `level_of_area` instead.
+    """
+    if scope.least is not None:
+        return level_of_area(heatmap, scope.least, scope.inside)
     values = scope.of(heatmap).ravel()
     count = max(1, round(settings.top_share * values.size))
     hottest = np.partition(values, values.size - count)[-count:]
     return float(hottest.mean(dtype=np.float64))
+
+
+def level_of_area(heatmap: np.ndarray, area: float, inside: np.ndarray | None = None) -> float:
+    """Find the highest level at which a heatmap has a region of at least `area` places.
+
+    With R(t) the connected regions (8 neighbours) of {p : heatmap(p) >= t}, this is
+
+        max {t : max over r in R(t) of |r| >= area},
+
+    the largest value of the area opening of the heatmap (Vincent, "Grayscale area openings and
+    closings", 1993). Regions only grow as t falls, so the level is found by bisection among the
+    values of the heatmap. It is at most the largest value, and that for an area of 1 or less.
+
+    Args:
+        heatmap: [h, w].
+        area: places of the map.
+        inside: bool [h, w], the places that count; None for all.
+
+    Returns:
+        The level; the lowest value that counts if no region is as large.
+    """
+    counts = np.ones(heatmap.shape, bool) if inside is None else inside
+    levels = np.unique(heatmap[counts])
+    low, high = 0, len(levels) - 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        above = (counts & (heatmap >= levels[middle])).astype(np.uint8)
+        sizes = cv2.connectedComponentsWithStats(above, connectivity=8)[2][1:, cv2.CC_STAT_AREA]
+        low, high = (middle, high) if sizes.max() >= area else (low, middle - 1)
+    return float(levels[low])
 
 
 def find_regions(heatmap: np.ndarray, threshold: float) -> list[Region]:
@@ -215,8 +254,8 @@ def find_regions(heatmap: np.ndarray, threshold: float) -> list[Region]:
     count, labels, boxes, _ = cv2.connectedComponentsWithStats(above, connectivity=8)
     regions = []
     for label in range(1, count):
-        x, y, width, height = (int(v) for v in boxes[label][:4])
-        area = (slice(y, y + height), slice(x, x + width))
-        peak = float(heatmap[area][labels[area] == label].max())
-        regions.append(Region(x, y, width, height, peak))
+        x, y, width, height, area = (int(v) for v in boxes[label])
+        box = (slice(y, y + height), slice(x, x + width))
+        peak = float(heatmap[box][labels[box] == label].max())
+        regions.append(Region(x, y, width, height, peak, area))
     return sorted(regions, key=lambda region: -region.peak)

@@ -22,11 +22,14 @@ CELLS_OF_PLAY = 1.0
 FLOOR_OF_CELLS = 1.0
 """Least deviation of a cell, as a share of the usual one. So quiet cells do not count more than
 others, which would harm parts that lie in any direction."""
+Shapes = Sequence[tuple[int, int]]
 SAMPLES = 6
 """Images shown in samples.png."""
 
 
-def measure_pixels(method: Method, store: ImageStore, training: Sequence[int]) -> Statistics:
+def measure_pixels(
+    method: Method, store: ImageStore, training: Sequence[int], shapes: Shapes
+) -> Statistics:
     """Measure the evidence of training images, so that held-out and new images are scored alike.
 
     The conformal guarantee needs this.
@@ -34,7 +37,7 @@ def measure_pixels(method: Method, store: ImageStore, training: Sequence[int]) -
     one_size = len({store.shape(index) for index in range(len(store))}) == 1
     some = _some(training)
     images = look(method, (store[index] for index in some))
-    scopes = [method.scope(store.shape(index)) for index in some]
+    scopes = [method.scope(store.shape(index), shapes[index]) for index in some]
     seen = (_that_counts(one.evidence[0], scope, one_size) for one, scope in zip(images, scopes))
     return Statistics.measure(_counted(seen, len(some)), one_size, inside=scopes[0].inside)
 
@@ -61,6 +64,7 @@ def calibrate(
     groups: Sequence[str] | None,
     statistics: Sequence[Statistics],
     settings: CalibrationSettings,
+    shapes: Shapes,
 ) -> tuple[Calibration, list[Sample]]:
     """Calibrate on images of a store that no network has seen; also return samples.
 
@@ -71,12 +75,13 @@ def calibrate(
         groups: of these images.
         statistics: of each member of the method.
         settings: of the calibration.
+        shapes: of all images of the store before they were prepared.
     """
 
     def judged() -> Iterator[tuple[float, float, Sample]]:
         looks = look(method, (store[index] for index in images))
         for index, seen in zip(images, looks, strict=True):
-            scope = method.scope(store.shape(index))
+            scope = method.scope(store.shape(index), shapes[index])
             each, heatmap = judge_all(method.settings, seen.evidence, statistics, scope)
             heat = pool(heatmap, method.settings.score, scope)
             yield float(np.mean(each)), heat, (seen.prepared, seen.reconstruction, heatmap)
@@ -92,6 +97,7 @@ def calibrate_folds(
     groups: Sequence[str] | None,
     statistics: Sequence[Statistics],
     settings: CalibrationSettings,
+    shapes: Shapes,
 ) -> tuple[Calibration, list[Sample]]:
     """Calibrate on the training images, each by the network that has not seen it.
 
@@ -103,12 +109,13 @@ def calibrate_folds(
         groups: of each of these images.
         statistics: of each member of the method.
         settings: of the calibration.
+        shapes: of all images of the store before they were prepared.
     """
     members = method.members
 
     def judged() -> Iterator[tuple[float, float, Sample]]:
         for image, features, fold in zip(learnt.images, learnt.whole, folds, strict=True):
-            scope = method.scope(store.shape(image))
+            scope = method.scope(store.shape(image), shapes[image])
             evidence = evidence_of(members[fold], features, store.shape(image))
             score, heatmap = judge(method.settings, evidence, statistics[fold], scope)
             heat = pool(heatmap, method.settings.score, scope)

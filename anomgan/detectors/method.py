@@ -1,5 +1,6 @@
 """The interface of a method: its networks, its training phases and its inference."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from copy import copy
@@ -20,7 +21,7 @@ from anomgan.detectors.feature_space import (
     as_vectors,
     feature_evidence,
 )
-from anomgan.detectors.heatmaps import WHOLE, Scope
+from anomgan.detectors.heatmaps import Scope
 from anomgan.training.recipe import Phase
 
 
@@ -136,15 +137,20 @@ class Method(ABC):
         """The grid of feature-space cells on an image; None in pixel space."""
         return self.feature_space.grid if self.feature_space is not None else None
 
-    def scope(self, shape: Sequence[int]) -> Scope:
+    def scope(self, shape: Sequence[int], original: Sequence[int]) -> Scope:
         """Find what counts in the maps of a prepared image.
 
         Args:
             shape: of the image, [h, w] or [h, w, C].
+            original: the same before it was prepared.
         """
-        if self.roi is None:
-            return WHOLE
-        return Scope(self.roi.at(shape, self.grid.stride if self.grid else 1))
+        stride = self.grid.stride if self.grid else 1
+        inside = None if self.roi is None else self.roi.at(shape, stride)
+        smallest = self.settings.score.smallest_defect
+        if smallest is None:
+            return Scope(inside)
+        scale = math.sqrt(shape[0] * shape[1] / (original[0] * original[1]))
+        return Scope(inside, smallest * (scale / stride) ** 2)
 
     def load_backbone(self) -> list[dict[str, Any]]:
         """Load the pretrained network of feature space, before any image is read.
