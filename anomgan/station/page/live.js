@@ -131,6 +131,10 @@ export class LiveView {
     this.state = state;
     if (!this.parts.length) byId("threshold").textContent = Number(state.threshold.toPrecision(4));
     tell("model", state.problem);
+    const sources = byId("sources");
+    sources.hidden = state.sources.length === 0;
+    sources.replaceChildren();
+    for (const one of state.sources) element("li", sources, { textContent: TEXTS.source(one) });
     const counts = byId("counts");
     counts.replaceChildren();
     for (const [name, text] of Object.entries(TEXTS.countNames)) {

@@ -45,6 +45,9 @@ export const TEXTS = {
   takeKey: "Space",
   every: "every",
   seconds: "s",
+  source: ({ name, came, dropped, ended }) => `The station reads ${name}: ${came} images`
+    + (dropped ? `, ${dropped} dropped because earlier ones were still being scored` : "")
+    + (ended ? "; it has ended." : "."),
   dropHere: "Drop images to inspect them",
   sending: (done, all) => `${done} of ${all} inspected`,
   busy: (seconds) => `The station is busy; trying again in ${seconds} s.`,
