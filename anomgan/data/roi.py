@@ -18,6 +18,8 @@ LONGEST = 1024
 on."""
 NUMBER = r"-?(?:\d+\.?\d*|\.\d+)"
 POLYGON = re.compile(rf"\s*{NUMBER}\s*,\s*{NUMBER}(?:\s+{NUMBER}\s*,\s*{NUMBER})*\s*")
+SIMPLER = 0.002
+"""Largest distance of an outline from what it goes around, as a share of the longer side."""
 HELP = 'a mask, white where images count, or corners such as "0.1,0.2 0.9,0.2 0.5,0.8"'
 
 
@@ -35,23 +37,39 @@ class Roi:
     any_proportions: bool = False
 
     @classmethod
-    def read(cls, given: Path | str | np.ndarray) -> Self:
+    def read(cls, given: "Given") -> "Roi":
         """Read a region of interest.
 
         Args:
-            given: a file, white (above 0) where images count; or a mask [h, w]; or the corners
-                "x,y x,y x,y" of a polygon, in fractions of width and height, from the upper left.
+            given: a file, white (above 0) where images count; or a mask [h, w] or [h, w, C]; or the
+                corners of a polygon, as `polygon` takes them; or a region.
 
         Raises:
             InputError: it cannot be read, is empty, or is no polygon in an image.
         """
+        if isinstance(given, Roi):
+            return given
         if isinstance(given, np.ndarray):
-            return cls._of_mask(given > 0, "the mask of the region of interest")
+            mask = given if given.ndim == 2 else given.max(axis=-1)
+            return cls._of_mask(mask > 0, "the mask of the region of interest")
         if isinstance(given, str) and POLYGON.fullmatch(given) and not Path(given).exists():
-            return cls(_draw_polygon(given), any_proportions=True)
+            return cls.polygon(given)
         if not Path(given).is_file():
             raise InputError(f"the region of interest {given} is no file; give {HELP}")
         return cls._of_mask(marked_pixels(Path(given)), f"the mask {given}")
+
+    @classmethod
+    def polygon(cls, text: str) -> Self:
+        """Draw a polygon from its corners "x,y x,y x,y".
+
+        They are in fractions of width and height, from the upper left.
+
+        Raises:
+            InputError: it is no polygon in an image.
+        """
+        if not POLYGON.fullmatch(text):
+            raise InputError(f'{text!r} are no corners such as "0.1,0.2 0.9,0.2 0.5,0.8"')
+        return cls(_draw_polygon(text), any_proportions=True)
 
     @classmethod
     def _of_mask(cls, mask: np.ndarray, name: str) -> Self:
@@ -83,8 +101,9 @@ class Roi:
             stride: pixels from one cell of a map to the next.
 
         Returns:
-            bool [H, W], or for each cell whether half of it or more counts, [rows, columns]. Cells
-            that reach past the edge of the image go by what is in it.
+            bool [H, W], or for each cell whether half of it or more counts, [rows, columns]; if
+            there is none, those of which most counts. Cells that reach past the edge of the image
+            go by what is in it.
         """
         mask = _resize(self.mask, shape[:2])
         if stride == 1:
@@ -94,7 +113,8 @@ class Roi:
             np.pad(one, margins).reshape(-(-shape[0] // stride), stride, -1, stride).sum((1, 3))
             for one in (mask, np.ones_like(mask))
         )
-        return np.asarray(2 * counts >= there)
+        shares = counts / there
+        return np.asarray((shares >= min(0.5, shares.max())) & (counts > 0))
 
     @property
     def share(self) -> float:
@@ -108,6 +128,18 @@ class Roi:
         height, width = self.mask.shape
         right, bottom = (columns[-1] + 1) / width, (rows[-1] + 1) / height
         return columns[0] / width, rows[0] / height, right, bottom
+
+    @property
+    def outlines(self) -> list[list[tuple[float, float]]]:
+        """Polygons around what counts, and around holes: corners x, y in fractions."""
+        height, width = self.mask.shape
+        found, _ = cv2.findContours(
+            np.pad(self.mask.astype(np.uint8), 1), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE
+        )
+        simple = (cv2.approxPolyDP(one, SIMPLER * max(height, width), True)[:, 0] for one in found)
+        return [
+            [((x - 0.5) / width, (y - 0.5) / height) for x, y in one.tolist()] for one in simple
+        ]
 
     @property
     def digest(self) -> str:
@@ -124,7 +156,9 @@ def _resize(mask: np.ndarray, shape: Sequence[int]) -> np.ndarray:
 def _draw_polygon(text: str) -> np.ndarray:
     corners = np.array([pair.split(",") for pair in re.sub(r"\s*,\s*", ",", text).split()], float)
     if len(corners) < 3:
-        raise InputError(f"the region of interest {text!r} has {len(corners)} corners; give 3")
+        raise InputError(
+            f"the region of interest {text!r} has {len(corners)} corners, not 3 or more"
+        )
     if corners.min() < 0 or corners.max() > 1:
         raise InputError(
             f"the region of interest {text!r} reaches out of the image; corners are x,y in "
@@ -136,3 +170,7 @@ def _draw_polygon(text: str) -> np.ndarray:
     if cv2.contourArea(points) < 1:
         raise InputError(f"the region of interest {text!r} has no area")
     return cv2.fillPoly(mask, [points], 1) > 0
+
+
+Given = Path | str | np.ndarray | Roi
+"""What `Roi.read` takes."""

@@ -17,12 +17,13 @@ from torch import nn
 from anomgan.config import without_idle
 from anomgan.data.decode import to_uint8
 from anomgan.data.normals import Source, read_source
+from anomgan.data.roi import Given
 from anomgan.detectors.estimator import Estimator, not_fitted
 from anomgan.detectors.evidence import VIEWS_AT_ONCE, Look, batches, look
 from anomgan.detectors.feature_space import FeatureSpace
 from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.fitting import FitOptions, fit_method, recalibrate_method
-from anomgan.detectors.heatmaps import Statistics, judge_all
+from anomgan.detectors.heatmaps import Scope, Statistics, judge_all
 from anomgan.detectors.inputs import Images, One, as_source, as_sources
 from anomgan.detectors.model_folder import StoredModel, write_model
 from anomgan.detectors.result import Result
@@ -39,6 +40,7 @@ class Prepared:
         pixels: uint8 [h, w, C], as the networks see it.
         reason: how the image differs from all good images, or None; see `Result`.
         warnings: how the image differs in kind from the good images.
+        scope: what counts in its maps.
         milliseconds: time for reading and preparing.
     """
 
@@ -47,6 +49,7 @@ class Prepared:
     pixels: np.ndarray
     reason: str | None
     warnings: list[str]
+    scope: Scope
     milliseconds: float
 
 
@@ -61,7 +64,7 @@ class Detector(Estimator):
         y: object = None,
         *,
         groups: Path | str | None = None,
-        roi: Path | str | np.ndarray | None = None,
+        roi: Given | None = None,
         work_folder: Path | str | None = None,
         resume: bool = False,
         skip_unreadable: bool = False,
@@ -101,7 +104,7 @@ class Detector(Estimator):
         normals: Images,
         *,
         groups: Path | str | None = None,
-        roi: Path | str | np.ndarray | None = None,
+        roi: Given | None = None,
         false_alarm_rate: float | None = None,
         skip_unreadable: bool = False,
     ) -> Self:
@@ -205,12 +208,13 @@ class Detector(Estimator):
         name = "image" if isinstance(source, np.ndarray) else str(source)
         image = read_source(source, name)
         pixels = fitted.preparation(image, name)
+        scope = self.scope(pixels.shape, image.shape, name)
         reason, differences = None, list[str]()
         if fitted.usual is not None:
             reason = fitted.usual.unlike(to_uint8(image, fitted.preparation.bits), self.roi)
             differences = fitted.usual.differences(image)
         milliseconds = (time.perf_counter() - began) * 1000
-        return Prepared(source, image.shape, pixels, reason, differences, milliseconds)
+        return Prepared(source, image.shape, pixels, reason, differences, scope, milliseconds)
 
     def score_prepared(self, images: Sequence[Prepared]) -> list[Result]:
         """Score images, `images_at_once` at a time; gives the warnings of each `Result`."""
@@ -277,8 +281,7 @@ class Detector(Estimator):
 
     def _result(self, image: Prepared, seen: Look) -> Result:
         fitted, source = self._require_fitted(), image.source
-        scope = self.scope(image.pixels.shape, image.shape)
-        scores, heat = judge_all(self.settings, seen.evidence, fitted.statistics, scope)
+        scores, heat = judge_all(self.settings, seen.evidence, fitted.statistics, image.scope)
         calibration = fitted.calibration
         return Result(
             image=None if isinstance(source, np.ndarray) else str(source),

@@ -1,6 +1,5 @@
 """Fits any detector: read, hold out, train, measure, calibrate. Also recalibrates it."""
 
-import math
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from anomgan.data.decode import to_uint8
 from anomgan.data.folders import list_images, read_groups
 from anomgan.data.normals import NormalImages, Source, read_normals
 from anomgan.data.prepare import Preparation
-from anomgan.data.roi import Roi
+from anomgan.data.roi import Given, Roi
 from anomgan.data.store import ImageStore
 from anomgan.data.usual import Usual
 from anomgan.data.vectors import Vectors
@@ -52,7 +51,7 @@ class FitOptions:
     work_folder: Path | None = None
     resume: bool = False
     skip_unreadable: bool = False
-    roi: Path | str | np.ndarray | None = None
+    roi: Given | None = None
 
 
 @dataclass
@@ -206,19 +205,18 @@ def _require(
 
 
 def _require_cells(method: Method, store: ImageStore, shapes: Sequence[tuple[int, int]]) -> None:
-    """Check that something counts in each image, and that it can hold the smallest defect."""
+    """Check that a place counts in each image, and that it can hold the smallest defect."""
     side = method.grid.stride if method.grid else 1
     for shape, original in {(store.shape(index), shapes[index]) for index in range(len(store))}:
-        scope = method.scope(shape, original)
-        cells = math.prod(-(-length // side) for length in shape[:2])
-        cells = cells if scope.inside is None else int(scope.inside.sum())
-        if not cells:
+        pixels = shape[0] * shape[1] if method.roi is None else int(method.roi.at(shape).sum())
+        if pixels < side**2:
             raise InputError(
-                f"the region of interest covers less than half of any place of the map, "
-                f"{side} x {side} pixels of an image of {shape[1]} x {shape[0]}, as the networks "
-                f"see it; draw a larger one"
+                f"the region of interest covers {pixels} pixels of an image of {shape[1]} x "
+                f"{shape[0]}, as the networks see it, less than one place of the map, {side} x "
+                f"{side}; draw a larger one"
             )
-        if scope.least is not None and scope.least > cells:
+        least = method.scope(shape, original).least
+        if least is not None and least * side**2 > pixels:
             raise InputError(
                 f"the smallest defect, {method.settings.score.smallest_defect:g} px², is larger "
                 f"than what counts of an image of {original[1]} x {original[0]} pixels"

@@ -22,6 +22,7 @@ from anomgan.detectors.feature_space import (
     feature_evidence,
 )
 from anomgan.detectors.heatmaps import Scope
+from anomgan.errors import InputError
 from anomgan.training.recipe import Phase
 
 
@@ -137,15 +138,24 @@ class Method(ABC):
         """The grid of feature-space cells on an image; None in pixel space."""
         return self.feature_space.grid if self.feature_space is not None else None
 
-    def scope(self, shape: Sequence[int], original: Sequence[int]) -> Scope:
+    def scope(self, shape: Sequence[int], original: Sequence[int], name: str = "image") -> Scope:
         """Find what counts in the maps of a prepared image.
 
         Args:
             shape: of the image, [h, w] or [h, w, C].
             original: the same before it was prepared.
+            name: of the image, for messages.
+
+        Raises:
+            InputError: nothing of the region of interest is left in an image of this shape.
         """
         stride = self.grid.stride if self.grid else 1
         inside = None if self.roi is None else self.roi.at(shape, stride)
+        if inside is not None and not inside.any():
+            raise InputError(
+                f"{name} is {original[1]} x {original[0]} pixels, and the networks see it at "
+                f"{shape[1]} x {shape[0]}, where nothing is left of the region of interest"
+            )
         smallest = self.settings.score.smallest_defect
         if smallest is None:
             return Scope(inside)

@@ -174,6 +174,7 @@ def _add_state(app: FastAPI, station: Station, sources: Sequence[OwnSource]) -> 
             "started": station.started,
             "counts": model.parts.counts,
             "drift": {"state": drift.state, "reason": drift.reason, "evidence": drift.evidence},
+            "outlines": model.loaded.outlines,
             "sources": [source.about for source in sources if source.model is model],
             "parts": [part.about() for part in model.parts.after(after)],
         }

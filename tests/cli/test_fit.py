@@ -115,8 +115,10 @@ def test_a_folder_that_can_only_be_read_is_named(good, tmp_path):
 def test_a_region_of_interest_that_cannot_be_is_refused(line, run, tmp_path):
     command = ("fit", "--normal-dir", line / "train" / "good", "--out", tmp_path / "model")
     code, _, problem = run(*command, "--roi", "0,0 1,1")
-    assert code == 2 and "has 2 corners; give 3" in problem
-    cv2.imwrite(str(tmp_path / "mask.png"), np.eye(96, dtype=np.uint8))
+    assert code == 2 and "has 2 corners, not 3 or more" in problem
+    mask = np.zeros((96, 96), np.uint8)
+    mask[40:42, 40:42] = 255
+    cv2.imwrite(str(tmp_path / "mask.png"), mask)
     code, _, problem = run(*command, "--roi", tmp_path / "mask.png")
-    assert code == 2 and "covers less than half of any place" in problem
+    assert code == 2 and "less than one place of the map, 16 x 16" in problem
     assert not (tmp_path / "model.training").exists()

@@ -37,6 +37,17 @@ def test_a_polygon_is_in_fractions_of_width_and_height():
     assert Roi.read("0,0 1,0 1,1 0,1").share == 1
 
 
+def test_outlines_go_around_what_counts():
+    (outline,) = Roi.read("0.25,0.25 0.75,0.25 0.75,0.75 0.25,0.75").outlines
+    assert np.allclose(
+        sorted(outline), [(x, y) for x in (0.25, 0.75) for y in (0.25, 0.75)], atol=2e-3
+    )
+    ring = np.zeros((60, 80), bool)
+    ring[5:55, 5:75] = True
+    ring[20:40, 30:50] = False
+    assert len(Roi.read(ring).outlines) == 2
+
+
 def test_a_cell_counts_if_half_of_what_it_shows_does():
     mask = np.zeros((40, 50), bool)
     mask[:8, 8:] = True  # half of the first row of cells; all or half of its columns
@@ -46,6 +57,9 @@ def test_a_cell_counts_if_half_of_what_it_shows_does():
     assert np.array_equal(cells[0], [False, True, True, True])
     assert not cells[1].any()
     assert np.array_equal(cells[2], [True, False, False, False])
+    thin = np.zeros((64, 64), bool)
+    thin[20:26, 10:60] = True  # less than half of all cells, but there is always one
+    assert np.array_equal(Roi.read(thin).at((64, 64), 16)[1], [False, True, True, False])
 
 
 def test_brightness_and_colour_are_those_of_what_counts(rng):
@@ -61,7 +75,7 @@ def test_brightness_and_colour_are_those_of_what_counts(rng):
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
-        ("0.1,0.1 0.9,0.9", "has 2 corners; give 3"),
+        ("0.1,0.1 0.9,0.9", "has 2 corners, not 3 or more"),
         ("0,0 1.2,0 0,1", "reaches out of the image"),
         ("-0.1,0 1,0 0,1", "reaches out of the image"),
         ("0,0 0.5,0.5 1,1", "has no area"),

@@ -102,7 +102,7 @@ export class LiveView {
     byId("word").textContent = part ? TEXTS[verdict] : TEXTS.waitingForPart;
     byId("about").textContent = part ? aboutPart(part) : "";
     byId("hint").hidden = part !== undefined;
-    byId("picture").hidden = part === undefined;
+    byId("picture").hidden = byId("region").hidden = part === undefined;
     if (part) this.showPicture(part);
     this.showScore(part);
   }
