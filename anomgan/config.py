@@ -207,7 +207,25 @@ class ScoreSettings(Section):
         1.0, ge=0, le=64, description="pixels; Gaussian that smooths residuals (0: not at all)"
     )
     top_share: float = Field(
-        0.002, gt=0, le=1, description="the score is the mean of this share of hottest pixels"
+        0.002,
+        gt=0,
+        le=1,
+        description="the score is the mean of this share of hottest pixels, unless smallest_defect "
+        "is set",
+    )
+    smallest_defect: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="square pixels of the original image; the score is the highest level at which "
+        "the heatmap has a connected region of this area, so that smaller ones make no verdict "
+        "(not set: any region may)",
+    )
+    pixels_per_mm: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="scale of the original images, to give sizes in mm, too (not set: unknown)",
     )
     background: float | None = Field(
         None,

@@ -2,9 +2,9 @@
 
     python benchmarks/mnist_by_generator.py
 
-Three digits, with 1,000 test images for AnoGAN. The settings are those of `mnist_one_class`, but for
-the generator and its training: each GAN gets two minutes. A machine that does other work at the same
-time gives other figures.
+Three digits, with 1,000 test images for AnoGAN. The settings are those of `mnist_one_class`, but
+for the generator and its training: each GAN gets two minutes. A machine that does other work at the
+same time gives other figures.
 """
 
 from study import DATA, ROOT, run

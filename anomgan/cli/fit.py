@@ -1,14 +1,22 @@
 """`anomgan fit`: fits a detector to images of good parts."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from anomgan.cli.options import DEFAULT_MODEL, Device, Groups, LogDir, SkipUnreadable
+from anomgan.cli.options import DEFAULT_MODEL, Device, Groups, LogDir, Roi, SkipUnreadable
 from anomgan.cli.say import say
-from anomgan.cli.words import describe_promise, describe_space, describe_training
+from anomgan.cli.words import (
+    describe_promise,
+    describe_roi,
+    describe_scale,
+    describe_space,
+    describe_training,
+)
+from anomgan.errors import InputError
 
 if TYPE_CHECKING:
     from anomgan.detectors.base import Detector
@@ -59,6 +67,18 @@ FalseAlarmRate = Annotated[
 Minutes = Annotated[
     float | None, typer.Option(help="Stop each training phase after this many minutes.")
 ]
+SmallestDefect = Annotated[
+    str | None,
+    typer.Option(
+        metavar="AREA",
+        help="Area of the smallest region of the heatmap that makes a verdict: 200px2 or 9mm2. "
+        "Default: any may.",
+    ),
+]
+PixelsPerMm = Annotated[
+    float | None, typer.Option(help="Scale of the images, to give sizes in mm, too.")
+]
+AREA = re.compile(r"(\d+\.?\d*|\.\d+)\s*(px|mm)(?:2|²)")
 Resume = Annotated[
     bool, typer.Option("--resume", help="Continue a fit that was stopped, from its checkpoint.")
 ]
@@ -74,6 +94,9 @@ def fit(
     assignments: Assignments = None,
     out: Annotated[Path, typer.Option(help="Model folder to write.")] = DEFAULT_MODEL,
     groups: Groups = None,
+    roi: Roi = None,
+    pixels_per_mm: PixelsPerMm = None,
+    smallest_defect: SmallestDefect = None,
     false_alarm_rate: FalseAlarmRate = None,
     steps: Annotated[int | None, typer.Option(help="Training steps.")] = None,
     minutes: Minutes = None,
@@ -98,16 +121,36 @@ def fit(
         "calibration.false_alarm_rate": false_alarm_rate,
         "training.steps": steps,
         "training.minutes": minutes,
+        "score.pixels_per_mm": pixels_per_mm,
+        "score.smallest_defect": smallest_defect and read_area(smallest_defect, pixels_per_mm),
     }
     fit_to_folder(
         make_detector(detector, config, assignments or [], options, device),
         normal_dir,
         out,
         groups=groups,
+        roi=roi,
         resume=resume,
         skip_unreadable=skip_unreadable,
         log_dir=log_dir,
     )
+
+
+def read_area(text: str, pixels_per_mm: float | None) -> float:
+    """Read an area, such as 200px2 or 9mm2, in square pixels.
+
+    Raises:
+        InputError: it is not such an area, or the scale is missing for square millimetres.
+    """
+    found = AREA.fullmatch(text.strip())
+    if not found:
+        raise InputError(f"--smallest-defect {text}: give an area such as 200px2 or 9mm2")
+    area = float(found[1])
+    if found[2] == "px":
+        return area
+    if pixels_per_mm is None:
+        raise InputError(f"--smallest-defect {text}: give the scale as well, --pixels-per-mm")
+    return area * pixels_per_mm**2
 
 
 def make_detector(
@@ -147,6 +190,7 @@ def fit_to_folder(
     out: Path,
     *,
     groups: Path | None = None,
+    roi: str | None = None,
     resume: bool = False,
     skip_unreadable: bool = False,
     log_dir: Path | None = None,
@@ -181,6 +225,7 @@ def fit_to_folder(
         detector.fit(
             normal_dir,
             groups=groups,
+            roi=roi,
             work_folder=work,
             resume=resume,
             skip_unreadable=skip_unreadable,
@@ -201,6 +246,8 @@ def summarise(detector: "Detector", out: Path) -> str:
     lines = [
         *describe_training(detector.settings.detector, fitted.facts),
         *describe_space(fitted.facts),
+        *describe_roi(detector.roi),
+        *describe_scale(detector.settings.score.model_dump()),
         *_describe_discriminator(fitted.history),
         *describe_promise(fitted.calibration),
         f"Model: {out}/  (see samples.png and calibration.png)",

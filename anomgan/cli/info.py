@@ -10,6 +10,8 @@ from anomgan.cli.options import DEFAULT_MODEL
 from anomgan.cli.words import (
     describe_promise,
     describe_recalibration,
+    describe_roi,
+    describe_scale,
     describe_space,
     describe_training,
 )
@@ -47,6 +49,8 @@ def model_card(folder: Path) -> str:
         *describe_training(model.detector, model.facts),
         *describe_space(model.facts),
         *describe_recalibration(model.facts),
+        *describe_roi(model.roi),
+        *describe_scale(model.settings["score"]),
         f"Sees {colour}, {view}; lighting: {preparation.lighting}.",
         *describe_promise(model.calibration),
         "Settings:",

@@ -32,7 +32,8 @@ def limits(
         ),
     ] = None,
     pixels_per_mm: Annotated[
-        float | None, typer.Option(help="Scale of the images, to give sizes in mm, too.")
+        float | None,
+        typer.Option(help="Scale of the images, to give sizes in mm, too. Default: the model's."),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue a run that was stopped.")
@@ -58,6 +59,8 @@ def limits(
     if pixels_per_mm is not None and not 0 < pixels_per_mm < float("inf"):
         raise InputError(f"--pixels-per-mm is {pixels_per_mm:g}; it must be above 0")
     detector = load(model, device)
+    if pixels_per_mm is None:
+        pixels_per_mm = detector.settings.score.pixels_per_mm
     bench = Bench.prepare(detector, list_images(normal_dir), normal_dir, part_mask)
     found = Limits.of(kinds, run_trials(bench, kinds, per_kind, out, resume))
     write_limits(found, bench, out, str(model), pixels_per_mm)

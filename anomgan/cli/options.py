@@ -15,6 +15,15 @@ Groups = Annotated[
     Path | None,
     typer.Option(help="CSV table of the physical part in each image (columns file, group)."),
 ]
+Roi = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MASK|POLYGON",
+        help="The part of each image that counts: a mask, white where it counts, with the "
+        "proportions of the images; or the corners of a polygon in fractions of width and height "
+        'from the upper left: "0.1,0.2 0.9,0.2 0.5,0.8".',
+    ),
+]
 SkipUnreadable = Annotated[
     bool, typer.Option("--skip-unreadable", help="Leave out images that cannot be read.")
 ]

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from anomgan.cli.options import DEFAULT_MODEL, Device, Groups, Model, SkipUnreadable
-from anomgan.cli.words import describe_promise, describe_recalibration
+from anomgan.cli.options import DEFAULT_MODEL, Device, Groups, Model, Roi, SkipUnreadable
+from anomgan.cli.words import describe_promise, describe_recalibration, describe_roi
 
 
 def recalibrate(
@@ -20,6 +20,7 @@ def recalibrate(
         typer.Option(help="Model folder to write. Default: replace the model itself."),
     ] = None,
     groups: Groups = None,
+    roi: Roi = None,
     false_alarm_rate: Annotated[
         float | None,
         typer.Option(help="Share of good images that may be called anomalous. Default: no change."),
@@ -41,6 +42,7 @@ def recalibrate(
     detector.recalibrate(
         normal_dir,
         groups=groups,
+        roi=roi,
         false_alarm_rate=false_alarm_rate,
         skip_unreadable=skip_unreadable,
     )
@@ -50,6 +52,7 @@ def recalibrate(
     detector.save(out)
     for line in (
         *describe_recalibration(fitted.facts),
+        *describe_roi(detector.roi),
         *describe_promise(fitted.calibration),
         f"Model: {out}/",
     ):

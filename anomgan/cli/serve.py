@@ -3,19 +3,26 @@
 import re
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from anomgan.cli.json_lines import LogJson
 from anomgan.cli.options import DEFAULT_MODEL, Device
-from anomgan.cli.say import say
+from anomgan.cli.serve_log import JsonServeLog, TextServeLog
+from anomgan.cli.watch import EverySeconds, Settled, frame_trigger
 from anomgan.errors import InputError, SettingsError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from anomgan.inspection.sources import Trigger
+    from anomgan.station.app import OwnSource
+    from anomgan.station.station import Station
 
 Models = Annotated[
     list[str] | None,
@@ -45,6 +52,18 @@ Watch = Annotated[
         "May be repeated."
     ),
 ]
+Camera = Annotated[
+    int | None,
+    typer.Option(
+        min=0, help="Number of a camera of this machine, from 0; its frames go to the first model."
+    ),
+]
+Video = Annotated[
+    str | None,
+    typer.Option(
+        help="Video file, or address such as rtsp://host/stream; its frames go to the first model."
+    ),
+]
 ReviewFolder = Annotated[
     Path | None,
     typer.Option(
@@ -65,9 +84,14 @@ def serve(
     token_file: TokenFile = None,
     keep: Keep = None,
     watch: Watch = None,
+    camera: Camera = None,
+    video: Video = None,
+    every: EverySeconds = None,
+    when_settled: Settled = False,
     review: ReviewFolder = None,
     queue: Queue = 16,
     max_mb: MaxMB = 50,
+    log_json: LogJson = False,
     device: Device = "auto",
 ) -> None:
     """Serve models over HTTP, with a page for the operator, until Ctrl-C or SIGTERM.
@@ -75,36 +99,78 @@ def serve(
     Without a token, only this machine can reach the station. Exit codes: 0 ended, 2 bad input or
     settings.
     """
-    paths = named_models(model or [str(DEFAULT_MODEL)])
-    watched = [_model_and_folder(text, paths) for text in watch or []]
-    secret = _secret(token, token_file)
-    try:
-        from anomgan.station.app import create_app
-        from anomgan.station.guard import is_this_machine
-        from anomgan.station.review import Review
-        from anomgan.station.station import Station, load_models
-        from anomgan.station.watched import WatchedFolder
-    except ImportError as error:
-        raise SettingsError(
-            f'the station needs {error.name}; install it with: pip install "anomgan[station]"'
-        ) from None
+    log = JsonServeLog() if log_json else TextServeLog()
+    with log.open():
+        _check_frames(camera, video, every, when_settled)
+        paths = named_models(model or [str(DEFAULT_MODEL)])
+        watched = [_model_and_folder(text, paths) for text in watch or []]
+        secret = _secret(token, token_file)
+        try:
+            from anomgan.station.app import create_app
+            from anomgan.station.guard import is_this_machine
+            from anomgan.station.review import Review
+            from anomgan.station.station import Station, load_models
+        except ImportError as error:
+            raise SettingsError(
+                f'the station needs {error.name}; install it with: pip install "anomgan[station]"'
+            ) from None
+        if secret is None and not is_this_machine(host):
+            raise SettingsError(
+                f"--host {host} lets other machines in; give a token as well: --token-file FILE"
+            )
+        with _listen(host, port) as listening:
+            station = Station(
+                load_models(paths, device),
+                places=queue,
+                most=round(max_mb * 1e6),
+                keep=keep,
+                review=Review(review) if review else None,
+                scored=log.scored,
+            )
+            sources = _own_sources(
+                station, watched, camera, video, frame_trigger(every, when_settled)
+            )
+            app = create_app(station, secret, sources)
+            log.started(station.models, _address(listening))
+            _run(app, listening, log.uvicorn)
+            log.stopped(station.models)
 
-    if secret is None and not is_this_machine(host):
-        raise SettingsError(
-            f"--host {host} lets other machines in; give a token as well: --token-file FILE"
+
+def _check_frames(
+    camera: int | None, video: str | None, every: float | None, when_settled: bool
+) -> None:
+    """Refuse options that do not go together."""
+    if camera is not None and video is not None:
+        raise InputError("give --camera or --video, not both")
+    if camera is None and video is None and (every is not None or when_settled):
+        raise InputError(
+            "--every and --when-settled choose frames; use them with --camera or --video"
         )
-    with _listen(host, port) as listening:
-        station = Station(
-            load_models(paths, device),
-            places=queue,
-            most=round(max_mb * 1e6),
-            keep=keep,
-            review=Review(review) if review else None,
-        )
-        folders = [WatchedFolder(station, station.models[name], path) for name, path in watched]
-        app = create_app(station, secret, folders)
-        say(f"serving {', '.join(paths)} at {_address(listening)}; Ctrl-C ends it")
-        _run(app, listening)
+    if every is not None and when_settled:
+        raise InputError("give --every or --when-settled, not both")
+
+
+def _own_sources(
+    station: "Station",
+    watched: Sequence[tuple[str, Path]],
+    camera: int | None,
+    video: str | None,
+    trigger: "Trigger",
+) -> "list[OwnSource]":
+    """Folders to watch, and the camera or the video for the first model."""
+    from anomgan.inspection.sources import open_camera, open_video
+    from anomgan.station.filmed import FilmedSource
+    from anomgan.station.watched import WatchedFolder
+
+    sources: list[OwnSource] = [
+        WatchedFolder(station, station.models[name], path) for name, path in watched
+    ]
+    first = next(iter(station.models.values()))
+    if camera is not None:
+        sources.append(FilmedSource(station, first, partial(open_camera, camera, trigger)))
+    if video is not None:
+        sources.append(FilmedSource(station, first, partial(open_video, video, trigger)))
+    return sources
 
 
 def named_models(given: list[str]) -> dict[str, Path]:
@@ -168,7 +234,7 @@ def _address(listening: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
-def _run(app: "FastAPI", listening: socket.socket) -> None:
+def _run(app: "FastAPI", listening: socket.socket, log: Mapping[str, Any]) -> None:
     import uvicorn
 
     config = uvicorn.Config(
@@ -177,6 +243,7 @@ def _run(app: "FastAPI", listening: socket.socket) -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=10,
+        **log,
     )
     # uvicorn raises the signal that has ended it once more, when all is in order.
     before = signal.signal(signal.SIGTERM, lambda number, frame: None)

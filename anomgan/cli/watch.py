@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from anomgan.cli.json_lines import LogJson
 from anomgan.cli.options import DEFAULT_HEATMAPS, DEFAULT_MODEL, Device, Heatmap, ScoringModel
 from anomgan.cli.watch_log import JsonLog, TextLog
 from anomgan.errors import InputError
@@ -48,12 +49,6 @@ Interval = Annotated[
     float,
     typer.Option(
         min=0.01, help="Seconds between two checks of the folder, or of a camera that is away."
-    ),
-]
-LogJson = Annotated[
-    bool,
-    typer.Option(
-        "--log-json", help="Write one JSON object a line on standard error instead of text."
     ),
 ]
 
@@ -103,7 +98,7 @@ def watch(
                 notice=log.notice,
             ).run(stop, interval)
         else:
-            trigger = _trigger(every, when_settled)
+            trigger = frame_trigger(every, when_settled)
             with closing(_open(camera, video, trigger, log, interval)) as source:
                 FrameWatcher(
                     source,
@@ -149,7 +144,8 @@ def _until_stopped() -> Iterator[threading.Event]:
             signal.signal(signal.SIGTERM, before)
 
 
-def _trigger(every: float | None, when_settled: bool) -> "Trigger":
+def frame_trigger(every: float | None, when_settled: bool) -> "Trigger":
+    """Which frames to score."""
     from anomgan.inspection.sources import Every, WhenSettled, every_frame
 
     if every is not None:

@@ -1,20 +1,14 @@
 """What `anomgan watch` prints: lines of text, or of JSON."""
 
-import json
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import typer
+from typing import TYPE_CHECKING
 
 from anomgan.cli.batch import Outcome, describe_row, verdict_counts
+from anomgan.cli.json_lines import JsonLines
 from anomgan.cli.say import say
-from anomgan.errors import AnomganError
 from anomgan.inspection.results_table import Row
-from anomgan.machine.notes import LOG
 
 if TYPE_CHECKING:
     from anomgan.inspection.sources import Source
@@ -68,33 +62,30 @@ class JsonLog(TextLog):
     counts).
     """
 
+    def __init__(self, table: Path) -> None:
+        super().__init__(table)
+        self._lines = JsonLines("anomgan")
+
     @contextmanager
     def open(self) -> Iterator[None]:
         """Notes and errors while the body runs become events."""
-        handler = _Handler(self)
-        LOG.addHandler(handler)
-        try:
+        with self._lines.open():
             yield
-        except AnomganError as error:
-            self._write("error", text=str(error))
-            raise typer.Exit(error.exit_code) from None
-        finally:
-            LOG.removeHandler(handler)
 
     def row(self, row: Row) -> None:
         """An image was scored."""
         self.outcome.total += 1
         self.outcome.count(row)
         for text in self.outcome.new_warnings(row):
-            self._write("warning", text=text, image=row["image"])
-        self._write("scored", **row)
+            self._lines.write("warning", text=text, image=row["image"])
+        self._lines.write("scored", **row)
 
     def notice(self, kind: "Notice", text: str) -> None:
         """Something else has happened."""
         if kind == "watching":
-            self._write("start", watching=text, table=str(self.table))
+            self._lines.write("start", watching=text, table=str(self.table))
         else:
-            self._write("warning" if kind == "problem" else kind, text=text)
+            self._lines.write("warning" if kind == "problem" else kind, text=text)
 
     def stopped(self, source: "Source | None") -> None:
         """The watch has ended; `source` gave the frames."""
@@ -107,19 +98,4 @@ class JsonLog(TextLog):
         }
         if source is not None:
             counts |= {"frames": source.came, "dropped": source.dropped}
-        self._write("stopped", **counts)
-
-    def _write(self, event: str, **facts: Any) -> None:
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        typer.echo(json.dumps({"logged": now, "event": event, **facts}), err=True)
-
-
-class _Handler(logging.Handler):
-    """Turns notes into events of a log."""
-
-    def __init__(self, log: JsonLog) -> None:
-        super().__init__()
-        self._log = log
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._log.notice("problem", record.getMessage())
+        self._lines.write("stopped", **counts)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from anomgan.data.roi import Roi
     from anomgan.detectors.calibration import Calibration
 
 
@@ -50,6 +51,30 @@ def describe_space(facts: Mapping[str, Any]) -> list[str]:
     use = "used" if facts["place"] else "not used"
     share = f"{facts['explained']:.0%} of the variance of good images is explained by the others"
     return [*lines, f"Place: {use}; {share}."]
+
+
+def describe_roi(roi: "Roi | None") -> list[str]:
+    """Describe the region of interest; empty if the whole image counts."""
+    if roi is None:
+        return []
+    left, top, right, bottom = roi.box
+    return [
+        f"Region of interest: {roi.share:.0%} of the image, from {left:.0%} to {right:.0%} of the "
+        f"width and from {top:.0%} to {bottom:.0%} of the height; nothing else counts."
+    ]
+
+
+def describe_scale(score: Mapping[str, Any]) -> list[str]:
+    """Describe the scale and the smallest defect in the settings of the score; earlier models have
+    neither."""
+    scale, smallest = score.get("pixels_per_mm"), score.get("smallest_defect")
+    lines = [] if scale is None else [f"Scale: {scale:g} pixels per mm."]
+    if smallest is not None:
+        area = f"{smallest:g} px²"
+        if scale is not None:
+            area += f" ({smallest / scale**2:.3g} mm²)"
+        lines.append(f"Regions of the heatmap below {area} make no verdict.")
+    return lines
 
 
 def describe_recalibration(facts: Mapping[str, Any]) -> list[str]:

@@ -121,7 +121,7 @@ def open_mask(path: Path, image: object, shape: tuple[int, int]) -> Mask:
     Raises:
         InputError: it cannot be read, or has other proportions.
     """
-    pixels = _defect_pixels(path)
+    pixels = marked_pixels(path)
     if pixels.shape == shape:
         return Mask(pixels, is_scaled=False)
     if not _is_scaled(pixels.shape, shape):
@@ -133,7 +133,12 @@ def open_mask(path: Path, image: object, shape: tuple[int, int]) -> Mask:
     return Mask(scaled > 0, is_scaled=True)
 
 
-def _defect_pixels(path: Path) -> np.ndarray:
+def marked_pixels(path: Path) -> np.ndarray:
+    """Read the pixels that a mask marks, bool [h, w]; see `open_mask`.
+
+    Raises:
+        InputError: it cannot be read.
+    """
     values = read_image(path)
     if values.ndim == 3:
         values = values.max(axis=2)

@@ -14,6 +14,7 @@ from pydantic import ConfigDict, ValidationError
 from pydantic.dataclasses import dataclass
 
 from anomgan.data.decode import is_grey, reduced, to_uint8, with_channels
+from anomgan.data.roi import Roi
 
 SIDE = 512
 """Longer side in pixels that images are scaled down to; sharpness depends on it."""
@@ -35,8 +36,10 @@ WORDS = {
 }
 
 
-def plain_statistics(image: np.ndarray) -> dict[str, float]:
+def plain_statistics(image: np.ndarray, roi: Roi | None = None) -> dict[str, float]:
     """Brightness, contrast, sharpness, colour and size of an image uint8 [H, W] or [H, W, 3].
+
+    All but the size are those of the region of interest.
 
     Contrast is the standard deviation of the grey values. Sharpness is that of their differences
     from the mean of 3 x 3 pixels. "red" and "blue" are the means of these channels minus green.
@@ -44,11 +47,12 @@ def plain_statistics(image: np.ndarray) -> dict[str, float]:
     height, width = image.shape[:2]
     image = reduced(image, SIDE)
     grey = with_channels(image, 1)[:, :, 0].astype(np.float32)
-    red, green, blue = with_channels(image, 3).mean((0, 1))
+    inside = np.s_[:, :] if roi is None else roi.at(image.shape)
+    red, green, blue = with_channels(image, 3)[inside].reshape(-1, 3).mean(0)
     return {
-        "brightness": float(grey.mean()),
-        "contrast": float(grey.std()),
-        "sharpness": float((grey - cv2.blur(grey, (3, 3))).std()),
+        "brightness": float(grey[inside].mean()),
+        "contrast": float(grey[inside].std()),
+        "sharpness": float((grey - cv2.blur(grey, (3, 3)))[inside].std()),
         "red": float(red - green),
         "blue": float(blue - green),
         "height": float(height),
@@ -73,16 +77,17 @@ class Usual:
     grey: bool
 
     @classmethod
-    def measure(cls, images: Iterable[np.ndarray], bits: int) -> "Usual":
+    def measure(cls, images: Iterable[np.ndarray], bits: int, roi: Roi | None = None) -> "Usual":
         """Measure good images, uint8 or uint16 [H, W] or [H, W, 3], at least one.
 
         Args:
             images: as they were decoded.
             bits: significant bits of the 16-bit ones.
+            roi: the part of each image that counts; None for all of it.
         """
         found, depths, grey = [], set(), True
         for image in images:
-            found.append(plain_statistics(to_uint8(image, bits)))
+            found.append(plain_statistics(to_uint8(image, bits), roi))
             depths.add(8 * image.itemsize)
             grey = grey and is_grey(image)
         low = {name: min(one[name] for one in found) for name in WORDS}
@@ -115,13 +120,13 @@ class Usual:
         depths = sorted({*self.depths, *other.depths})
         return Usual(low, high, depths, self.grey and other.grey)
 
-    def unlike(self, image: np.ndarray) -> str | None:
+    def unlike(self, image: np.ndarray, roi: Roi | None = None) -> str | None:
         """How a uint8 image differs greatly from all good ones, in words; None if it does not.
 
         The limits are wide, so this adds hardly any false alarms to those of a calibrated score.
         """
         words = []
-        for name, value in plain_statistics(image).items():
+        for name, value in plain_statistics(image, roi).items():
             low, high = self._limits(name)
             if name == "contrast" and value < min(low, NO_CONTRAST):
                 words.append("no contrast")

@@ -161,6 +161,8 @@ class ScoreOptions(TypedDict, total=False):
     standardise: bool
     smooth: float
     top_share: float
+    smallest_defect: float | None
+    pixels_per_mm: float | None
     background: float | None
     precision: Literal["float32", "bfloat16"]
 

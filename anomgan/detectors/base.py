@@ -4,6 +4,7 @@ import math
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence, Set
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self, overload
@@ -16,12 +17,13 @@ from torch import nn
 from anomgan.config import without_idle
 from anomgan.data.decode import to_uint8
 from anomgan.data.normals import Source, read_source
+from anomgan.data.roi import Given
 from anomgan.detectors.estimator import Estimator, not_fitted
 from anomgan.detectors.evidence import VIEWS_AT_ONCE, Look, batches, look
 from anomgan.detectors.feature_space import FeatureSpace
 from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.fitting import FitOptions, fit_method, recalibrate_method
-from anomgan.detectors.heatmaps import Statistics, judge_all
+from anomgan.detectors.heatmaps import Scope, Statistics, judge_all
 from anomgan.detectors.inputs import Images, One, as_source, as_sources
 from anomgan.detectors.model_folder import StoredModel, write_model
 from anomgan.detectors.result import Result
@@ -38,6 +40,7 @@ class Prepared:
         pixels: uint8 [h, w, C], as the networks see it.
         reason: how the image differs from all good images, or None; see `Result`.
         warnings: how the image differs in kind from the good images.
+        scope: what counts in its maps.
         milliseconds: time for reading and preparing.
     """
 
@@ -46,6 +49,7 @@ class Prepared:
     pixels: np.ndarray
     reason: str | None
     warnings: list[str]
+    scope: Scope
     milliseconds: float
 
 
@@ -60,6 +64,7 @@ class Detector(Estimator):
         y: object = None,
         *,
         groups: Path | str | None = None,
+        roi: Given | None = None,
         work_folder: Path | str | None = None,
         resume: bool = False,
         skip_unreadable: bool = False,
@@ -72,6 +77,8 @@ class Detector(Estimator):
             y: ignored; scikit-learn's pipelines pass it.
             groups: CSV table that names the group (physical part, lot) of each image; whole
                 groups stay together in the calibration.
+            roi: the part of each image that counts, see `Roi.read`: a mask (file or array), or the
+                corners of a polygon as text. None for the whole image.
             work_folder: folder for checkpoints; None for no checkpoints.
             resume: continue from the checkpoints in `work_folder`.
             skip_unreadable: leave out images that cannot be read.
@@ -86,6 +93,7 @@ class Detector(Estimator):
             Path(work_folder) if work_folder else None,
             resume,
             skip_unreadable,
+            roi,
         )
         self.fitted = fit_method(self, _folder_or_sources(normals), options)
         self._warn_of_promise()
@@ -96,6 +104,7 @@ class Detector(Estimator):
         normals: Images,
         *,
         groups: Path | str | None = None,
+        roi: Given | None = None,
         false_alarm_rate: float | None = None,
         skip_unreadable: bool = False,
     ) -> Self:
@@ -106,6 +115,8 @@ class Detector(Estimator):
         Args:
             normals: good images, as `fit` takes them.
             groups: CSV table that names the group (physical part, lot) of each image.
+            roi: the part of each image that counts from now on, as `fit` takes it; None keeps the
+                present one. A model that learnt from a part of each image is of no use outside.
             false_alarm_rate: the new rate; None keeps the present one.
             skip_unreadable: leave out images that cannot be read.
 
@@ -119,11 +130,14 @@ class Detector(Estimator):
             changed = {**(given["calibration"] or {}), "false_alarm_rate": false_alarm_rate}
             given = {**given, "calibration": changed}
         settings = self._settings_of(given)
-        options = FitOptions(Path(groups) if groups else None, skip_unreadable=skip_unreadable)
-        self.fitted = recalibrate_method(
-            self, fitted, _folder_or_sources(normals), settings.calibration, options
+        options = FitOptions(
+            Path(groups) if groups else None, skip_unreadable=skip_unreadable, roi=roi
         )
-        self.settings, self._given = settings, given
+        method = copy(self)
+        self.fitted = recalibrate_method(
+            method, fitted, _folder_or_sources(normals), settings.calibration, options
+        )
+        self.settings, self._given, self.roi = settings, given, method.roi
         self._warn_of_promise()
         return self
 
@@ -194,12 +208,13 @@ class Detector(Estimator):
         name = "image" if isinstance(source, np.ndarray) else str(source)
         image = read_source(source, name)
         pixels = fitted.preparation(image, name)
+        scope = self.scope(pixels.shape, image.shape, name)
         reason, differences = None, list[str]()
         if fitted.usual is not None:
-            reason = fitted.usual.unlike(to_uint8(image, fitted.preparation.bits))
+            reason = fitted.usual.unlike(to_uint8(image, fitted.preparation.bits), self.roi)
             differences = fitted.usual.differences(image)
         milliseconds = (time.perf_counter() - began) * 1000
-        return Prepared(source, image.shape, pixels, reason, differences, milliseconds)
+        return Prepared(source, image.shape, pixels, reason, differences, scope, milliseconds)
 
     def score_prepared(self, images: Sequence[Prepared]) -> list[Result]:
         """Score images, `images_at_once` at a time; gives the warnings of each `Result`."""
@@ -228,7 +243,7 @@ class Detector(Estimator):
         modules = nn.ModuleDict({"networks": self.networks})
         if self.feature_space is not None:
             modules["space"] = self.feature_space
-        write_model(Path(folder), self.settings, self._require_fitted(), modules)
+        write_model(Path(folder), self.settings, self._require_fitted(), modules, self.roi)
 
     @classmethod
     def from_model(cls, model: StoredModel, device: str = "auto") -> Self:
@@ -255,7 +270,7 @@ class Detector(Estimator):
         networks = model.module("networks", build, detector.only_for_training)
         networks = networks.to(detector.device).to(memory_format=torch.channels_last)
         detector.networks = networks.eval()
-        detector.fitted = model.fitted
+        detector.fitted, detector.roi = model.fitted, model.roi
         detector._check_statistics(detector.fitted.statistics, model.folder)
         return detector
 
@@ -273,7 +288,7 @@ class Detector(Estimator):
 
     def _result(self, image: Prepared, seen: Look) -> Result:
         fitted, source = self._require_fitted(), image.source
-        scores, heat = judge_all(self.settings, seen.evidence, fitted.statistics)
+        scores, heat = judge_all(self.settings, seen.evidence, fitted.statistics, image.scope)
         calibration = fitted.calibration
         return Result(
             image=None if isinstance(source, np.ndarray) else str(source),
@@ -292,6 +307,9 @@ class Detector(Estimator):
             milliseconds=0.0,
             reason=image.reason and f"not like the images learnt: {image.reason}",
             warnings=image.warnings,
+            roi=self.roi,
+            smallest_defect=self.settings.score.smallest_defect,
+            pixels_per_mm=self.settings.score.pixels_per_mm,
         )
 
     def _warn_of_promise(self) -> None:

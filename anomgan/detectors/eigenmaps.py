@@ -38,13 +38,21 @@ class EigenMaps(nn.Module):
         self.register_buffer("scales", torch.ones(2))
 
     @classmethod
-    def fit(cls, maps: Tensor, count: int) -> "EigenMaps":
+    def fit(cls, maps: Tensor, count: int, counts: Tensor | None = None) -> "EigenMaps":
         """Compute the mean and the principal components of normal maps [n, D, rows, columns].
 
         There are fewer maps than values in a map, so the components are computed from the products
         of the maps with each other (Turk and Pentland, section 2).
+
+        Args:
+            maps: normal ones.
+            count: number of components, at most.
+            counts: bool [rows, columns], the places that count; None for all. The others are 0 in
+                mean and components, so that they do not change the remainder of those that count.
         """
         fitted = cls(maps.shape[1:], min(count, len(maps) - 1))
+        if counts is not None and not counts.all():
+            maps = maps * counts
         fitted.mean.copy_(maps.mean(0, dtype=torch.float32))
         centred = (maps.float() - fitted.mean).flatten(1)
         variances, mixtures = torch.linalg.eigh((centred @ centred.T).double())
@@ -76,23 +84,28 @@ def to_grid(x: Tensor, grid: Sequence[int]) -> Tensor:
     return F.interpolate(x, size=list(grid), mode="bilinear", align_corners=False)
 
 
-def unexplained(maps: Tensor, folds: np.ndarray, count: int) -> tuple[Tensor, float]:
+def unexplained(
+    maps: Tensor, folds: np.ndarray, count: int, counts: Tensor | None = None
+) -> tuple[Tensor, float]:
     """Compute the remainder of each normal map by eigenmaps of the others, and the explained share.
 
     Args:
         maps: [n, D, rows, columns], half precision.
         folds: of each map [n]; its remainder is taken by eigenmaps of the other folds.
         count: number of components.
+        counts: bool [rows, columns], the places that count; None for all.
 
     Returns:
         Remainders [n, D, rows, columns] in half precision, and the explained share of the variance
-        of all places together. It is near 0 if parts lie in any direction.
+        of all places that count. It is near 0 if parts lie in any direction.
     """
     left = torch.empty_like(maps)
     for fold in np.unique(folds):
-        eigenmaps = EigenMaps.fit(maps[torch.from_numpy(folds != fold)], count)
+        eigenmaps = EigenMaps.fit(maps[torch.from_numpy(folds != fold)], count, counts)
         for member in np.flatnonzero(folds == fold).tolist():
             left[member] = eigenmaps.remainder(maps[member : member + 1].float())[0].half()
-    power = sum(float(one.float().square().sum()) for one in left)
-    total = sum(float(one.float().square().sum()) for one in maps)
+    some = slice(None) if counts is None else counts
+    power, total = (
+        sum(float(one[:, some].float().square().sum()) for one in each) for each in (left, maps)
+    )
     return left, 1 - power / total

@@ -25,11 +25,12 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from anomgan.config import Settings
+from anomgan.data.roi import Roi
 from anomgan.data.views import Maps, to_pixels
 from anomgan.detectors.base import Detector
 from anomgan.detectors.feature_space import Grid
 from anomgan.detectors.fitted import Fitted
-from anomgan.detectors.model_folder import StoredModel, statistics_tensors
+from anomgan.detectors.model_folder import ROI, StoredModel, roi_tensors, statistics_tensors
 from anomgan.errors import ModelError, SettingsError
 from anomgan.machine.device import choose_device, read_device
 from anomgan.model_files import CHECKSUM, LARGEST_WEIGHTS, parse_card, read_file
@@ -72,7 +73,7 @@ class Exported(Detector):
         self._given = {}  # it cannot be constructed from arguments
         self.device = torch.device("cpu")  # the graph moves views from here to its own device
         self.networks = nn.ModuleDict()
-        self.fitted = model.fitted
+        self.fitted, self.roi = model.fitted, model.roi
         self._stride = stride
         self._grid = Grid(**grid) if grid else None
         self._file = model.folder
@@ -112,6 +113,7 @@ def describe(
     maps: list[str],
     stride: int | None,
     grid: Grid | None,
+    roi: Roi | None,
 ) -> str:
     """Write the JSON text beside a graph: the contents of a model folder without the networks.
 
@@ -123,8 +125,9 @@ def describe(
         maps: names of the graph's outputs.
         stride: as `Detector.stride`.
         grid: as `Detector.grid`.
+        roi: as `Detector.roi`.
     """
-    statistics = to_bytes(statistics_tensors(fitted))
+    statistics = to_bytes(statistics_tensors(fitted) | roi_tensors(roi))
     return json.dumps(
         {
             **{name: value for name, value in card.items() if name != CHECKSUM},
@@ -162,7 +165,9 @@ def read_exported(path: Path, device: str = "auto") -> tuple[StoredModel, dict[s
     text, graph = read(data, path, device)
     card = parse_card(text, path)
     try:
-        tensors = prefixed("statistics", load_tensors(b64decode(card["statistics"])))
+        statistics = load_tensors(b64decode(card["statistics"]))
+        roi = {ROI: statistics.pop(ROI)} if ROI in statistics else {}
+        tensors = prefixed("statistics", statistics) | roi
         about = {name: card["graph"][name] for name in ("maps", "stride")}
         about |= {"grid": card["graph"].get("grid"), "graph": graph}
     except (KeyError, TypeError, ValueError, SafetensorError) as error:

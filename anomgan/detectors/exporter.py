@@ -97,7 +97,7 @@ def export_model(
     elif isinstance(images, Path):
         images = list_images(images)
     graph = _Graph(load(model, "cpu"))
-    text = describe(card, detector.fitted, graph.maps, graph.stride, detector.grid)
+    text = describe(card, detector.fitted, graph.maps, graph.stride, detector.grid, detector.roi)
     with atomic_path(out) as temporary:
         written = _onnx(graph, text) if format == "onnx" else _torchscript(graph, text)
         temporary.write_bytes(seal(written))

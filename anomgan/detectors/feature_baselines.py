@@ -331,7 +331,8 @@ class Coreset(Detector):
         if self.settings.vectors == "raw":
             assert self.feature_space is not None
             memory.scale.copy_(self.feature_space.extractor.deviations())
-        vectors = draw_vectors(views, self.settings.candidates, generator) * memory.scale
+        vectors = draw_vectors(map(self._that_counts, views), self.settings.candidates, generator)
+        vectors = vectors * memory.scale
         points = vectors
         if vectors.shape[1] > PROJECTED:
             points = vectors @ torch.randn(vectors.shape[1], PROJECTED, generator=generator)
@@ -340,6 +341,13 @@ class Coreset(Detector):
             chosen = greedy_k_centre(points.to(self.device), count, report)
         memory.fill(vectors[chosen.cpu()])
         self.networks.to(self.device)
+
+    def _that_counts(self, view: Tensor) -> Tensor:
+        """Take the vectors of a map [1, D, h, w] that count, [1, D, n, 1]."""
+        if self.roi is None or self.grid is None:
+            return view
+        shape = [self.grid.stride * side for side in view.shape[-2:]]
+        return view[..., torch.from_numpy(self.roi.at(shape, self.grid.stride)), None]
 
     def infer(self, x: Tensor) -> Maps:
         memory = cast(VectorMemory, self.networks["memory"])

@@ -19,10 +19,12 @@ from torch import Tensor, nn
 
 from anomgan.backbones import FeatureExtractor, Moments, crop, surround
 from anomgan.config import BackboneSettings
+from anomgan.data.roi import Roi
 from anomgan.data.store import ImageStore
 from anomgan.data.vectors import Vectors
 from anomgan.data.views import Maps, to_network
 from anomgan.detectors.eigenmaps import EigenMaps, to_grid, unexplained
+from anomgan.detectors.heatmaps import Scope
 from anomgan.errors import InputError, TrainingError
 from anomgan.machine.progress import progress_bar
 from anomgan.training.checkpoint import Checkpoint, prefixed, unprefixed
@@ -144,7 +146,8 @@ class LearntSpace:
         images: the images that were learnt from, as positions in the given indices.
         whole: their maps, prepared like new ones, each [channels, h, w], half precision.
         maps: the same without the border, which is not scored.
-        vectors: feature vectors for training, drawn from `maps`.
+        scopes: what counts in each of `maps`.
+        vectors: feature vectors for training, drawn from what counts in `maps`.
         explained: share of the normal images' variance that eigenmaps explain; None if it was not
             measured.
         place: shape and number of the eigenmaps, as `FeatureSpace` takes it; None without
@@ -154,6 +157,7 @@ class LearntSpace:
     images: list[int]
     whole: list[Tensor]
     maps: list[Tensor]
+    scopes: list[Scope]
     vectors: Vectors
     explained: float | None
     place: dict[str, Any] | None
@@ -167,6 +171,7 @@ def learn_space(
     settings: BackboneSettings,
     work: "MapFiles",
     seed: int,
+    roi: Roi | None = None,
 ) -> LearntSpace:
     """Fit whitening and eigenmaps to normal images, and draw vectors to learn from.
 
@@ -180,33 +185,52 @@ def learn_space(
         settings: of the backbone.
         work: maps computed earlier, and where to save new ones.
         seed: of all random draws.
+        roi: the part of each image to learn from; None for all of it.
 
     Raises:
         InputError: all images are alike in all features, or too large.
     """
     chosen = _share(space, store, indices, seed)
     images = [indices[place] for place in chosen]
-    _gather(space, store, images, work)
+    _gather(space, store, images, work, roi)
     whole = [_whiten(space.extractor, raw) for raw in work.maps]
     explained = None
+    shapes = [store.shape(image)[:2] for image in images]
+    median = tuple(np.median(shapes, axis=0).astype(int).tolist())
     if settings.align == "auto":
-        whole, explained = _use_place(space, whole, folds[chosen], settings.components)
-    maps = _without_border(space, whole, [store.shape(image)[:2] for image in images])
-    vectors = _draw(maps, settings.vectors, seed)
-    return LearntSpace(chosen, whole, maps, vectors, explained, space.describe())
+        inside = None if roi is None else roi.at(median, space.grid.stride)
+        whole, explained = _use_place(space, whole, folds[chosen], settings.components, inside)
+    if space.eigenmaps is not None:  # all maps have one size, that of the median image
+        shapes = [median] * len(whole)
+    stride, multiple = space.grid.stride, space.grid.multiple
+    pairs = zip(whole, shapes, strict=True)
+    maps = [crop(one[None], shape, stride, multiple)[0] for one, shape in pairs]
+    scopes = [Scope() if roi is None else Scope(roi.at(shape, stride)) for shape in shapes]
+    vectors = _draw(maps, scopes, settings.vectors, seed)
+    return LearntSpace(chosen, whole, maps, scopes, vectors, explained, space.describe())
 
 
 def _gather(
-    space: FeatureSpace, store: ImageStore, images: Sequence[int], work: "MapFiles"
+    space: FeatureSpace,
+    store: ImageStore,
+    images: Sequence[int],
+    work: "MapFiles",
+    roi: Roi | None,
 ) -> None:
-    """Pass images through the backbone, and fit the whitening to all their vectors."""
+    """Pass images through the backbone, and fit the whitening to their vectors that count."""
+    stride, multiple = space.extractor.stride, space.grid.multiple
     moments = work.moments(space.extractor.channels)
     with progress_bar("computing features", len(images)) as report:
         for first in range(len(work.maps), len(images), IMAGES_PER_FILE):
             some = []
             for number, image in enumerate(images[first : first + IMAGES_PER_FILE], start=1):
                 raw = _raw_map(space, store[image])
-                moments.add(raw[0].flatten(1).T)
+                if roi is None:
+                    moments.add(raw[0].flatten(1).T)
+                else:
+                    shape = store.shape(image)
+                    inside = torch.from_numpy(roi.at(shape, stride))
+                    moments.add(crop(raw, shape, stride, multiple)[0][:, inside].T)
                 some.append(space.coarsen(raw)[0].half())
                 report(first + number)
             work.append(some, moments)
@@ -214,9 +238,20 @@ def _gather(
 
 
 def _use_place(
-    space: FeatureSpace, maps: list[Tensor], folds: np.ndarray, components: int
+    space: FeatureSpace,
+    maps: list[Tensor],
+    folds: np.ndarray,
+    components: int,
+    inside: np.ndarray | None,
 ) -> tuple[list[Tensor], float | None]:
     """Fit eigenmaps, and use them if they explain enough of the maps.
+
+    Args:
+        space: its eigenmaps are set.
+        maps: with their border.
+        folds: of each map.
+        components: number of eigenmaps.
+        inside: bool [rows, columns], the cells of the median image that count; None for all.
 
     Returns:
         The maps, with remainders if eigenmaps are used; and the explained share of the variance.
@@ -225,27 +260,23 @@ def _use_place(
         return maps, None
     size = np.median([one.shape[1:] for one in maps], axis=0).astype(int).tolist()
     whole = torch.stack([to_grid(one[None].float(), size)[0].half() for one in maps])
-    left, explained = unexplained(whole, folds, components)
+    counts = torch.ones(size, dtype=torch.bool)
+    if inside is not None:
+        before = space.grid.multiple // space.grid.stride
+        counts = torch.zeros(size, dtype=torch.bool)
+        counts[before : before + len(inside), before : before + inside.shape[1]] = torch.from_numpy(
+            inside
+        )
+    left, explained = unexplained(whole, folds, components, counts)
     if explained < LEAST_EXPLAINED:
         return maps, explained
-    eigenmaps = EigenMaps.fit(whole, components)
-    powers = [float(some.float().square().mean()) for some in (whole, left)]
+    eigenmaps = EigenMaps.fit(whole, components, counts)
+    powers = [float(some[..., counts].float().square().mean()) for some in (whole, left)]
     eigenmaps.scales.copy_(torch.tensor(powers).sqrt().clamp_min(ROUNDING))
     pairs = zip(whole.split(1), left.split(1), strict=True)
     joined = [eigenmaps.join(one, rest)[0].half() for one, rest in pairs]
     space.eigenmaps = eigenmaps.to(space.extractor.device)
     return joined, explained
-
-
-def _without_border(
-    space: FeatureSpace, maps: list[Tensor], shapes: Sequence[tuple[int, ...]]
-) -> list[Tensor]:
-    """Cut off the border of maps, which is not scored; `shapes` are those of the images."""
-    if space.eigenmaps is not None:  # all maps have one size, that of the median image
-        shapes = [tuple(np.median(shapes, axis=0).astype(int))] * len(maps)
-    stride, multiple = space.grid.stride, space.grid.multiple
-    pairs = zip(maps, shapes, strict=True)
-    return [crop(one[None], shape, stride, multiple)[0] for one, shape in pairs]
 
 
 @torch.no_grad()
@@ -273,12 +304,14 @@ def _share(space: FeatureSpace, store: ImageStore, indices: Sequence[int], seed:
     return sorted(drawn.tolist())
 
 
-def _draw(maps: Sequence[Tensor], count: int, seed: int) -> Vectors:
-    """Draw at most `count` vectors, equally many from each map."""
+def _draw(maps: Sequence[Tensor], scopes: Sequence[Scope], count: int, seed: int) -> Vectors:
+    """Draw at most `count` vectors that count, equally many from each map."""
     each = max(1, count // len(maps))
     values, images = [], []
-    for number, one in enumerate(maps):
+    for number, (one, scope) in enumerate(zip(maps, scopes, strict=True)):
         vectors = one.flatten(1).T
+        if scope.inside is not None:
+            vectors = vectors[torch.from_numpy(scope.inside.ravel())]
         chosen = np.random.default_rng((seed, number)).permutation(len(vectors))[:each]
         values.append(vectors[torch.from_numpy(chosen)])
         images.append(torch.full((len(chosen),), number))

@@ -16,6 +16,7 @@ from anomgan.data.decode import to_uint8
 from anomgan.data.folders import list_images, read_groups
 from anomgan.data.normals import NormalImages, Source, read_normals
 from anomgan.data.prepare import Preparation
+from anomgan.data.roi import Given, Roi
 from anomgan.data.store import ImageStore
 from anomgan.data.usual import Usual
 from anomgan.data.vectors import Vectors
@@ -54,18 +55,20 @@ class FitOptions:
     work_folder: Path | None = None
     resume: bool = False
     skip_unreadable: bool = False
+    roi: Given | None = None
     weights: Mapping[str, Tensor] | None = None
 
 
 @dataclass
 class Parts:
-    """Prepared normal images, the indices of the training images, and the fold of each."""
+    """Prepared normal images and their shapes before, the training images and their folds."""
 
     store: ImageStore
     preparation: Preparation
     training: list[int]
     folds: np.ndarray
     fingerprint: str
+    shapes: list[tuple[int, int]]
 
 
 def fit_method(
@@ -73,6 +76,7 @@ def fit_method(
 ) -> Fitted:
     """Train `method.networks` and calibrate; see `Detector.fit`."""
     settings = method.settings
+    method.roi = None if options.roi is None else Roi.read(options.roi)
     backbones = method.load_backbone()
     _try_networks(method)
     with tempfile.TemporaryDirectory(prefix="anomgan-") as scratch:
@@ -82,6 +86,8 @@ def fit_method(
         groups, copies = _read_groups(read, options.groups)
         training, held = _divide(groups or read.names, settings, copies)
         shapes = read.shapes()
+        if method.roi is not None:
+            method.roi.require(shapes, read.names)
         preparation = Preparation.decide(
             settings.image,
             settings.view,
@@ -90,16 +96,18 @@ def fit_method(
             shapes=shapes,
             long_side=method.feature_space.long_side if method.feature_space else None,
         )
-        usual = Usual.measure(read, read.bits)
+        usual = Usual.measure(read, read.bits, method.roi)
         with read.prepared(preparation, folder) as store:
+            _require_cells(method, store, shapes)
             folds = _deal([(groups or read.names)[index] for index in training], settings)
-            parts = Parts(store, preparation, training, folds, read.fingerprint)
+            about = read.fingerprint if method.roi is None else read.fingerprint + method.roi.digest
+            parts = Parts(store, preparation, training, folds, about, shapes)
             learnt = _learn_space(method, parts, options)
             summaries, statistics = _train(method, parts, learnt, options)
             if held:
                 held_groups = [groups[index] for index in held] if groups else None
                 calibration, samples = calibrate(
-                    method, store, held, held_groups, statistics, settings.calibration
+                    method, store, held, held_groups, statistics, settings.calibration, shapes
                 )
             else:
                 assert learnt is not None  # folds are for feature space only
@@ -112,6 +120,7 @@ def fit_method(
                     seen_groups,
                     statistics,
                     settings.calibration,
+                    shapes,
                 )
     learnt_from = np.stack([read.digests[index] for index in training])
     fitted = Fitted(preparation, statistics, calibration, usual, learnt_from, {}, samples=samples)
@@ -142,17 +151,23 @@ def recalibrate_method(
     settings: CalibrationSettings,
     options: FitOptions,
 ) -> Fitted:
-    """Calibrate on other good images; see `Detector.recalibrate`."""
+    """Calibrate on other good images, and set `method.roi`; see `Detector.recalibrate`."""
+    if options.roi is not None:
+        method.roi = Roi.read(options.roi)
     with tempfile.TemporaryDirectory(prefix="anomgan-") as scratch:
         read = _read(normals, Path(scratch), options.skip_unreadable)
         _require(read, normals, settings.minimum, "to calibrate on (calibration.minimum)")
         _refuse_learnt(read, fitted)
         groups, copies = _read_groups(read, options.groups)
-        usual = Usual.measure(read, fitted.preparation.bits)
+        shapes = read.shapes()
+        if method.roi is not None:
+            method.roi.require(shapes, read.names)
+        usual = Usual.measure(read, fitted.preparation.bits, method.roi)
         with read.prepared(fitted.preparation, Path(scratch)) as store:
+            _require_cells(method, store, shapes)
             # The statistics are part of the detector, like the weights, and do not change.
             calibration, samples = calibrate(
-                method, store, range(len(store)), groups, fitted.statistics, settings
+                method, store, range(len(store)), groups, fitted.statistics, settings, shapes
             )
     recalibration = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -163,7 +178,8 @@ def recalibrate_method(
         "data_fingerprint": read.fingerprint,
     }
     facts = fitted.facts | {"recalibration": recalibration}
-    usual = usual if fitted.usual is None else usual.joined(fitted.usual)
+    if fitted.usual is not None and options.roi is None:  # they are of the same part of an image
+        usual = usual.joined(fitted.usual)
     return replace(fitted, calibration=calibration, usual=usual, facts=facts, samples=samples)
 
 
@@ -191,6 +207,25 @@ def _require(
         raise InputError(
             f"{where} only {len(read)} usable images; at least {minimum} are needed: {purpose}"
         )
+
+
+def _require_cells(method: Method, store: ImageStore, shapes: Sequence[tuple[int, int]]) -> None:
+    """Check that a place counts in each image, and that it can hold the smallest defect."""
+    side = method.grid.stride if method.grid else 1
+    for shape, original in {(store.shape(index), shapes[index]) for index in range(len(store))}:
+        pixels = shape[0] * shape[1] if method.roi is None else int(method.roi.at(shape).sum())
+        if pixels < side**2:
+            raise InputError(
+                f"the region of interest covers {pixels} pixels of an image of {shape[1]} x "
+                f"{shape[0]}, as the networks see it, less than one place of the map, {side} x "
+                f"{side}; draw a larger one"
+            )
+        least = method.scope(shape, original).least
+        if least is not None and least * side**2 > pixels:
+            raise InputError(
+                f"the smallest defect, {method.settings.score.smallest_defect:g} px², is larger "
+                f"than what counts of an image of {original[1]} x {original[0]} pixels"
+            )
 
 
 def _refuse_learnt(read: NormalImages, fitted: Fitted) -> None:
@@ -272,7 +307,14 @@ def _learn_space(method: Method, parts: Parts, options: FitOptions) -> LearntSpa
     }
     work = MapFiles(options.work_folder, facts, options.resume)
     return learn_space(
-        method.feature_space, parts.store, parts.training, parts.folds, settings, work, seed
+        method.feature_space,
+        parts.store,
+        parts.training,
+        parts.folds,
+        settings,
+        work,
+        seed,
+        method.roi,
     )
 
 
@@ -293,7 +335,8 @@ def _train(
             size = method.settings.view.size
             member.learn(to_network(to_square(image, size)[None]) for image in images)
             _finish(member)
-            statistics.append(measure_pixels(member, parts.store, parts.training))
+            normal = measure_pixels(member, parts.store, parts.training, parts.shapes)
+            statistics.append(normal)
             continue
         seen = np.ones(len(learnt.images), dtype=bool)
         suffix = ""

@@ -1,18 +1,17 @@
 """Measures good images with trained networks: statistics of the evidence, and the calibration."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
 
 import numpy as np
 
-from anomgan.config import CalibrationSettings, ScoreSettings
+from anomgan.config import CalibrationSettings
 from anomgan.data.store import ImageStore
 from anomgan.data.views import squeezed
 from anomgan.detectors.calibration import Calibration
 from anomgan.detectors.evidence import evidence_of, look
 from anomgan.detectors.feature_space import LearntSpace
 from anomgan.detectors.fitted import Sample
-from anomgan.detectors.heatmaps import Evidence, Statistics, judge, judge_all, pool
+from anomgan.detectors.heatmaps import Evidence, Scope, Statistics, judge, judge_all, pool
 from anomgan.detectors.method import Method
 from anomgan.machine.progress import progress_bar
 
@@ -23,30 +22,38 @@ CELLS_OF_PLAY = 1.0
 FLOOR_OF_CELLS = 1.0
 """Least deviation of a cell, as a share of the usual one. So quiet cells do not count more than
 others, which would harm parts that lie in any direction."""
+Shapes = Sequence[tuple[int, int]]
 SAMPLES = 6
 """Images shown in samples.png."""
 
 
-def measure_pixels(method: Method, store: ImageStore, training: Sequence[int]) -> Statistics:
+def measure_pixels(
+    method: Method, store: ImageStore, training: Sequence[int], shapes: Shapes
+) -> Statistics:
     """Measure the evidence of training images, so that held-out and new images are scored alike.
 
     The conformal guarantee needs this.
     """
     one_size = len({store.shape(index) for index in range(len(store))}) == 1
     some = _some(training)
-    seen = (one.evidence[0] for one in look(method, (store[index] for index in some)))
-    return Statistics.measure(_counted(seen, len(some)), one_size)
+    images = look(method, (store[index] for index in some))
+    scopes = [method.scope(store.shape(index), shapes[index]) for index in some]
+    seen = (_that_counts(one.evidence[0], scope, one_size) for one, scope in zip(images, scopes))
+    return Statistics.measure(_counted(seen, len(some)), one_size, inside=scopes[0].inside)
 
 
 def measure_features(member: Method, learnt: LearntSpace, training: Sequence[int]) -> Statistics:
     """Measure the evidence of the feature maps that a member of the method was trained on."""
     some = _some(training)
-    seen = map(partial(evidence_of, member), (learnt.maps[index] for index in some))
+    scopes, per_cell = [learnt.scopes[index] for index in some], learnt.place is not None
+    pairs = zip((learnt.maps[index] for index in some), scopes, strict=True)
+    seen = (_that_counts(evidence_of(member, one), scope, per_cell) for one, scope in pairs)
     return Statistics.measure(
         _counted(seen, len(some)),
-        learnt.place is not None,
+        per_cell,
         play=CELLS_OF_PLAY,
         floor=FLOOR_OF_CELLS,
+        inside=scopes[0].inside,
     )
 
 
@@ -57,6 +64,7 @@ def calibrate(
     groups: Sequence[str] | None,
     statistics: Sequence[Statistics],
     settings: CalibrationSettings,
+    shapes: Shapes,
 ) -> tuple[Calibration, list[Sample]]:
     """Calibrate on images of a store that no network has seen; also return samples.
 
@@ -67,14 +75,18 @@ def calibrate(
         groups: of these images.
         statistics: of each member of the method.
         settings: of the calibration.
+        shapes: of all images of the store before they were prepared.
     """
 
-    def judged() -> Iterator[tuple[float, Sample]]:
-        for seen in look(method, (store[index] for index in images)):
-            each, heatmap = judge_all(method.settings, seen.evidence, statistics)
-            yield float(np.mean(each)), (seen.prepared, seen.reconstruction, heatmap)
+    def judged() -> Iterator[tuple[float, float, Sample]]:
+        looks = look(method, (store[index] for index in images))
+        for index, seen in zip(images, looks, strict=True):
+            scope = method.scope(store.shape(index), shapes[index])
+            each, heatmap = judge_all(method.settings, seen.evidence, statistics, scope)
+            heat = pool(heatmap, method.settings.score, scope)
+            yield float(np.mean(each)), heat, (seen.prepared, seen.reconstruction, heatmap)
 
-    return _calibrate(judged(), len(images), groups, None, method.settings.score, settings)
+    return _calibrate(judged(), len(images), groups, None, settings)
 
 
 def calibrate_folds(
@@ -85,6 +97,7 @@ def calibrate_folds(
     groups: Sequence[str] | None,
     statistics: Sequence[Statistics],
     settings: CalibrationSettings,
+    shapes: Shapes,
 ) -> tuple[Calibration, list[Sample]]:
     """Calibrate on the training images, each by the network that has not seen it.
 
@@ -96,45 +109,53 @@ def calibrate_folds(
         groups: of each of these images.
         statistics: of each member of the method.
         settings: of the calibration.
+        shapes: of all images of the store before they were prepared.
     """
     members = method.members
 
-    def judged() -> Iterator[tuple[float, Sample]]:
+    def judged() -> Iterator[tuple[float, float, Sample]]:
         for image, features, fold in zip(learnt.images, learnt.whole, folds, strict=True):
+            scope = method.scope(store.shape(image), shapes[image])
             evidence = evidence_of(members[fold], features, store.shape(image))
-            score, heatmap = judge(method.settings, evidence, statistics[fold])
-            yield score, (squeezed(store[image]), None, heatmap)
+            score, heatmap = judge(method.settings, evidence, statistics[fold], scope)
+            heat = pool(heatmap, method.settings.score, scope)
+            yield score, heat, (squeezed(store[image]), None, heatmap)
 
-    return _calibrate(judged(), len(folds), groups, folds, method.settings.score, settings)
+    return _calibrate(judged(), len(folds), groups, folds, settings)
 
 
 def _calibrate(
-    judged: Iterable[tuple[float, Sample]],
+    judged: Iterable[tuple[float, float, Sample]],
     total: int,
     groups: Sequence[str] | None,
     folds: np.ndarray | None,
-    pooling: ScoreSettings,
     settings: CalibrationSettings,
 ) -> tuple[Calibration, list[Sample]]:
-    """Calibrate on the score and the heatmap of each of `total` images; keep the first few."""
-    scores, heat, peaks = [], [], []
+    """Calibrate on score, pooled heatmap and heatmap of `total` images; keep the first few."""
+    scores, heats, peaks = [], [], []
     samples: list[Sample] = []
     with progress_bar("calibrating", total) as report:
-        for done, (score, sample) in enumerate(judged, start=1):
-            heatmap = sample[-1]
+        for done, (score, heat, sample) in enumerate(judged, start=1):
             scores.append(score)
-            heat.append(pool(heatmap, pooling))
-            peaks.append(float(heatmap.max()))
+            heats.append(heat)
+            peaks.append(float(sample[-1].max()))
             if len(samples) < SAMPLES:
                 samples.append(sample)
             report(done)
     rate, region_rate = settings.false_alarm_rate, settings.region_rate
-    calibration = Calibration.from_scores(scores, heat, rate, groups, folds, peaks, region_rate)
+    calibration = Calibration.from_scores(scores, heats, rate, groups, folds, peaks, region_rate)
     return calibration, samples
 
 
 def _some(images: Sequence[int]) -> Sequence[int]:
     return images[:: max(1, len(images) // STATISTICS_IMAGES)]
+
+
+def _that_counts(evidence: Evidence, scope: Scope, per_place: bool) -> Evidence:
+    """Leave out what does not count, unless there are statistics for each place of a map."""
+    if per_place:
+        return evidence
+    return {name: scope.of(values) for name, values in evidence.items()}
 
 
 def _counted(evidence: Iterable[Evidence], total: int) -> Iterator[Evidence]:

@@ -1,7 +1,8 @@
 """The interface of a method: its networks, its training phases and its inference."""
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from anomgan.config import Settings
+from anomgan.data.roi import Roi
 from anomgan.data.views import Maps
 from anomgan.detectors.feature_space import (
     FeatureSpace,
@@ -19,6 +21,8 @@ from anomgan.detectors.feature_space import (
     as_vectors,
     feature_evidence,
 )
+from anomgan.detectors.heatmaps import Scope
+from anomgan.errors import InputError
 from anomgan.training.recipe import Phase
 
 
@@ -49,6 +53,8 @@ class Method(ABC):
     networks: nn.ModuleDict
     feature_space: FeatureSpace | None = None
     """Turns images into features; None in pixel space."""
+    roi: Roi | None = None
+    """The part of each image that counts; None for all of it."""
 
     @abstractmethod
     def build(self, channels: int) -> nn.ModuleDict:
@@ -141,6 +147,30 @@ class Method(ABC):
     def grid(self) -> Grid | None:
         """The grid of feature-space cells on an image; None in pixel space."""
         return self.feature_space.grid if self.feature_space is not None else None
+
+    def scope(self, shape: Sequence[int], original: Sequence[int], name: str = "image") -> Scope:
+        """Find what counts in the maps of a prepared image.
+
+        Args:
+            shape: of the image, [h, w] or [h, w, C].
+            original: the same before it was prepared.
+            name: of the image, for messages.
+
+        Raises:
+            InputError: nothing of the region of interest is left in an image of this shape.
+        """
+        stride = self.grid.stride if self.grid else 1
+        inside = None if self.roi is None else self.roi.at(shape, stride)
+        if inside is not None and not inside.any():
+            raise InputError(
+                f"{name} is {original[1]} x {original[0]} pixels, and the networks see it at "
+                f"{shape[1]} x {shape[0]}, where nothing is left of the region of interest"
+            )
+        smallest = self.settings.score.smallest_defect
+        if smallest is None:
+            return Scope(inside)
+        scale = math.sqrt(shape[0] * shape[1] / (original[0] * original[1]))
+        return Scope(inside, smallest * (scale / stride) ** 2)
 
     def load_backbone(self) -> list[dict[str, Any]]:
         """Load the pretrained network of feature space, before any image is read.

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from anomgan.config import Settings
 from anomgan.data.prepare import Preparation
+from anomgan.data.roi import Roi
 from anomgan.data.usual import Usual
 from anomgan.detectors.calibration import Calibration
 from anomgan.detectors.earlier import current_settings
@@ -29,6 +31,8 @@ from anomgan.training.checkpoint import prefixed, unprefixed
 
 LEARNT = "learnt"
 """Name of the tensor with the digests of the training images."""
+ROI = "roi"
+"""Name of the tensor with the mask of the region of interest."""
 Module = TypeVar("Module", bound=nn.Module)
 
 
@@ -47,7 +51,7 @@ class StoredModel:
         usual: simple statistics of good images; None in models that did not store them.
         facts: about the training.
         tensors: "networks/...", "statistics/..." and, in feature space, "space/..."; in an
-            exported file, only the statistics.
+            exported file, only the statistics and "roi".
     """
 
     folder: Path
@@ -102,6 +106,20 @@ class StoredModel:
             facts,
         )
 
+    @property
+    def roi(self) -> Roi | None:
+        """The part of each image that counts; None for all of it.
+
+        Raises:
+            ModelError: it is damaged.
+        """
+        mask = self.tensors.get(ROI)
+        if mask is None:
+            return None
+        if mask.dtype != torch.uint8 or mask.ndim != 2 or not mask.any():
+            raise ModelError(f"the region of interest of {self.folder} is damaged; {RESTORE}")
+        return Roi(mask.numpy() > 0)
+
     def module(
         self, name: str, build: Callable[[], Module], idle: Set[str] = frozenset()
     ) -> Module:
@@ -140,7 +158,14 @@ def read_statistics(tensors: Mapping[str, Tensor]) -> list[Statistics]:
     return [Statistics(unprefixed(str(number), tensors)) for number in range(count)]
 
 
-def write_model(folder: Path, settings: Settings, fitted: Fitted, modules: nn.ModuleDict) -> None:
+def roi_tensors(roi: Roi | None) -> dict[str, Tensor]:
+    """Name the mask of the region of interest; `StoredModel.roi` reads it."""
+    return {} if roi is None else {ROI: torch.from_numpy(roi.mask.astype(np.uint8))}
+
+
+def write_model(
+    folder: Path, settings: Settings, fitted: Fitted, modules: nn.ModuleDict, roi: Roi | None
+) -> None:
     """Write a model folder: all of it appears at once, or the earlier one stays.
 
     Args:
@@ -148,6 +173,7 @@ def write_model(folder: Path, settings: Settings, fitted: Fitted, modules: nn.Mo
         settings: of the detector.
         fitted: what the detector has learnt besides weights.
         modules: modules whose weights to store, by name.
+        roi: the part of each image that counts.
 
     Raises:
         InputError: the folder cannot be written to, the disk is full, or the folder is not a model.
@@ -165,7 +191,7 @@ def write_model(folder: Path, settings: Settings, fitted: Fitted, modules: nn.Mo
         for module, part in modules.items()
         for name, tensor in prefixed(module, _halved(part.state_dict())).items()
     }
-    tensors |= prefixed("statistics", statistics_tensors(fitted))
+    tensors |= prefixed("statistics", statistics_tensors(fitted)) | roi_tensors(roi)
     if fitted.learnt is not None:
         tensors[LEARNT] = torch.from_numpy(fitted.learnt)
     write_folder(folder, card, tensors, fitted.history, lambda place: _draw(place, fitted))

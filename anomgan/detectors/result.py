@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from anomgan.data.roi import Roi
 from anomgan.detectors.heatmaps import Region, find_regions
 
 
@@ -43,7 +44,11 @@ class Result:
             features are rebuilt.
         reason: why an image is anomalous whatever its score: it is not like the training images in
             brightness, contrast, sharpness, colour or size. None for most images.
+        roi: the part of the image that counts; None for all of it. The heatmap has its lowest value
+            elsewhere.
         warnings: how the image differs in kind from the training images, such as in depth or size.
+        smallest_defect: square pixels below which a region is not marked; None marks all.
+        pixels_per_mm: scale of the image, if it is known.
         milliseconds: time from decoded image to result, without `heatmap` and `regions`.
     """
 
@@ -62,7 +67,10 @@ class Result:
     milliseconds: float
     cell: int = 1
     reason: str | None = None
+    roi: Roi | None = field(default=None, repr=False)
     warnings: list[str] = field(default_factory=list)
+    smallest_defect: float | None = None
+    pixels_per_mm: float | None = None
 
     @property
     def is_anomalous(self) -> bool:
@@ -84,16 +92,27 @@ class Result:
             smooth = cv2.resize(heat, size, interpolation=cv2.INTER_CUBIC)[:rows, :columns]
             heat = smooth.clip(heat.min(), heat.max())  # cubic curves swing past the values
         height, width = self.size
-        if heat.shape == (height, width):
-            return heat
-        return cv2.resize(heat, (width, height), interpolation=cv2.INTER_LINEAR)
+        if heat.shape != (height, width):
+            heat = cv2.resize(heat, (width, height), interpolation=cv2.INTER_LINEAR)
+        return heat if self.roi is None else np.where(self.inside, heat, heat.min())
+
+    @property
+    def inside(self) -> np.ndarray:
+        """bool [H, W], the pixels that count: those in the region of interest, or all."""
+        return np.ones(self.size, bool) if self.roi is None else self.roi.at(self.size)
 
     @cached_property
     def regions(self) -> list[Region]:
-        """Parts of the heatmap above `heat_threshold`, hottest first; none in an ok image."""
+        """Parts of the heatmap above `heat_threshold`, hottest first; none in an ok image.
+
+        Parts smaller than the smallest defect are left out, unless there are no others: between
+        places, the heatmap is interpolated, which changes areas a little.
+        """
         if not self.is_anomalous:
             return []
         found = find_regions(self.heatmap, self.heat_threshold)
+        large = [region for region in found if region.area >= (self.smallest_defect or 0)]
+        found = large or sorted(found, key=lambda region: -region.area)[:1]
         return [replace(region, p_value=self.region_p_value(region.peak)) for region in found]
 
     def as_dict(self) -> dict[str, Any]:
@@ -107,8 +126,17 @@ class Result:
             "reason": self.reason,
             "threshold": self.threshold,
             "false_alarm_rate": self.false_alarm_rate,
-            "regions": [asdict(region) for region in self.regions],
+            "regions": [self._about(region) for region in self.regions],
             "heatmap": None,
             "warnings": self.warnings,
             "milliseconds": round(self.milliseconds, 3),
         }
+
+    def _about(self, region: Region) -> dict[str, Any]:
+        """Describe a region, in mm too if the scale is known."""
+        about = asdict(region)
+        if self.pixels_per_mm is None:
+            return about
+        names, scale = ("x", "y", "width", "height"), self.pixels_per_mm
+        lengths = {f"{name}_mm": round(about[name] / scale, 4) for name in names}
+        return about | lengths | {"area_mm2": round(region.area / scale**2, 4)}

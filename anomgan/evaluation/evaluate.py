@@ -40,8 +40,10 @@ class Masks:
     empty: list[Path] = field(default_factory=list)
     scaled: list[Path] = field(default_factory=list)
 
-    def read(self, image: LabelledImage, shape: tuple[int, int]) -> np.ndarray | None:
-        """The mask of an image as bool [H, W], if it has one.
+    def read(
+        self, image: LabelledImage, shape: tuple[int, int], inside: np.ndarray
+    ) -> np.ndarray | None:
+        """The mask of an image as bool [H, W], if it has one; only what is `inside` is a defect.
 
         Raises:
             InputError: it cannot be read, or does not fit the `shape` of the image.
@@ -49,6 +51,7 @@ class Masks:
         if image.mask is None:
             return None
         pixels, is_scaled = open_mask(image.mask, image.source, shape)
+        pixels = pixels & inside
         self.found.append(image.mask)
         if not pixels.any():
             self.empty.append(image.mask)
@@ -166,7 +169,9 @@ def evaluate(
             alarms.append(result.is_anomalous)
             threshold, rate = result.threshold, result.false_alarm_rate
             if pixels:
-                pixels.add(result.heatmap, masks.read(image, result.heatmap.shape))
+                inside = result.inside
+                mask = masks.read(image, result.size, inside)
+                pixels.add(result.heatmap, mask, inside)
             report(done)
     pixels = pixels if masks.show_defects else None
     return Evaluation(

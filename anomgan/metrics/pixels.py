@@ -19,12 +19,18 @@ class PixelScores:
         self._normal: list[np.ndarray] = []
         self._defects: list[np.ndarray] = []
 
-    def add(self, heatmap: np.ndarray, mask: np.ndarray | None = None) -> None:
+    def add(
+        self,
+        heatmap: np.ndarray,
+        mask: np.ndarray | None = None,
+        inside: np.ndarray | None = None,
+    ) -> None:
         """Add an image.
 
         Args:
             heatmap: float [H, W], higher is more anomalous.
             mask: bool [H, W], True on defects; None for an image without defects.
+            inside: bool [H, W], the pixels that count; None for all.
 
         Raises:
             InputError: the shapes differ, or the heatmap holds numbers that are not finite.
@@ -32,13 +38,14 @@ class PixelScores:
         if not np.isfinite(heatmap).all():
             raise InputError("a heatmap holds numbers that are not finite")
         values = heatmap.astype(np.float32)
+        inside = np.ones(values.shape, bool) if inside is None else inside
         if mask is None:
-            self._normal.append(values.ravel())
+            self._normal.append(values[inside])
             return
         if mask.shape != heatmap.shape:
             raise InputError(f"a mask is {mask.shape}, its heatmap {heatmap.shape}")
-        components, count = ndimage.label(mask, EIGHT_NEIGHBOURS)
-        self._normal.append(values[components == 0])
+        components, count = ndimage.label(mask & inside, EIGHT_NEIGHBOURS)
+        self._normal.append(values[inside & ~mask])
         self._defects += [values[components == number] for number in range(1, count + 1)]
 
     def auroc(self) -> float:

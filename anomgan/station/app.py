@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 
 from anomgan.errors import InputError
 from anomgan.station import answers
+from anomgan.station.filmed import FilmedSource
 from anomgan.station.guard import COOKIE, Guard, is_same, session_of
 from anomgan.station.metrics import MEDIA_TYPE, metrics_text
 from anomgan.station.pages import add_pages
@@ -22,6 +23,9 @@ from anomgan.station.served import ServedModel
 from anomgan.station.station import Full, Station
 from anomgan.station.uploads import discard_body, read_json, read_upload
 from anomgan.station.watched import WatchedFolder
+
+OwnSource = WatchedFolder | FilmedSource
+"""Where the station itself takes images from."""
 
 REFRESH = 1.0
 """Seconds between two looks at the files of the models."""
@@ -42,20 +46,20 @@ BODY = {
 
 
 def create_app(
-    station: Station, token: str | None = None, folders: Sequence[WatchedFolder] = ()
+    station: Station, token: str | None = None, sources: Sequence[OwnSource] = ()
 ) -> FastAPI:
     """The service of a station.
 
     Args:
         station: scores images.
         token: what clients must know; None asks for none.
-        folders: folders whose new images are scored.
+        sources: folders whose new images are scored, cameras and videos.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         tasks = [asyncio.create_task(_look_after(station))]
-        tasks += [asyncio.create_task(folder.run()) for folder in folders]
+        tasks += [asyncio.create_task(source.run()) for source in sources]
         yield
         for task in tasks:
             task.cancel()
@@ -69,7 +73,7 @@ def create_app(
     if token is not None:
         _add_session(app, token)
     _add_scoring(app, station)
-    _add_state(app, station, folders)
+    _add_state(app, station, sources)
     if station.review is not None:
         add_review(app, station, station.review)
     add_pages(app)
@@ -140,11 +144,11 @@ def _add_scoring(app: FastAPI, station: Station) -> None:
         return Response(data, media_type="image/png" if picture == "heat" else "image/jpeg")
 
 
-def _add_state(app: FastAPI, station: Station, folders: Sequence[WatchedFolder]) -> None:
+def _add_state(app: FastAPI, station: Station, sources: Sequence[OwnSource]) -> None:
     @app.get("/health", response_model=answers.Health)
     async def health() -> dict[str, Any]:
         """Whether the service works."""
-        problems = [*station.problems, *(one.problem for one in folders if one.problem)]
+        problems = [*station.problems, *(one.problem for one in sources if one.problem)]
         return {
             "status": "degraded" if problems else "ok",
             "models": list(station.models),
@@ -170,6 +174,8 @@ def _add_state(app: FastAPI, station: Station, folders: Sequence[WatchedFolder])
             "started": station.started,
             "counts": model.parts.counts,
             "drift": {"state": drift.state, "reason": drift.reason, "evidence": drift.evidence},
+            "outlines": model.loaded.outlines,
+            "sources": [source.about for source in sources if source.model is model],
             "parts": [part.about() for part in model.parts.after(after)],
         }
 

@@ -3,6 +3,7 @@
 from threading import Lock
 from typing import Any, Literal
 
+from anomgan.data.roi import Roi
 from anomgan.detectors.base import Detector
 from anomgan.errors import AnomganError, InputError
 from anomgan.model_files import model_id, read_history
@@ -29,6 +30,7 @@ class Recalibration:
         self._state: State = "none"
         self._about: dict[str, Any] = {}
         self._made: Detector | None = None
+        self._roi: Roi | None = None
         self._lock = Lock()
 
     @property
@@ -37,8 +39,11 @@ class Recalibration:
         with self._lock:
             return {"state": self._state, **self._about}
 
-    def begin(self) -> None:
+    def begin(self, roi: Roi | None = None) -> None:
         """Announce a recalibration; `run` does it.
+
+        Args:
+            roi: the part of each image that counts from then on; None for no change.
 
         Raises:
             InputError: one is running, or the model is an exported file.
@@ -49,6 +54,7 @@ class Recalibration:
             if self._state == "running":
                 raise InputError("a recalibration is running already")
             self._state, self._made, self._about = "running", None, {}
+            self._roi = roi
 
     def run(self) -> None:
         """Compute the new threshold; the state is "ready" or "failed" in the end."""
@@ -61,7 +67,9 @@ class Recalibration:
             used = unchosen if len(unchosen) >= detector.settings.calibration.minimum else good
             with self._lock:
                 self._about = {"images": len(used), "before": before, "model_id": identity}
-            detector.recalibrate([self._review.path(item) for item in used])
+            detector.recalibrate([self._review.path(item) for item in used], roi=self._roi)
+            defects = self._review.answered(name, "defect", identity)
+            found = self._found_by(detector, defects)
         except AnomganError as error:
             self._fail(str(error))
             return
@@ -70,7 +78,6 @@ class Recalibration:
             raise
         assert detector.fitted is not None
         after = detector.fitted.calibration
-        defects = self._review.answered(name, "defect", identity)
         with self._lock:
             self._made, self._state = detector, "ready"
             self._about |= {
@@ -79,7 +86,8 @@ class Recalibration:
                 "chosen": sum(not item["every"] for item in used),
                 "defects": len(defects),
                 "found_before": _found(defects, before),
-                "found_after": _found(defects, after.threshold),
+                "found_after": found,
+                "roi": self._roi is not None,
             }
 
     def apply(self) -> None:
@@ -104,6 +112,14 @@ class Recalibration:
         with self._lock:
             if self._state != "running":
                 self._state, self._made, self._about = "none", None, {}
+
+    def _found_by(self, detector: Detector, defects: list[dict[str, Any]]) -> int:
+        """Count the defects that a new threshold finds; another region gives other scores."""
+        if self._roi is None:
+            assert detector.fitted is not None
+            return _found(defects, detector.fitted.calibration.threshold)
+        images = [self._review.path(item) for item in defects]
+        return sum(result.is_anomalous for result in detector.score_each(images))
 
     def _fail(self, error: str) -> None:
         with self._lock:

@@ -8,6 +8,7 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
+from anomgan.data.roi import Roi
 from anomgan.station.mvtec_export import export_mvtec
 from anomgan.station.recalibration import Recalibration
 from anomgan.station.review import Answer, Conflict, NotSaved, Review
@@ -96,9 +97,12 @@ def add_review(app: FastAPI, station: Station, review: Review) -> None:
         return {"every_part": name in review.every_part}
 
     @app.post("/models/{name}/review/recalibration")
-    async def recalibrate(name: str) -> dict[str, Any]:
-        """Compute a new threshold from what was called good; it is not used yet."""
-        known(name).begin()
+    async def recalibrate(name: str, roi: str = "") -> dict[str, Any]:
+        """Compute a new threshold from what was called good; it is not used yet.
+
+        `?roi=x,y x,y x,y` are corners of the region that counts from then on, in fractions.
+        """
+        known(name).begin(Roi.polygon(roi) if roi else None)
         app.state.recalibrating = asyncio.create_task(asyncio.to_thread(known(name).run))
         return known(name).about
 

@@ -27,12 +27,14 @@ class Loaded:
         inspector: scores images, and follows their scores.
         calibration: of the model.
         bits: significant bits of 16-bit images.
+        outlines: of the region of interest, as `Roi.outlines` gives them; none without one.
         names: of the model, as each row of results has them.
     """
 
     inspector: Inspector
     calibration: Calibration
     bits: int
+    outlines: list[list[tuple[float, float]]]
     names: Row
 
 
@@ -95,7 +97,8 @@ class ServedModel:
         assert detector.fitted is not None
         inspector = Inspector(detector, self._threads)
         names = {"model": str(self.path), "model_id": identity}
-        return Loaded(inspector, detector.fitted.calibration, detector.bits, names)
+        outlines = detector.roi.outlines if detector.roi else []
+        return Loaded(inspector, detector.fitted.calibration, detector.bits, outlines, names)
 
     def _version(self) -> Version | None:
         """None while there is no model, as in the moment of a replacement."""

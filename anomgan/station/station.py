@@ -15,6 +15,7 @@ import numpy as np
 from anomgan.data.decode import decode_image
 from anomgan.detectors.result import Result
 from anomgan.errors import InputError
+from anomgan.inspection.results_table import Row
 from anomgan.machine.files import atomic_path
 from anomgan.station.parts import Part
 from anomgan.station.previews import PHOTO, THUMBNAIL, heat_layer, photo
@@ -55,6 +56,7 @@ class Station:
         most: bytes of an upload.
         keep: folder in which every upload is kept; None keeps none.
         review: where parts wait for a person's word.
+        scored: called with the model and the row of each image.
     """
 
     def __init__(
@@ -64,9 +66,11 @@ class Station:
         most: int,
         keep: Path | None = None,
         review: Review | None = None,
+        scored: Callable[[ServedModel, Row], None] = lambda model, row: None,
     ) -> None:
         self.models = models
         self.review = review
+        self._tell = scored
         self.started = datetime.now(UTC).isoformat()
         self._keep = keep
         self._keep_problem: str | None = None
@@ -109,6 +113,7 @@ class Station:
                 model.parts.count_unreadable()
                 raise
             scored = await self.help(lambda: _part(model, loaded, upload, image, result))
+        self._tell(model, scored.part.row)
         if self._keep is not None:
             await self.help(lambda: self._keep_upload(model, scored.part, upload))
         if self.review is not None:

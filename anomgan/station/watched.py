@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from pathlib import Path
+from typing import Any
 
 from anomgan.data.folders import is_image, visible_files
 from anomgan.errors import InputError
@@ -32,10 +33,17 @@ class WatchedFolder:
     """
 
     def __init__(self, station: Station, model: ServedModel, folder: Path) -> None:
-        self._station, self._model, self._folder = station, model, folder
+        self._station, self.model, self._folder = station, model, folder
         self._done = _versions(folder)
         self._before = dict(self._done)
+        self._came = 0
         self.problem: str | None = None
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What a page shows of the folder."""
+        name = self._folder.resolve().name
+        return {"name": f"{name}/", "came": self._came, "dropped": 0, "ended": False}
 
     async def run(self) -> None:
         """Look at the folder until this task is cancelled."""
@@ -57,6 +65,7 @@ class WatchedFolder:
         self._done = {path: self._done[path] for path in found if path in self._done}
         for path in sorted(settled, key=lambda path: found[path][1]):
             self._done[path] = found[path]
+            self._came += 1
             await self._score(path)
 
     async def _score(self, path: Path) -> None:
@@ -64,7 +73,7 @@ class WatchedFolder:
             if path.stat().st_size > self._station.most:
                 raise InputError(f"{path} is larger than the station accepts (--max-mb)")
             data = await asyncio.to_thread(path.read_bytes)
-            await self._station.score(self._model, Upload(path.name, data))
+            await self._station.score(self.model, Upload(path.name, data))
         except OSError as error:
             LOG.warning("cannot read %s: %s", path, error.strerror)
         except InputError as error:

@@ -4,6 +4,8 @@ import random
 import time
 from contextlib import contextmanager
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from conftest import TINY
@@ -108,3 +110,15 @@ def test_a_folder_that_can_only_be_read_is_named(good, tmp_path):
     (tmp_path / "locked").mkdir(mode=0o555)
     with pytest.raises(InputError, match="cannot write .*locked"):
         fit(good, tmp_path / "locked" / "model")
+
+
+def test_a_region_of_interest_that_cannot_be_is_refused(line, run, tmp_path):
+    command = ("fit", "--normal-dir", line / "train" / "good", "--out", tmp_path / "model")
+    code, _, problem = run(*command, "--roi", "0,0 1,1")
+    assert code == 2 and "has 2 corners, not 3 or more" in problem
+    mask = np.zeros((96, 96), np.uint8)
+    mask[40:42, 40:42] = 255
+    cv2.imwrite(str(tmp_path / "mask.png"), mask)
+    code, _, problem = run(*command, "--roi", tmp_path / "mask.png")
+    assert code == 2 and "less than one place of the map, 16 x 16" in problem
+    assert not (tmp_path / "model.training").exists()

@@ -118,3 +118,11 @@ def test_copies_count_once_when_a_model_is_calibrated_anew(model, new_ok, tmp_pa
     recalibrate(copies, model, device="cpu")
     assert "WARNING: 18 images are copies of others" in capsys.readouterr().out
     assert load(model, "cpu").fitted.calibration.groups == 6
+
+
+def test_another_part_of_the_images_counts_from_now_on(model, new_ok, run):
+    command = ("recalibrate", "--normal-dir", new_ok, "--model", model, "--device", "cpu")
+    code, said, _ = run(*command, "--roi", "0,0 0.5,0 0.5,1 0,1")
+    assert code == 0 and "Region of interest: 50% of the image, from 0% to 50% of" in said
+    assert run(*command)[0] == 0 and "Region of interest: 50%" in model_card(model)
+    assert not load(model, "cpu").score(list_images(new_ok)[0]).inside[:, 48:].any()

@@ -1,5 +1,9 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.ndimage import label
 
 from anomgan.config import ScoreSettings, build_settings
 from anomgan.detectors.evidence import compare, contrast_map, residual_map
@@ -9,6 +13,7 @@ from anomgan.detectors.heatmaps import (
     combine,
     find_regions,
     judge,
+    level_of_area,
     pool,
 )
 
@@ -77,6 +82,7 @@ def test_regions_are_boxes_around_what_is_hot_hottest_first():
     heatmap[10:12, 20:21] = 7
     first, second = find_regions(heatmap, 1)
     assert (first.x, first.y, first.width, first.height, first.peak) == (20, 10, 1, 2, 7)
+    assert (first.area, second.area) == (2, 18)
     assert (second.x, second.y, second.width, second.height, second.peak) == (3, 2, 6, 3, 2)
     assert find_regions(heatmap, 7) == []
 
@@ -112,3 +118,33 @@ def test_an_image_that_is_rebuilt_worse_all_over_scores_as_any_other(rng):
     found = [judge(settings, {"squared": m}, Statistics({}))[0] for m in (calm, calm + 7, defect)]
     assert found[0] == pytest.approx(found[1], abs=1e-4)
     assert found[2] > found[0] + 2
+
+
+@pytest.mark.parametrize(
+    ("area", "level"), [(0.3, 9), (1, 9), (1.1, 6), (3, 5), (4, 5), (4.5, 2), (6, 2), (7, 1)]
+)
+def test_the_level_of_an_area_is_that_of_the_hottest_region_as_large(area, level):
+    heatmap = np.array(
+        [
+            [9, 1, 1, 1, 1, 1],
+            [1, 1, 1, 5, 6, 1],
+            [1, 1, 1, 6, 5, 1],
+            [1, 1, 2, 1, 1, 1],  # it touches the 6 at a corner
+            [1, 2, 1, 1, 8, 1],
+        ],
+        np.float32,
+    )
+    assert level_of_area(heatmap, area) == level
+    inside = np.ones(heatmap.shape, bool)
+    inside[:3] = False
+    assert level_of_area(heatmap, area, inside) == (8 if area <= 1 else 2 if area <= 2 else 1)
+
+
+@given(arrays(np.int8, (6, 7), elements=st.integers(0, 5)), st.integers(1, 42))
+def test_the_level_of_an_area_is_the_largest_value_of_an_area_opening(values, area):
+    expected = [
+        level
+        for level in np.unique(values)
+        if max(np.bincount(label(values >= level, np.ones((3, 3)))[0].ravel())[1:]) >= area
+    ]
+    assert level_of_area(values.astype(np.float32), area) == max(expected)

@@ -8,10 +8,13 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import ROOT
 
 from anomgan import load
+from anomgan.data.decode import read_image
+from anomgan.data.encode import write_png
 from anomgan.data.flange import write_line
 from anomgan.data.folders import list_images
 
@@ -86,6 +89,14 @@ class Page:
         self.until(lambda: self.browser.find_element(By.ID, name).is_enabled())
         self.browser.find_element(By.ID, name).click()
 
+    def click_at(self, name, x, y):
+        """Click a place of an element, in shares of its size from its middle."""
+        found = self.browser.find_element(By.ID, name)
+        place = round(x * found.size["width"]), round(y * found.size["height"])
+        webdriver.ActionChains(self.browser).move_to_element_with_offset(
+            found, *place
+        ).click().perform()
+
     def until(self, true):
         return WebDriverWait(self.browser, PATIENCE).until(lambda _: true())
 
@@ -129,7 +140,19 @@ def test_a_defective_image_is_dropped_and_the_verdict_is_read(patch_model, line,
         assert "422" in refused["message"], "the answer to what is no image, and nothing else"
 
 
-def test_parts_are_reviewed_and_the_threshold_changes(patch_model, parts, tmp_path):
+@pytest.fixture(scope="module")
+def spoiled(parts, tmp_path_factory):
+    """A good part with a defect at the right edge."""
+    image = read_image(parts[0][0]).copy()
+    image[20:76, 70:] = np.random.default_rng(1).choice([0, 255], (56, 26))
+    path = tmp_path_factory.mktemp("spoiled") / "spoiled.png"
+    write_png(path, image)
+    return path
+
+
+def test_parts_are_reviewed_and_the_threshold_and_the_region_change(
+    patch_model, parts, spoiled, tmp_path
+):
     model = tmp_path / "model"
     shutil.copytree(patch_model, model)
     options = ("--model", f"part={model}", "--review", str(tmp_path / "review"))
@@ -158,8 +181,29 @@ def test_parts_are_reviewed_and_the_threshold_changes(patch_model, parts, tmp_pa
         before, after = (float(page.text(f"threshold-{when}")) for when in ("before", "after"))
         assert before != after
         assert before == pytest.approx(load(model, "cpu").fitted.calibration.threshold, rel=1e-3)
+        page.click("discard")
+        page.drop(spoiled)
+        page.press("i")
+        page.until(lambda: "spoiled.png" in page.text("about"))
+        assert page.text("word") == "DEFECT"
+        page.click("region")
+        for x, y in ((-0.48, -0.48), (0, -0.48), (0, 0.48), (-0.48, 0.48)):
+            page.click_at("picture", x, y)
+        drawn = [float(one) for one in re.findall(r"[\d.]+", page.text("region-text"))]
+        assert drawn == pytest.approx([0.02, 0.02, 0.5, 0.02, 0.5, 0.98, 0.02, 0.98], abs=0.01)
+        assert not browser.find_elements(By.CSS_SELECTOR, "#outline polygon:not(.drawn)")
+        page.click("region-use")
+        page.until(lambda: "Only the new region counts" in page.text("recalibration-promise"))
+        after = float(page.text("threshold-after"))
+        assert load(model, "cpu").roi is None, "nothing changes without a person's word"
         page.click("apply")
         page.until(lambda: "In use" in page.text("recalibration-state"))
+        page.press("i")
+        page.until(lambda: browser.find_elements(By.CSS_SELECTOR, "#outline polygon"))
+        page.drop(spoiled, "again.png")
+        page.until(lambda: "again.png" in page.text("about"))
+        assert page.text("word") == "OK", "the defect is outside of the region"
+        page.press("r")
         assert after == pytest.approx(load(model, "cpu").fitted.calibration.threshold, rel=1e-3)
         page.click("export")
         page.until(lambda: "10 good and 1 defective" in page.text("exported"))

@@ -147,6 +147,10 @@ class Bench:
     def _load(self, path: Path) -> tuple[np.ndarray, np.ndarray, Frame]:
         image = to_uint8(read_image(path), self.detector.bits)
         part = self.parts.find(path, image)
+        if self.detector.roi is not None:
+            part = part & self.detector.roi.at(image.shape)
+            if not part.any():
+                raise InputError(f"nothing of the part in {path} is in the region of interest")
         return image, part, Frame.of(part)
 
     def draw(self, kind: str, number: int, size: float, contrast: float) -> Defect | None:
@@ -167,7 +171,9 @@ class Bench:
 
     def fingerprint(self, per_kind: int) -> str:
         """What results depend on, besides the code."""
-        facts = (self.detector.settings.model_dump_json(), self.calibration.as_dict())
+        facts: list[Any] = [self.detector.settings.model_dump_json(), self.calibration.as_dict()]
+        if self.detector.roi is not None:
+            facts.append(self.detector.roi.digest)
         made = hashlib.sha256(json.dumps([*facts, per_kind, self.parts.way, self.sizes]).encode())
         made.update(self.digests)
         return made.hexdigest()

@@ -102,7 +102,7 @@ export class LiveView {
     byId("word").textContent = part ? TEXTS[verdict] : TEXTS.waitingForPart;
     byId("about").textContent = part ? aboutPart(part) : "";
     byId("hint").hidden = part !== undefined;
-    byId("picture").hidden = part === undefined;
+    byId("picture").hidden = byId("region").hidden = part === undefined;
     if (part) this.showPicture(part);
     this.showScore(part);
   }
@@ -131,6 +131,10 @@ export class LiveView {
     this.state = state;
     if (!this.parts.length) byId("threshold").textContent = Number(state.threshold.toPrecision(4));
     tell("model", state.problem);
+    const sources = byId("sources");
+    sources.hidden = state.sources.length === 0;
+    sources.replaceChildren();
+    for (const one of state.sources) element("li", sources, { textContent: TEXTS.source(one) });
     const counts = byId("counts");
     counts.replaceChildren();
     for (const [name, text] of Object.entries(TEXTS.countNames)) {

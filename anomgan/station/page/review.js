@@ -216,6 +216,7 @@ export class ReviewView {
       figures(about.before, about.after);
     byId("recalibration-found").textContent =
       TEXTS.defectsFound(about.found_before, about.found_after, about.defects);
-    byId("recalibration-promise").textContent = TEXTS.promise(about.false_alarm_rate);
+    byId("recalibration-promise").textContent = TEXTS.promise(about.false_alarm_rate)
+      + (about.roi ? ` ${TEXTS.newRegion}` : "");
   }
 }

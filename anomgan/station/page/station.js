@@ -2,6 +2,7 @@
 import { ask, byId, element, fillTexts, pathOf, send, tell, wait } from "/page/common.js";
 import { startSources } from "/page/sources.js";
 import { LiveView } from "/page/live.js";
+import { RegionView } from "/page/region.js";
 import { ReviewView } from "/page/review.js";
 import { TEXTS } from "/page/texts.js";
 
@@ -9,6 +10,7 @@ const OFTEN = 0.4;  // seconds between two questions
 
 const live = new LiveView();
 const review = new ReviewView();
+const region = new RegionView(() => ({ model, part: live.shown }), () => showTab("review"));
 let model = null;
 let again = () => {};
 
@@ -57,6 +59,7 @@ byId("model").addEventListener("change", (event) => {
   sessionStorage.setItem("model", model);
   live.forget();
   review.choose(model);
+  region.draw(null);
   again();
 });
 
@@ -67,6 +70,7 @@ async function look() {
     [ask(`${pathOf(asked)}/parts?after=${live.last}`), ask("/health"), review.look()]);
   if (asked !== model) return;
   live.show(asked, state);
+  region.showOutlines(state.outlines, review.enabled);
   tell("problems", health.problems.join(" "));
 }
 

@@ -45,6 +45,17 @@ export const TEXTS = {
   takeKey: "Space",
   every: "every",
   seconds: "s",
+  source: ({ name, came, dropped, ended }) => `The station reads ${name}: ${came} images`
+    + (dropped ? `, ${dropped} dropped because earlier ones were still being scored` : "")
+    + (ended ? "; it has ended." : "."),
+  region: "Draw region",
+  regionCancel: "Cancel region",
+  regionHint: "Click the corners of the part of the image that counts. Nothing changes until you use "
+    + "it: save a mask for the next fit or recalibration, or recalibrate with it and say so in the "
+    + "review.",
+  regionAgain: "Start again",
+  regionSave: "Save mask",
+  regionUse: "Recalibrate with it",
   dropHere: "Drop images to inspect them",
   sending: (done, all) => `${done} of ${all} inspected`,
   busy: (seconds) => `The station is busy; trying again in ${seconds} s.`,
@@ -82,6 +93,7 @@ export const TEXTS = {
     + "good parts, not only those that were close.",
   recalibrate: "Recalibrate with what was called good",
   recalibrating: (n) => `Calibrating on ${n} parts that were called good…`,
+  newRegion: "Only the new region counts from then on.",
   before: "Threshold now",
   after: "Threshold after",
   apply: "Use the new threshold",
