@@ -18,13 +18,12 @@ class Published(StrEnum):
     ganomaly = "ganomaly"
 
 
-Files = Annotated[
-    list[Path],
+File = Annotated[
+    Path,
     typer.Argument(
         help="Checkpoint of PyTorch. stargan_v2: 100000_nets_ema.ckpt of clovaai/stargan-v2, for "
         "animal faces. stylegan: stylegan-256px-new.model and others of "
-        "rosinality/style-based-gan-pytorch. ganomaly: netG.pth, perhaps with netD.pth, of "
-        "samet-akcay/ganomaly."
+        "rosinality/style-based-gan-pytorch. ganomaly: netG.pth of samet-akcay/ganomaly."
     ),
 ]
 Out = Annotated[
@@ -51,7 +50,7 @@ NormalDir = Annotated[
 
 
 def import_weights(
-    files: Files,
+    file: File,
     method: Annotated[Published, typer.Option(help="Method of the weights.")],
     out: Out = None,
     domain: Domain = None,
@@ -71,32 +70,30 @@ def import_weights(
     out = out or (DEFAULT_MODEL if method is Published.ganomaly else DEFAULT_GENERATOR)
     check_target(out)
     if method is Published.ganomaly:
-        _import_detector(files, normal_dir, out, groups, skip_unreadable, device)
+        _import_detector(file, normal_dir, out, groups, skip_unreadable, device)
         return
-    if len(files) > 1:
-        raise InputError(f"{method} comes in one file, not {len(files)}")
     if method is Published.stargan_v2:
         from anomgan.generators.published_stargan_v2 import import_stargan_v2
 
-        model = import_stargan_v2(files[0], domain or (), device)
+        model = import_stargan_v2(file, domain or (), device)
         then = f"translate --model {out} --dir photos/ --to {model.names[-1]} --out translated/"
     else:
         from anomgan.generators.published_stylegan import import_stylegan
 
         if size is None:
             raise InputError("say which images it was trained on, such as --size 256")
-        model = import_stylegan(files[0], size, device)
+        model = import_stylegan(file, size, device)
         then = f"sample --model {out} --count 16 --truncation 0.7"
     model.save(out)
     view = model.settings.view.size
-    typer.echo(f"{method} for images of {view} px, from {files[0]}.")
+    typer.echo(f"{method} for images of {view} px, from {file}.")
     for name in model.facts["imported"]["untrained"]:
         typer.echo(f"The file has no weights for our {name}: they are random.")
     typer.echo(f"Model: {out}/\nNext:  anomgan generator {then}")
 
 
 def _import_detector(
-    files: list[Path],
+    file: Path,
     normals: Path | None,
     out: Path,
     groups: Path | None,
@@ -111,7 +108,7 @@ def _import_detector(
             "GANomaly is a detector, and needs good images for its threshold: --normal-dir ok/"
         )
     detector = import_ganomaly(
-        files, normals, groups=groups, skip_unreadable=skip_unreadable, device=device
+        file, normals, groups=groups, skip_unreadable=skip_unreadable, device=device
     )
     detector.save(out)
     typer.echo(summarise(detector, out))

@@ -4,7 +4,6 @@ Weights alone are no detector: good images give the statistics, the threshold an
 rate. Nothing is trained.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -13,7 +12,6 @@ from anomgan.config import merge
 from anomgan.config_files import read_toml
 from anomgan.detectors.fitting import FitOptions, fit_method
 from anomgan.detectors.ganomaly import GANomaly
-from anomgan.errors import InputError
 from anomgan.generators.published import (
     fill,
     origin,
@@ -28,7 +26,7 @@ SETTINGS = Path("ganomaly_paper")
 
 
 def import_ganomaly(
-    paths: Sequence[Path],
+    path: Path,
     normals: Path,
     *,
     groups: Path | None = None,
@@ -38,19 +36,16 @@ def import_ganomaly(
     """Make a detector of the authors' weights and of good images.
 
     Args:
-        paths: `netG.pth`; and `netD.pth`, which a detector does not need.
+        path: `netG.pth`; the discriminator in `netD.pth` takes no part in scoring.
         normals: folder of good images.
         groups: CSV table of the physical part in each image, as `Detector.fit` takes it.
         skip_unreadable: leave out images that cannot be read.
         device: "auto", "cpu", "cuda" or "mps".
 
     Raises:
-        InputError: a file or the images cannot be used.
-        ModelError: a file is not such a checkpoint; names what does not fit.
+        InputError: the file or the images cannot be used.
+        ModelError: the file is not such a checkpoint; names what does not fit.
     """
-    path, *others = paths
-    if len(others) > 1:
-        raise InputError(f"{len(paths)} files are too many: give netG.pth, and perhaps netD.pth")
     theirs = weights_of(read_checkpoint(path), "state_dict", path)
     first = [name for name in theirs if name.startswith("encoder1.main.initial-conv-")]
     last = [name for name in theirs if name.startswith("encoder1.main.final-")]
@@ -70,12 +65,9 @@ def import_ganomaly(
     names |= _encoder("encoder2", "second_encoder", depth, channels, features)
     names |= _decoder(depth, channels, features, latent_dim)
     fill(networks, theirs, tensors_of(names), path)
-    for other in others:
-        judge = weights_of(read_checkpoint(other), "state_dict", other)
-        fill(networks["discriminator"], judge, tensors_of(_discriminator(depth)), other)
     options = FitOptions(groups, skip_unreadable=skip_unreadable, weights=networks.state_dict())
     detector.fitted = fit_method(detector, normals, options)
-    detector.fitted.facts |= origin(path, [] if others else ["discriminator"])
+    detector.fitted.facts |= origin(path, [])
     return detector
 
 
@@ -103,11 +95,3 @@ def _decoder(depth: int, channels: int, features: int, latent_dim: int) -> dict[
         width //= 2
         names[f"{main}.pyramid-{width}-batchnorm"] = f"{ours}.{3 * level + 1}"
     return names | {f"{main}.final-{features}-{channels}-convt": f"{ours}.{3 * depth}"}
-
-
-def _discriminator(depth: int) -> dict[str, str]:
-    names = {"features.0": "hidden.0.0", "classifier.0": "head"}
-    for level in range(1, depth):
-        names[f"features.{3 * level - 1}"] = f"hidden.{level}.0"
-        names[f"features.{3 * level}"] = f"hidden.{level}.1"
-    return names
