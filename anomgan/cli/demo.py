@@ -8,7 +8,7 @@ import typer
 from anomgan.cli.options import Device
 
 NORMAL, TEST_NORMAL, PER_DEFECT = 140, 40, 10
-STEPS = 80
+STEPS = 120
 FALSE_ALARM_RATE = 0.03
 
 

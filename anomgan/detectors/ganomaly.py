@@ -86,8 +86,8 @@ class GANomalySettings(Settings):
     """Settings of GANomaly; the defaults are for images of parts."""
 
     in_features = {
-        "training": {"steps": 500, "learning_rate": 1e-3},
-        "network": {"features": 512, "latent_dim": 64},
+        "training": {"steps": 1000, "learning_rate": 1e-3},
+        "network": {"features": 256, "latent_dim": 64},
         "calibration": {"method": "folds"},
         "loss": {"discriminator_floor": 0.0},
         "score": {"background": 0.25},
