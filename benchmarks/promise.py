@@ -72,8 +72,8 @@ def splits(name: str, images: int, count: int) -> Iterator[tuple[list[Path], lis
 
 
 def measure(name: str, images: int, method: str, count: int) -> dict[str, Any]:
-    """Fit and score all splits, and average what was promised and what was observed."""
-    promised, observed, aurocs = [], [], []
+    """Fit and score all splits; a rate that so few images cannot promise has no figure."""
+    observed, aurocs, least = [], [], 1.0
     for seed, (normals, others) in enumerate(splits(name, images, count)):
         detector = Remembering(**SETTINGS, seed=seed, calibration={"method": method})
         results = list(detector.fit(normals).score_each(others))
@@ -81,23 +81,30 @@ def measure(name: str, images: int, method: str, count: int) -> dict[str, Any]:
         p_values = np.array([one.p_value for one in results])
         assert detector.fitted is not None
         least = 1 / (1 + detector.fitted.facts["calibration_images"])
-        promised.append([rate if rate >= least else np.nan for rate in RATES])
         observed.append([float((p_values[~is_bad] <= rate).mean()) for rate in RATES])
         aurocs.append(roc_auc_score(is_bad, [one.score for one in results]))
         print(f"{name} {images} {method}: split {seed + 1} of {count}", flush=True)
-    return {
+    record = {
         "study": "promise",
         "dataset": name,
         "detector": "ganomaly",
-        "config": f"images={images}, method={method}, splits={count}",
-        "promised": list(RATES),
-        "possible": np.isfinite(promised).all(0).tolist(),
-        "observed": np.mean(observed, 0).round(4).tolist(),
-        "observed_sd": np.std(observed, 0, ddof=1).round(4).tolist(),
+        "config": describe(images, method, count),
+        "images": images,
+        "method": method,
         "image_auroc": round(float(np.mean(aurocs)), 4),
         "image_auroc_sd": round(float(np.std(aurocs, ddof=1)), 4),
-        **environment(torch.device("cpu")),
     }
+    means, deviations = np.mean(observed, 0), np.std(observed, 0, ddof=1)
+    for rate, mean, deviation in zip(RATES, means.tolist(), deviations.tolist(), strict=True):
+        possible = rate >= least
+        record[f"observed_{rate}"] = round(mean, 4) if possible else None
+        record[f"observed_{rate}_sd"] = round(deviation, 4) if possible else None
+    return record | environment(torch.device("cpu"))
+
+
+def describe(images: int, method: str, count: int) -> str:
+    """Name a cell of the study."""
+    return f"images={images}, method={method}, splits={count}"
 
 
 def main() -> None:
@@ -112,7 +119,7 @@ def main() -> None:
         Remembering.seen.clear()
         for images in options.images:
             for method in ("folds", "held-out"):
-                if (name, f"images={images}, method={method}, splits={options.splits}") in done:
+                if (name, describe(images, method, options.splits)) in done:
                     continue
                 record = measure(name, images, method, options.splits)
                 append_record(OUT, record)

@@ -18,8 +18,8 @@ from anomgan.evaluation.tables import fill_tables, markdown, spread, study_table
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 NAMES = (
-    *("fault", "detector", "photographs", "generator", "config", "space", "restarts", "figure"),
-    *("precision", "seed"),
+    *("dataset", "fault", "detector", "photographs", "generator", "config", "space", "restarts"),
+    *("figure", "precision", "seed"),
 )
 """Keys that identify a record of a study; if several records share them, the last one counts."""
 COLUMNS = {
@@ -101,6 +101,38 @@ COLUMNS = {
         "auroc_nearest_made": ("made", ".3f"),
         "auroc_autoencoder_learnt": ("of autoencoder: real", ".3f"),
         "auroc_autoencoder_made": ("made", ".3f"),
+    },
+    "contamination": {
+        "dataset": ("set", ""),
+        "config": ("bad parts", ""),
+        "image_auroc": ("AUROC", ".3f"),
+        "found": ("defects called", ".1%"),
+        "false_alarms": ("false alarms", ".1%"),
+        "planted": ("planted", ""),
+        "planted_and_dropped": ("of them left out", ""),
+    },
+    "promise": {
+        "dataset": ("set", ""),
+        "images": ("images", ""),
+        "method": ("method", ""),
+        "observed_0.01": ("1% promised", ".1%"),
+        "observed_0.01_sd": ("±", ".1%"),
+        "observed_0.05": ("5% promised", ".1%"),
+        "observed_0.05_sd": ("±", ".1%"),
+        "observed_0.1": ("10% promised", ".1%"),
+        "observed_0.1_sd": ("±", ".1%"),
+        "image_auroc": ("AUROC", ".3f"),
+        "image_auroc_sd": ("±", ".3f"),
+    },
+    "peers_features": {
+        "dataset": ("set", ""),
+        "detector": ("detector", ""),
+        "image_auroc": ("AUROC", ".3f"),
+        "fit_seconds": ("fit, s", ".0f"),
+        "score_ms_median": ("score, ms", ".0f"),
+        "fit_megabytes": ("fit, MB", ".0f"),
+        "score_megabytes": ("score, MB", ".0f"),
+        "model_megabytes": ("model, MB", ".1f"),
     },
     "line_faults": {
         "fault": ("fault", ""),
