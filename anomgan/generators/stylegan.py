@@ -16,6 +16,7 @@ from anomgan.errors import SettingsError
 from anomgan.generators.base import LatentGAN, LatentSettings
 from anomgan.losses import discriminator_minimax, generator_non_saturating, r1_penalty
 from anomgan.networks.dcgan import WIDEST
+from anomgan.networks.pointwise import PointwiseDiscriminator
 from anomgan.networks.stylegan import (
     Design,
     MappingNetwork,
@@ -23,7 +24,6 @@ from anomgan.networks.stylegan import (
     StyleDiscriminator,
     SynthesisNetwork,
 )
-from anomgan.networks.pointwise import PointwiseDiscriminator
 from anomgan.training.recipe import Adam, Update
 
 PENALTY_EVERY = 16
