@@ -160,7 +160,7 @@ def test_a_file_that_is_no_checkpoint_is_not_opened(tmp_path, write):
         def __reduce__(self):
             return mark.touch, ()
 
-    path.write_bytes(pickle.dumps(Hostile()))
+    path.write_bytes(pickle.dumps(Hostile(), protocol=2))
     with pytest.raises(ModelError, match="holds more than weights"):
         import_stargan_v2(path)
     with pytest.raises(ModelError, match="holds more than weights"):
