@@ -158,11 +158,11 @@ def _draw(path: Path, images: "np.ndarray") -> None:
     """Save rows of images; if there are too many, choose some at even distances."""
     import numpy as np
 
-    from anomgan.pictures import save_grid
+    from anomgan.pictures import save_samples
 
     shown = np.linspace(0, len(images) - 1, min(len(images), MOST_SHOWN)).round().astype(int)
     cells = list(images[shown])
     width = min(IN_A_ROW, len(cells))
     cells += [np.full_like(cells[0], 255)] * (-len(cells) % width)
     rows = [cells[first : first + width] for first in range(0, len(cells), width)]
-    save_grid(path, rows, [""] * width)
+    save_samples(path, rows)

@@ -12,7 +12,7 @@ from anomgan.generators.base import on_the_sphere
 from anomgan.generators.cgan import CGAN
 from anomgan.generators.stylegan import StyleGAN
 from anomgan.generators.trained import TrainedGenerator
-from anomgan.pictures import save_grid
+from anomgan.pictures import save_samples
 
 GRID = 8
 """Rows and columns of samples.png."""
@@ -91,13 +91,12 @@ class TrainedGAN(TrainedGenerator):
 
     def draw_samples(self, path: Path, title: str) -> None:
         """Save a grid; with labels, a column for each label and a row for each latent vector."""
-        columns = self.names or [""] * GRID
         if self.names:
-            rows = list(zip(*(self.sample(GRID, label=name) for name in columns), strict=True))
+            rows = list(zip(*(self.sample(GRID, label=name) for name in self.names), strict=True))
         else:
             images = list(self.sample(GRID * GRID))
             rows = [images[first : first + GRID] for first in range(0, len(images), GRID)]
-        save_grid(path, rows, columns, title=title)
+        save_samples(path, rows, self.names, title)
 
     def _latent(self, count: int, seed: int) -> Tensor:
         draw = torch.Generator().manual_seed(seed)

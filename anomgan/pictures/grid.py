@@ -37,3 +37,34 @@ def save_grid(
     if title:
         figure.suptitle(plain(title), fontsize=12)
     save(figure, path)
+
+
+def save_samples(
+    path: Path, rows: Sequence[Sequence[np.ndarray]], columns: Sequence[str] = (), title: str = ""
+) -> None:
+    """Save rows of uint8 images of one size, with names above the columns.
+
+    They share one axis: a grid of a hundred axes takes seconds to draw.
+    """
+    height, width = rows[0][0].shape[:2]
+    gap = max(1, width // 16)
+    sheet = np.full(
+        (len(rows) * (height + gap) - gap, len(rows[0]) * (width + gap) - gap, 3), 255, np.uint8
+    )
+    for r, row in enumerate(rows):
+        for c, image in enumerate(row):
+            top, left = r * (height + gap), c * (width + gap)
+            colour = image if image.ndim == 3 else image[:, :, None]
+            sheet[top : top + height, left : left + width] = colour
+    size = (1.2 * len(rows[0]) + 0.4, 1.2 * len(rows) * height / width + 0.6)
+    figure = Figure(figsize=size, dpi=DPI)
+    figure.set_layout_engine("constrained")
+    axis = figure.subplots()
+    show(axis, sheet)
+    if any(columns):
+        middles = [c * (width + gap) + width / 2 for c in range(len(columns))]
+        axis.set_xticks(middles, [plain(name) for name in columns], fontsize=9)
+        axis.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
+    if title:
+        figure.suptitle(plain(title), fontsize=12)
+    save(figure, path)
