@@ -114,10 +114,11 @@ def test_a_folder_that_can_only_be_read_is_named(good, tmp_path):
 
 def test_a_region_of_interest_that_cannot_be_is_refused(line, run, tmp_path):
     command = ("fit", "--normal-dir", line / "train" / "good", "--out", tmp_path / "model")
+    command += ("--set", "backbone.long_side=64")
     code, _, problem = run(*command, "--roi", "0,0 1,1")
     assert code == 2 and "has 2 corners, not 3 or more" in problem
     mask = np.zeros((96, 96), np.uint8)
-    mask[40:42, 40:42] = 255
+    mask[40:50, 40:50] = 255
     cv2.imwrite(str(tmp_path / "mask.png"), mask)
     code, _, problem = run(*command, "--roi", tmp_path / "mask.png")
     assert code == 2 and "less than one place of the map, 16 x 16" in problem

@@ -79,11 +79,10 @@ def test_what_good_images_show_outside_is_not_learnt(fitted, good, rng):
     assert other.usual.low["brightness"] == pytest.approx(expected.usual.low["brightness"])
 
 
-@pytest.mark.parametrize("space", SPACES)
-def test_the_region_is_kept_in_the_model_and_in_an_exported_file(fitted, good, space, tmp_path):
+def test_the_region_is_kept_in_the_model_and_in_an_exported_file(fitted, good, tmp_path):
     frames = [good[0], scribbled(good[1], np.s_[10:30])]
-    expected = fitted[space].score(frames)
-    fitted[space].save(tmp_path / "model")
+    expected = fitted["features"].score(frames)
+    fitted["features"].save(tmp_path / "model")
     export_model(tmp_path / "model", tmp_path / "part.pt", "torchscript", frames)
     for model in (tmp_path / "model", tmp_path / "part.pt"):
         assert "Region of interest: 50% of the image, from 0% to 50% of" in model_card(model)
