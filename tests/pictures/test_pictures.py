@@ -3,7 +3,14 @@ import pytest
 from PIL import Image
 
 from anomgan.errors import InputError
-from anomgan.pictures import save_curves, save_grid, save_histogram, save_overlay, save_roc
+from anomgan.pictures import (
+    save_curves,
+    save_grid,
+    save_histogram,
+    save_overlay,
+    save_roc,
+    save_samples,
+)
 
 
 def pixels(path):
@@ -158,6 +165,20 @@ def test_a_grid_shows_photographs_as_they_are_and_maps_on_one_scale(tmp_path, rn
         assert (np.abs(sheet - end).max(axis=2) <= 1).sum() > 1000, "both ends of the scale"
     colours = {tuple(c) for c in sheet.reshape(-1, 3)}
     assert {tuple(c) for c in photograph.reshape(-1, 3)} <= colours
+
+
+def test_samples_stand_in_rows_with_names_above_their_columns(tmp_path):
+    colours = np.array([[[250, 10, 10], [10, 250, 10]], [[10, 10, 250], [90, 90, 90]]], np.uint8)
+    rows = [[np.full((12, 9, 3), colour, np.uint8) for colour in row] for row in colours]
+    save_samples(tmp_path / "s.png", rows, ("a", "b"), "title")
+    save_samples(tmp_path / "plain.png", [[image[..., 0] for image in row] for row in rows])
+    sheet = pixels(tmp_path / "s.png")
+    places = [
+        np.argwhere((sheet == colour).all(axis=2)).mean(0) for colour in colours.reshape(4, 3)
+    ]
+    (top, left), (same_top, right), (bottom, same_left), _ = np.array(places)
+    assert top == same_top < bottom and left == same_left < right
+    assert {10, 90, 250} <= set(pixels(tmp_path / "plain.png").ravel())
 
 
 def test_a_grid_with_limits_draws_equal_values_alike_in_all_columns(tmp_path):
