@@ -38,7 +38,13 @@ class EigenMaps(nn.Module):
         self.register_buffer("scales", torch.ones(2))
 
     @classmethod
-    def fit(cls, maps: Tensor, count: int, counts: Tensor | None = None) -> "EigenMaps":
+    def fit(
+        cls,
+        maps: Tensor,
+        count: int,
+        counts: Tensor | None = None,
+        products: Tensor | None = None,
+    ) -> "EigenMaps":
         """Compute the mean and the principal components of normal maps [n, D, rows, columns].
 
         There are fewer maps than values in a map, so the components are computed from the products
@@ -49,18 +55,22 @@ class EigenMaps(nn.Module):
             count: number of components, at most.
             counts: bool [rows, columns], the places that count; None for all. The others are 0 in
                 mean and components, so that they do not change the remainder of those that count.
+            products: of the maps with each other, by `multiply`; None to compute them.
         """
         fitted = cls(maps.shape[1:], min(count, len(maps) - 1))
-        if counts is not None and not counts.all():
-            maps = maps * counts
-        fitted.mean.copy_(maps.mean(0, dtype=torch.float32))
-        centred = (maps.float() - fitted.mean).flatten(1)
-        variances, mixtures = torch.linalg.eigh((centred @ centred.T).double())
+        if products is None:
+            products = multiply(maps, counts)
+        mean = maps.mean(0, dtype=torch.float32)
+        fitted.mean.copy_(mean if counts is None else mean * counts)
+        centred = products - products.mean(0) - products.mean(1, keepdim=True) + products.mean()
+        variances, mixtures = torch.linalg.eigh(centred)
         kept = variances.argsort(descending=True)[: len(fitted.components)]
         lengths = variances[kept].clamp_min(1e-9 * float(variances.max()) + 1e-30).sqrt()
-        directions = (mixtures[:, kept] / lengths).float().T @ centred
+        weights = (mixtures[:, kept] / lengths).float().T
+        directions = weights @ maps.flatten(1).float() - weights.sum(1, keepdim=True) * mean.ravel()
+        components = directions.view_as(fitted.components)
         # Rounded, so that a model folder can store them in half precision.
-        fitted.components.copy_(directions.view_as(fitted.components).half())
+        fitted.components.copy_((components if counts is None else components * counts).half())
         return fitted
 
     def forward(self, x: Tensor) -> Tensor:
@@ -84,6 +94,12 @@ def to_grid(x: Tensor, grid: Sequence[int]) -> Tensor:
     return F.interpolate(x, size=list(grid), mode="bilinear", align_corners=False)
 
 
+def multiply(maps: Tensor, counts: Tensor | None = None) -> Tensor:
+    """Multiply maps [n, D, rows, columns] with each other where they count: float64 [n, n]."""
+    flat = (maps if counts is None or counts.all() else maps * counts).flatten(1).float()
+    return (flat @ flat.T).double()
+
+
 def unexplained(
     maps: Tensor, folds: np.ndarray, count: int, counts: Tensor | None = None
 ) -> tuple[Tensor, float]:
@@ -99,9 +115,10 @@ def unexplained(
         Remainders [n, D, rows, columns] in half precision, and the explained share of the variance
         of all places that count. It is near 0 if parts lie in any direction.
     """
-    left = torch.empty_like(maps)
+    left, products = torch.empty_like(maps), multiply(maps, counts)
     for fold in np.unique(folds):
-        eigenmaps = EigenMaps.fit(maps[torch.from_numpy(folds != fold)], count, counts)
+        others = torch.from_numpy(folds != fold)
+        eigenmaps = EigenMaps.fit(maps[others], count, counts, products[others][:, others])
         for member in np.flatnonzero(folds == fold).tolist():
             left[member] = eigenmaps.remainder(maps[member : member + 1].float())[0].half()
     some = slice(None) if counts is None else counts

@@ -40,8 +40,9 @@ from anomgan.training.recipe import Phase
 from anomgan.training.trainer import Batches, TrainingSummary
 
 FEWEST_TRAINING_IMAGES = 10
-FOLDS = 4
-"""With held-out images, eigenmaps see a training image by the others of so many folds."""
+PLACE_FOLDS = 16
+"""Eigenmaps see a training image by the others of so many folds, and a new image by all of them.
+Few folds would make training images look stranger than new ones."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +62,12 @@ class FitOptions:
 
 @dataclass
 class Parts:
-    """Prepared normal images and their shapes before, the training images and their folds."""
+    """Prepared normal images and their shapes before, the training images and their groups."""
 
     store: ImageStore
     preparation: Preparation
     training: list[int]
+    groups: list[str]
     folds: np.ndarray
     fingerprint: str
     shapes: list[tuple[int, int]]
@@ -99,9 +101,10 @@ def fit_method(
         usual = Usual.measure(read, read.bits, method.roi)
         with read.prepared(preparation, folder) as store:
             _require_cells(method, store, shapes)
-            folds = _deal([(groups or read.names)[index] for index in training], settings)
+            named = [(groups or read.names)[index] for index in training]
+            folds = deal(named, settings.calibration.folds, settings.seed)
             about = read.fingerprint if method.roi is None else read.fingerprint + method.roi.digest
-            parts = Parts(store, preparation, training, folds, about, shapes)
+            parts = Parts(store, preparation, training, named, folds, about, shapes)
             learnt = _learn_space(method, parts, options)
             summaries, statistics = _train(method, parts, learnt, options)
             if held:
@@ -287,12 +290,6 @@ def _divide(groups: Sequence[str], settings: Settings, copies: int) -> tuple[lis
     )
 
 
-def _deal(groups: Sequence[str], settings: Settings) -> np.ndarray:
-    calibration = settings.calibration
-    count = calibration.folds if calibration.method == "folds" else FOLDS
-    return deal(groups, count, settings.seed)
-
-
 def _learn_space(method: Method, parts: Parts, options: FitOptions) -> LearntSpace | None:
     """Prepare the training data in feature space; None in pixel space."""
     if method.feature_space is None:
@@ -310,7 +307,7 @@ def _learn_space(method: Method, parts: Parts, options: FitOptions) -> LearntSpa
         method.feature_space,
         parts.store,
         parts.training,
-        parts.folds,
+        deal(parts.groups, PLACE_FOLDS, seed),
         settings,
         work,
         seed,
