@@ -205,9 +205,10 @@ def _features(figure: str, variants: bool = False) -> str:
 def _changes(record: Record) -> list[str]:
     """Describe the changed settings, without the file of the weights and what the text says."""
     changed = re.split(r", (?=[a-z_.]+=)", record["config"])[1:]
-    held_out = ("training.steps=1000", "training.learning_rate=0.0005")
-    plain = ("space=features", "backbone.weights=", *held_out)
-    return [change for change in changed if not change.startswith(plain)]
+    plain = ["space=features", "backbone.weights="]
+    if "calibration.method=held-out" in changed:
+        plain += ["training.learning_rate=0.0005", "network.features=512"]
+    return [change for change in changed if not change.startswith(tuple(plain))]
 
 
 def _cell(value: str | float | None, form: str) -> str:
