@@ -79,8 +79,9 @@ def test_patches_are_refused_where_whole_images_are_compared():
         MeanImage(device="cpu", view={"kind": "patch"})
 
 
-def test_in_features_the_autoencoder_is_half_of_ganomaly():
-    made, whole = Autoencoder(device="cpu", space="features"), GANomaly(space="features")
+def test_in_features_the_autoencoder_is_half_of_a_ganomaly_as_wide():
+    made = Autoencoder(device="cpu", space="features")
+    whole = GANomaly(space="features", network={"features": made.settings.network.features})
     assert made.settings.training.batch_size == whole.settings.training.batch_size
     networks, others = made.build(128), whole.build(128)
     for name, network in networks.items():
