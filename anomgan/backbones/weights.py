@@ -4,7 +4,6 @@ No file is executed: safetensors holds only tensors, and any other file is read 
 in its weights-only mode.
 """
 
-import hashlib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from torch import Tensor
 from anomgan.backbones.registry import Entry
 from anomgan.backbones.timm_networks import build
 from anomgan.errors import InputError
+from anomgan.machine.files import sha256_of
 
 State = dict[str, Tensor]
 
@@ -34,7 +34,7 @@ def load_state(entry: Entry, file: Path | None) -> tuple[State, str, str | None]
         InputError: the weights are not available, are damaged, or are not those that were tested.
     """
     if file is not None:
-        return _read(file), str(file), _sha256(file)
+        return _read(file), str(file), sha256_of(file)
     if entry.package is not None:
         return _from_package(entry)
     return _from_hub(entry)
@@ -50,7 +50,7 @@ def is_available(entry: Entry) -> bool:
 def _from_package(entry: Entry) -> tuple[State, str, str]:
     """Load the weights in a package, which are in timm's order, but under other names."""
     file = _packaged_file(entry)
-    sha256 = _sha256(file)
+    sha256 = sha256_of(file)
     if sha256 != entry.sha256:
         raise InputError(
             f"{file} is not the file that anomgan was tested with: its SHA-256 is {sha256}, not "
@@ -98,7 +98,7 @@ def _from_hub(entry: Entry) -> tuple[State, str, str | None]:
         ) from error
     file = _cached(entry)
     state = {name: tensor.float() for name, tensor in network.state_dict().items()}
-    return state, f"timm {entry.timm_name}", _sha256(file) if file else None
+    return state, f"timm {entry.timm_name}", sha256_of(file) if file else None
 
 
 _GIVE_A_FILE = "give a file with --set backbone.weights=FILE.safetensors"
@@ -141,8 +141,3 @@ def _read(file: Path) -> State:
 def without_counters(state: State) -> State:
     """Remove the batch counters of batch norms, which only training needs."""
     return {name: x for name, x in state.items() if not name.endswith("num_batches_tracked")}
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -102,6 +102,7 @@ def serve(
     log = JsonServeLog() if log_json else TextServeLog()
     with log.open():
         _check_frames(camera, video, every, when_settled)
+        trigger = frame_trigger(every, when_settled)
         paths = named_models(model or [str(DEFAULT_MODEL)])
         watched = [_model_and_folder(text, paths) for text in watch or []]
         secret = _secret(token, token_file)
@@ -127,9 +128,7 @@ def serve(
                 review=Review(review) if review else None,
                 scored=log.scored,
             )
-            sources = _own_sources(
-                station, watched, camera, video, frame_trigger(every, when_settled)
-            )
+            sources = _own_sources(station, watched, camera, video, trigger)
             app = create_app(station, secret, sources)
             log.started(station.models, _address(listening))
             _run(app, listening, log.uvicorn)
@@ -146,8 +145,6 @@ def _check_frames(
         raise InputError(
             "--every and --when-settled choose frames; use them with --camera or --video"
         )
-    if every is not None and when_settled:
-        raise InputError("give --every or --when-settled, not both")
 
 
 def _own_sources(

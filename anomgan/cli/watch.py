@@ -127,8 +127,6 @@ def _check(
         raise InputError("only files can be moved; use --move-ok and --move-anomalous with --dir")
     if folder is not None and (every is not None or when_settled):
         raise InputError("--every and --when-settled choose frames; use them without --dir")
-    if every is not None and when_settled:
-        raise InputError("give --every or --when-settled, not both")
 
 
 @contextmanager
@@ -145,7 +143,13 @@ def _until_stopped() -> Iterator[threading.Event]:
 
 
 def frame_trigger(every: float | None, when_settled: bool) -> "Trigger":
-    """Which frames to score."""
+    """Which frames to score.
+
+    Raises:
+        InputError: both options are given.
+    """
+    if every is not None and when_settled:
+        raise InputError("give --every or --when-settled, not both")
     from anomgan.inspection.sources import Every, WhenSettled, every_frame
 
     if every is not None:

@@ -38,39 +38,31 @@ class EigenMaps(nn.Module):
         self.register_buffer("scales", torch.ones(2))
 
     @classmethod
-    def fit(
-        cls,
-        maps: Tensor,
-        count: int,
-        counts: Tensor | None = None,
-        products: Tensor | None = None,
-    ) -> "EigenMaps":
+    def fit(cls, maps: Tensor, count: int, products: Tensor | None = None) -> "EigenMaps":
         """Compute the mean and the principal components of normal maps [n, D, rows, columns].
 
         There are fewer maps than values in a map, so the components are computed from the products
-        of the maps with each other (Turk and Pentland, section 2).
+        of the maps with each other (Turk and Pentland, section 2). Places that are 0 in all maps
+        are 0 in mean and components, so that they do not change the remainder of the others.
 
         Args:
             maps: normal ones.
             count: number of components, at most.
-            counts: bool [rows, columns], the places that count; None for all. The others are 0 in
-                mean and components, so that they do not change the remainder of those that count.
             products: of the maps with each other, by `multiply`; None to compute them.
         """
         fitted = cls(maps.shape[1:], min(count, len(maps) - 1))
         if products is None:
-            products = multiply(maps, counts)
-        mean = maps.mean(0, dtype=torch.float32)
-        fitted.mean.copy_(mean if counts is None else mean * counts)
+            products = multiply(maps)
+        fitted.mean.copy_(maps.mean(0, dtype=torch.float32))
         centred = products - products.mean(0) - products.mean(1, keepdim=True) + products.mean()
         variances, mixtures = torch.linalg.eigh(centred)
         kept = variances.argsort(descending=True)[: len(fitted.components)]
         lengths = variances[kept].clamp_min(1e-9 * float(variances.max()) + 1e-30).sqrt()
         weights = (mixtures[:, kept] / lengths).float().T
-        directions = weights @ maps.flatten(1).float() - weights.sum(1, keepdim=True) * mean.ravel()
-        components = directions.view_as(fitted.components)
+        sums = weights.sum(1, keepdim=True)
+        directions = weights @ maps.flatten(1).float() - sums * fitted.mean.ravel()
         # Rounded, so that a model folder can store them in half precision.
-        fitted.components.copy_((components if counts is None else components * counts).half())
+        fitted.components.copy_(directions.view_as(fitted.components).half())
         return fitted
 
     def forward(self, x: Tensor) -> Tensor:
@@ -94,10 +86,15 @@ def to_grid(x: Tensor, grid: Sequence[int]) -> Tensor:
     return F.interpolate(x, size=list(grid), mode="bilinear", align_corners=False)
 
 
-def multiply(maps: Tensor, counts: Tensor | None = None) -> Tensor:
-    """Multiply maps [n, D, rows, columns] with each other where they count: float64 [n, n]."""
-    flat = (maps if counts is None or counts.all() else maps * counts).flatten(1).float()
+def multiply(maps: Tensor) -> Tensor:
+    """Multiply maps [n, D, rows, columns] with each other: float64 [n, n]."""
+    flat = maps.flatten(1).float()
     return (flat @ flat.T).double()
+
+
+def that_count(maps: Tensor, counts: Tensor) -> Tensor:
+    """Set the places of maps [n, D, rows, columns] to 0 that do not count."""
+    return maps if counts.all() else maps * counts
 
 
 def unexplained(
@@ -115,14 +112,16 @@ def unexplained(
         Remainders [n, D, rows, columns] in half precision, and the explained share of the variance
         of all places that count. It is near 0 if parts lie in any direction.
     """
-    left, products = torch.empty_like(maps), multiply(maps, counts)
+    if counts is None:
+        counts = torch.ones(maps.shape[2:], dtype=torch.bool)
+    seen = that_count(maps, counts)
+    left, products = torch.empty_like(maps), multiply(seen)
     for fold in np.unique(folds):
         others = torch.from_numpy(folds != fold)
-        eigenmaps = EigenMaps.fit(maps[others], count, counts, products[others][:, others])
+        eigenmaps = EigenMaps.fit(seen[others], count, products[others][:, others])
         for member in np.flatnonzero(folds == fold).tolist():
             left[member] = eigenmaps.remainder(maps[member : member + 1].float())[0].half()
-    some = slice(None) if counts is None else counts
     power, total = (
-        sum(float(one[:, some].float().square().sum()) for one in each) for each in (left, maps)
+        sum(float(one[:, counts].float().square().sum()) for one in each) for each in (left, maps)
     )
     return left, 1 - power / total

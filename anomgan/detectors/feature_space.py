@@ -23,7 +23,7 @@ from anomgan.data.roi import Roi
 from anomgan.data.store import ImageStore
 from anomgan.data.vectors import Vectors
 from anomgan.data.views import Maps, to_network
-from anomgan.detectors.eigenmaps import EigenMaps, to_grid, unexplained
+from anomgan.detectors.eigenmaps import EigenMaps, that_count, to_grid, unexplained
 from anomgan.detectors.heatmaps import Scope
 from anomgan.errors import InputError, TrainingError
 from anomgan.machine.progress import progress_bar
@@ -205,7 +205,7 @@ def learn_space(
     stride, multiple = space.grid.stride, space.grid.multiple
     pairs = zip(whole, shapes, strict=True)
     maps = [crop(one[None], shape, stride, multiple)[0] for one, shape in pairs]
-    scopes = [Scope() if roi is None else Scope(roi.at(shape, stride)) for shape in shapes]
+    scopes = [Scope(roi.at(shape, stride) if roi else None) for shape in shapes]
     vectors = _draw(maps, scopes, settings.vectors, seed)
     return LearntSpace(chosen, whole, maps, scopes, vectors, explained, space.describe())
 
@@ -270,7 +270,7 @@ def _use_place(
     left, explained = unexplained(whole, folds, components, counts)
     if explained < LEAST_EXPLAINED:
         return maps, explained
-    eigenmaps = EigenMaps.fit(whole, components, counts)
+    eigenmaps = EigenMaps.fit(that_count(whole, counts), components)
     powers = [float(some[..., counts].float().square().mean()) for some in (whole, left)]
     eigenmaps.scales.copy_(torch.tensor(powers).sqrt().clamp_min(ROUNDING))
     pairs = zip(whole.split(1), left.split(1), strict=True)

@@ -332,8 +332,7 @@ def _train(
             size = method.settings.view.size
             member.learn(to_network(to_square(image, size)[None]) for image in images)
             _finish(member)
-            normal = measure_pixels(member, parts.store, parts.training, parts.shapes)
-            statistics.append(normal)
+            statistics.append(measure_pixels(member, parts.store, parts.training, parts.shapes))
             continue
         seen = np.ones(len(learnt.images), dtype=bool)
         suffix = ""
@@ -346,7 +345,6 @@ def _train(
         member.learn(learnt.maps[index][None].float() for index in training)
         _finish(member)
         statistics.append(measure_features(member, learnt, training))
-    method.networks.to(method.device).eval()
     return summaries, statistics
 
 

@@ -4,7 +4,6 @@ A file is loaded as weights only: nothing in it is executed. The module of each 
 of the authors' names and ours.
 """
 
-import hashlib
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ from anomgan.errors import InputError, ModelError
 from anomgan.generators.loading import build_model
 from anomgan.generators.trained import TrainedGenerator, settings_of
 from anomgan.machine.device import choose_device
+from anomgan.machine.files import sha256_of
 
 LEAVES = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 """Names of the tensors of a layer."""
@@ -142,9 +142,8 @@ def new_model(
 
 def origin(path: Path, untrained: list[str]) -> dict[str, Any]:
     """Where weights are from, for the card of a model."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"imported": {"file": path.name, "sha256": digest, "untrained": untrained}}
+    about = {"file": path.name, "sha256": sha256_of(path), "untrained": untrained}
+    return {"imported": about}
 
 
 def _some(names: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 import filecmp
 import glob
+import hashlib
 import os
 import shutil
 import time
@@ -18,6 +19,12 @@ ABANDONED = 3600.0
 """Seconds after which a half-written folder is taken to be from a killed process."""
 MARKS = 32
 """Bytes that the marks of half-written files add to a name, at most."""
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, as hexadecimal digits; OSError if it cannot be read."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

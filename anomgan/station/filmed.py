@@ -51,7 +51,7 @@ class FilmedSource:
         """What a page shows of the source."""
         source = self._source
         return {
-            "name": os.path.basename(source.name) if os.path.isabs(source.name) else source.name,
+            "name": _shown(source.name),
             "came": source.came,
             "dropped": source.dropped,
             "ended": self._ended,
@@ -88,8 +88,11 @@ class FilmedSource:
         LOG.warning(text)
 
 
+def _shown(name: str) -> str:
+    """Leave the folder of a video's file out of the name of the video, or of a frame."""
+    return os.path.basename(name) if os.path.isabs(name) else name
+
+
 def _upload(frame: Frame) -> Upload:
-    """Encode a frame; the folder of a video's file is left out of its name."""
-    name = os.path.basename(frame.name) if os.path.isabs(frame.name) else frame.name
     _, data = cv2.imencode(".png", frame.image[:, :, ::-1], QUICK)
-    return Upload(name, data.tobytes())
+    return Upload(_shown(frame.name), data.tobytes())
