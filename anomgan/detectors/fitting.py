@@ -35,9 +35,10 @@ from anomgan.detectors.measuring import (
 from anomgan.detectors.method import Method
 from anomgan.errors import InputError
 from anomgan.machine.progress import progress_bar
+from anomgan.training.batches import Batches
 from anomgan.training.phases import train_phase, vector_batches, view_batches
 from anomgan.training.recipe import Phase
-from anomgan.training.trainer import Batches, TrainingSummary
+from anomgan.training.trainer import TrainingSummary
 
 FEWEST_TRAINING_IMAGES = 10
 PLACE_FOLDS = 16

@@ -22,8 +22,9 @@ from anomgan.machine.device import choose_device
 from anomgan.model_files import CARD, LOSSES, RESTORE, fit_weights, read_folder, write_folder
 from anomgan.networks.classifier import ConvClassifier
 from anomgan.pictures import save_curves
+from anomgan.training.batches import Batches
 from anomgan.training.recipe import Adam, Recipe, Update
-from anomgan.training.trainer import Batches, Trainer
+from anomgan.training.trainer import Trainer
 
 BATCH_SIZE = 64
 SMALLEST = 16

@@ -11,9 +11,10 @@ from anomgan.data.labels import LabelledImages
 from anomgan.data.store import ImageStore
 from anomgan.data.vectors import Vectors, VectorSampler
 from anomgan.data.views import ViewSampler
+from anomgan.training.batches import Batches
 from anomgan.training.hard import to_draw
 from anomgan.training.recipe import Phase
-from anomgan.training.trainer import Batches, Measure, Trainer, TrainingSummary
+from anomgan.training.trainer import Measure, Trainer, TrainingSummary
 
 BUDGET = {"steps", "minutes", "checkpoint_minutes"}
 """Training settings that may change on a resume; the others must stay the same."""

@@ -8,8 +8,6 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,12 +26,12 @@ from anomgan.machine.distributed import (
     largest,
     rank,
     ranks,
-    share,
 )
 from anomgan.machine.progress import progress_bar
 from anomgan.machine.stopping import stop_signal
 from anomgan.training.average import WeightAverage
 from anomgan.training.batch_norm import share_batch_norms
+from anomgan.training.batches import Batches, BatchReader
 from anomgan.training.checkpoint import (
     Checkpoint,
     optimizer_tensors,
@@ -43,7 +41,8 @@ from anomgan.training.checkpoint import (
 )
 from anomgan.training.frozen import training_mode
 from anomgan.training.hard import with_hardest
-from anomgan.training.recipe import Recipe, RMSProp, Update
+from anomgan.training.optimizers import make_optimizers, set_rates
+from anomgan.training.recipe import Recipe, Update
 
 LOG = logging.getLogger("anomgan.training")
 """Where the first process logs the figures of every row, for whoever listens, at level INFO."""
@@ -54,9 +53,6 @@ RANK_APART = 2_654_435_761
 
 Measure = Callable[[], Mapping[str, float]]
 """Measures the networks of a recipe; the first figure decides which are best, the lowest."""
-Batches = Callable[[int], Sequence[Tensor]]
-"""Gives the batch of a step, always the same for the same step: uint8 views [N, C, H, W], and
-labels if there are any; or float feature vectors [N, D, 1, 1], and the image number of each."""
 
 
 @dataclass
@@ -124,7 +120,7 @@ class Trainer:
         measure_every: int = 0,
     ) -> None:
         self.recipe = recipe
-        self.batches = batches
+        self.reader = BatchReader(batches, recipe.batches_per_step)
         self.settings = settings
         self.device = device
         self.seed = seed
@@ -147,11 +143,8 @@ class Trainer:
             share_batch_norms(recipe.networks)
         training_mode(recipe.networks)
         self.average = WeightAverage(recipe, settings.ema)
-        trained = dict.fromkeys(name for names in recipe.players.values() for name in names)
-        self.optimizers = {name: self._optimizer(name) for name in trained if self._weights(name)}
+        self.optimizers = make_optimizers(recipe, settings)
         self.recent: list[dict[str, Tensor]] = []
-        self.reader: ThreadPoolExecutor | None = None
-        self.read_ahead: dict[int, Future[Sequence[Tensor]]] = {}
 
     def run(self, title: str = "training", resume: bool = False) -> TrainingSummary:
         """Train until the budget is used up.
@@ -168,7 +161,7 @@ class Trainer:
         with (
             stop_signal() as stop,
             progress_bar(title, self.settings.steps) as report,
-            self._reading_ahead(),
+            self.reader.ahead(),
         ):
             while self.state.step < self.settings.steps and not self._out_of_time():
                 self._step()
@@ -205,28 +198,12 @@ class Trainer:
         if saved is not None:
             self._restore(saved)
 
-    def _optimizer(self, name: str) -> optim.Optimizer:
-        own, settings = self.recipe.optimiser, self.settings
-        rate = settings.learning_rate if settings.learning_rate is not None else own.learning_rate
-        rate *= self.recipe.rates.get(name, 1.0)
-        weights = [{"params": self._weights(name), "full": rate}]
-        if isinstance(own, RMSProp):
-            return optim.RMSprop(weights, rate, own.decay)
-        beta1 = settings.beta1 if settings.beta1 is not None else own.beta1
-        beta2 = settings.beta2 if settings.beta2 is not None else own.beta2
-        betas, decay = (beta1, beta2), own.weight_decay
-        return optim.Adam(weights, rate, betas, weight_decay=decay)
-
-    def _weights(self, name: str) -> list[nn.Parameter]:
-        """The weights of a network that are not frozen."""
-        return [one for one in self.recipe.networks[name].parameters() if one.requires_grad]
-
     def _out_of_time(self) -> bool:
         minutes = self.settings.minutes
         return minutes is not None and self.state.seconds >= 60 * minutes
 
     def _step(self) -> None:
-        self._set_rates()
+        set_rates(self.optimizers.values(), self._share_done(), self.settings.decay_from)
         self.recipe.steps_done, self.recipe.share_done = self.state.step, self._share_done()
         terms: dict[str, list[Tensor]] = defaultdict(list)
         for update, learnt in self._updates():
@@ -262,14 +239,6 @@ class Trainer:
         if self.recent or not self.state.history:
             self.state.history.append({"step": self.state.step})
         self.state.history[-1].update(self.figures)
-
-    def _set_rates(self) -> None:
-        """Set the learning rates: full until `decay_from`, then linearly down to 0."""
-        start = self.settings.decay_from
-        left = 1.0 if start == 1 else min(1.0, (1 - self._share_done()) / (1 - start))
-        for optimizer in self.optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = group["full"] * left
 
     def _share_done(self) -> float:
         share = self.state.step / self.settings.steps
@@ -332,24 +301,8 @@ class Trainer:
         for _ in self.recipe.step(*self._batch(step)):
             pass
 
-    @contextmanager
-    def _reading_ahead(self) -> Iterator[None]:
-        """Read the next batch during each step, so that a GPU does not wait for it."""
-        with ThreadPoolExecutor(1) as self.reader:
-            try:
-                yield
-            finally:
-                self.reader = None
-                self.read_ahead.clear()
-
     def _batch(self, step: int) -> list[Tensor]:
-        ready = self.read_ahead.pop(step, None)
-        if self.reader is not None:
-            self.read_ahead = {step + 1: self.reader.submit(self.batches, step + 1)}
-        batch = share(
-            self.batches(step) if ready is None else ready.result(), self.recipe.batches_per_step
-        )
-        views, *labels = (part.to(self.device) for part in batch)
+        views, *labels = (part.to(self.device) for part in self.reader.read(step))
         if views.dtype == torch.uint8:
             return [scaled(views), *labels]
         size = self.settings.batch_size * self.recipe.batches_per_step // ranks()
