@@ -20,7 +20,9 @@ from torch import Tensor, nn
 from anomgan.errors import InputError, ModelError
 from anomgan.machine.files import atomic_folder, restore_interrupted
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+READABLE = (1, 2)
+"""Formats that this version reads. In 2, eigenmaps are packed, and there may be a region."""
 RESTORE = "restore the folder from a copy, or make the model again"
 """What to do about a damaged model."""
 CARD = "model.json"
@@ -207,9 +209,10 @@ def parse_card(text: bytes | str, path: Path) -> dict[str, Any]:
         raise ModelError(
             f"{path} is damaged: it is not the description of a model ({error}); {RESTORE}"
         ) from error
-    if found != FORMAT_VERSION:
+    if found not in READABLE:
         raise ModelError(
-            f"{path} has model format {found}; this version of anomgan reads {FORMAT_VERSION}: "
+            f"{path} has model format {found}; this version of anomgan reads "
+            f"{' and '.join(map(str, READABLE))}: "
             f"install the version that wrote it, or fit again"
         )
     # Cards of the first models had no checksum.

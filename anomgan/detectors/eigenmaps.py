@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from anomgan.detectors.packing import rounded
+
 
 class EigenMaps(nn.Module):
     """Turns whitened maps [N, D, h, w] into maps and remainders [N, 2 D, rows, columns].
@@ -61,9 +63,13 @@ class EigenMaps(nn.Module):
         weights = (mixtures[:, kept] / lengths).float().T
         sums = weights.sum(1, keepdim=True)
         directions = weights @ maps.flatten(1).float() - sums * fitted.mean.ravel()
-        # Rounded, so that a model folder can store them in half precision.
-        fitted.components.copy_(directions.view_as(fitted.components).half())
+        fitted.components.copy_(directions.view_as(fitted.components))
         return fitted
+
+    def rounded(self) -> "EigenMaps":
+        """Round the components as the model folder stores them, so that a loaded model is equal."""
+        self.components.copy_(rounded(self.components))
+        return self
 
     def forward(self, x: Tensor) -> Tensor:
         whole = to_grid(x, self.shape[1:])
@@ -118,7 +124,7 @@ def unexplained(
     left, products = torch.empty_like(maps), multiply(seen)
     for fold in np.unique(folds):
         others = torch.from_numpy(folds != fold)
-        eigenmaps = EigenMaps.fit(seen[others], count, products[others][:, others])
+        eigenmaps = EigenMaps.fit(seen[others], count, products[others][:, others]).rounded()
         for member in np.flatnonzero(folds == fold).tolist():
             left[member] = eigenmaps.remainder(maps[member : member + 1].float())[0].half()
     power, total = (

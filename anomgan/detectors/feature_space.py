@@ -270,7 +270,7 @@ def _use_place(
     left, explained = unexplained(whole, folds, components, counts)
     if explained < LEAST_EXPLAINED:
         return maps, explained
-    eigenmaps = EigenMaps.fit(that_count(whole, counts), components)
+    eigenmaps = EigenMaps.fit(that_count(whole, counts), components).rounded()
     powers = [float(some[..., counts].float().square().mean()) for some in (whole, left)]
     eigenmaps.scales.copy_(torch.tensor(powers).sqrt().clamp_min(ROUNDING))
     pairs = zip(whole.split(1), left.split(1), strict=True)

@@ -17,6 +17,7 @@ from anomgan.detectors.calibration import Calibration
 from anomgan.detectors.earlier import current_settings
 from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.heatmaps import Statistics
+from anomgan.detectors.packing import pack, rounded, unpack
 from anomgan.errors import ModelError
 from anomgan.model_files import (
     CALIBRATION,
@@ -33,6 +34,8 @@ LEARNT = "learnt"
 """Name of the tensor with the digests of the training images."""
 ROI = "roi"
 """Name of the tensor with the mask of the region of interest."""
+PACKED = "space/eigenmaps.components"
+"""Name of the tensor that is stored with four bits per value."""
 Module = TypeVar("Module", bound=nn.Module)
 
 
@@ -191,6 +194,7 @@ def write_model(
         for module, part in modules.items()
         for name, tensor in prefixed(module, _halved(part.state_dict())).items()
     }
+    tensors = _packed(tensors)
     tensors |= prefixed("statistics", statistics_tensors(fitted)) | roi_tensors(roi)
     if fitted.learnt is not None:
         tensors[LEARNT] = torch.from_numpy(fitted.learnt)
@@ -231,7 +235,29 @@ def read_model(folder: Path) -> StoredModel:
     card, tensors = read_folder(folder, "anomgan fit")
     if "generator" in card:
         raise ModelError(f"{folder} holds a generator, {card['generator']}, not a detector")
-    return StoredModel.from_card(card, tensors, folder)
+    return StoredModel.from_card(card, _unpacked(tensors, folder), folder)
+
+
+def _packed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Pack the eigenmaps if they lose nothing by it; those of a model of format 1 would."""
+    eigenmaps = tensors.get(PACKED)
+    if eigenmaps is None or not torch.equal(rounded(eigenmaps), eigenmaps.float()):
+        return tensors
+    others = {name: tensor for name, tensor in tensors.items() if name != PACKED}
+    return others | prefixed(PACKED, pack(eigenmaps))
+
+
+def _unpacked(tensors: dict[str, Tensor], folder: Path) -> dict[str, Tensor]:
+    """Unpack the eigenmaps if they are packed."""
+    packed = unprefixed(PACKED, tensors)
+    if not packed:
+        return tensors
+    try:
+        eigenmaps = unpack(packed)
+    except (KeyError, RuntimeError) as error:
+        raise ModelError(f"the eigenmaps of {folder} are damaged: {error}; {RESTORE}") from error
+    others = {name: one for name, one in tensors.items() if not name.startswith(f"{PACKED}/")}
+    return others | {PACKED: eigenmaps}
 
 
 def _read_facts(values: Mapping[str, Any]) -> dict[str, Any]:
