@@ -17,6 +17,14 @@ from anomgan.evaluation.records import Record, read_records
 from anomgan.evaluation.tables import fill_tables, markdown, spread, study_table
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+COSTS = {
+    "fit_seconds": ("fit, s", ".0f"),
+    "fit_megabytes": ("fit, MB", ".0f"),
+    "score_ms_median": ("score, ms", ".0f"),
+    "score_megabytes": ("score, MB", ".0f"),
+    "model_megabytes": ("model, MB", ".1f"),
+}
+"""What a detector costs beside its peers: the mean over the sets."""
 NAMES = (
     *("dataset", "fault", "detector", "photographs", "generator", "config", "space", "restarts"),
     *("figure", "precision", "seed"),
@@ -124,16 +132,6 @@ COLUMNS = {
         "image_auroc": ("AUROC", ".3f"),
         "image_auroc_sd": ("±", ".3f"),
     },
-    "peers_features": {
-        "dataset": ("set", ""),
-        "detector": ("detector", ""),
-        "image_auroc": ("AUROC", ".3f"),
-        "fit_seconds": ("fit, s", ".0f"),
-        "score_ms_median": ("score, ms", ".0f"),
-        "fit_megabytes": ("fit, MB", ".0f"),
-        "score_megabytes": ("score, MB", ".0f"),
-        "model_megabytes": ("model, MB", ".1f"),
-    },
     "line_faults": {
         "fault": ("fault", ""),
         "tried": ("times tried", ",d"),
@@ -162,6 +160,8 @@ def table(study: str, figure: str | None) -> str:
         return _features(figure or "image_auroc")
     if study == "features_variants":
         return _features(figure or "image_auroc", variants=True)
+    if study == "peers_features":
+        return _peers()
     results = RESULTS / f"{study}.jsonl"
     if study not in COLUMNS:
         return study_table(results, figure)
@@ -200,6 +200,29 @@ def _features(figure: str, variants: bool = False) -> str:
         rows.append((order, [name, *map(spread, values), mean, alarms]))
     heads = ["detector", *SETS, "mean", "false alarms (promised)"]
     return markdown(heads, [row for _, row in sorted(rows, reverse=True)])
+
+
+def _peers() -> str:
+    """Make the table of our default beside its peers: AUROC on each set, and costs."""
+    found: dict[str, dict[str, Record]] = defaultdict(dict)
+    for record in read_records(RESULTS / "peers_features.jsonl"):
+        found[record["detector"]][record["dataset"]] = record
+    rows = []
+    for name, cells in found.items():
+        aurocs = [cells[one]["image_auroc"] for one in SETS if one in cells]
+        mean = f"**{fmean(aurocs):.3f}**" if len(aurocs) == len(SETS) else ""
+        each = [_with_interval(cells[one]) if one in cells else "" for one in SETS]
+        costs = [
+            format(fmean(cell[key] for cell in cells.values()), form)
+            for key, (_, form) in COSTS.items()
+        ]
+        rows.append([name, *each, mean, *costs])
+    return markdown(["detector", *SETS, "mean", *(head for head, _ in COSTS.values())], rows)
+
+
+def _with_interval(record: Record) -> str:
+    low, high = record["image_auroc_95"]
+    return f"{record['image_auroc']:.3f} ({low:.3f} to {high:.3f})"
 
 
 def _changes(record: Record) -> list[str]:

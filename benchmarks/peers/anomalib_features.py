@@ -21,10 +21,12 @@ from typing import Any
 
 import torch
 from anomalib_ganomaly import DATA, HERE, PEER, peer_environment
-from features_task import test_images
+from features_task import parts_table, test_images
 from sklearn.metrics import roc_auc_score
 
+from anomgan.data.folders import read_groups
 from anomgan.evaluation.records import append_record, environment
+from anomgan.metrics.intervals import auroc_interval, compare_auroc
 
 OUT = HERE.parent / "results" / "peers_features.jsonl"
 SETS = ("screw", "magnetic_tile", "transistor", "solar_mono", "pipe_staple")
@@ -47,17 +49,18 @@ def main() -> None:
             work(
                 sys.executable, "features_ours.py", "weights", folder, f"{place}/lite0.safetensors"
             )
+            ours: list[float] = []
             for python, script, config in sides:
                 model = Path(place) / config.partition(":")[0]
                 fitted = work(python, script, "fit", folder, model, config)
                 scored, scores = work(python, script, "score", folder, model, config)
-                ours = script == "features_ours.py"
+                ours = ours or scores
                 record = {
                     "study": "peers_features",
                     "dataset": name,
-                    "detector": "ganomaly" if ours else f"{PEER} {config}",
+                    "detector": "ganomaly" if scores is ours else f"{PEER} {config}",
                     "config": config,
-                    "image_auroc": round(float(roc_auc_score(is_bad(folder), scores)), 4),
+                    **aurocs(folder, scores, ours),
                     **{key: round(value, 2) for key, value in (fitted | scored).items()},
                     "load_before": round(os.getloadavg()[0], 1),
                     "threads": options.threads,
@@ -67,8 +70,17 @@ def main() -> None:
                 print(json.dumps(record), flush=True)
 
 
-def is_bad(folder: Path) -> list[bool]:
-    return [path.parent.name != "good" for path in test_images(folder)]
+def aurocs(folder: Path, scores: list[float], ours: list[float]) -> dict[str, object]:
+    """Compute the AUROC, and ours minus it, with 95% intervals over the parts of the test set."""
+    paths = test_images(folder)
+    groups = read_groups(parts_table(folder), paths) if parts_table(folder).exists() else None
+    bad = [path.parent.name != "good" for path in paths]
+    gain = compare_auroc(bad, ours, scores, groups)
+    return {
+        "image_auroc": round(float(roc_auc_score(bad, scores)), 4),
+        "image_auroc_95": [round(end, 4) for end in auroc_interval(bad, scores, groups)],
+        "gain_95": [round(end, 4) for end in (gain.low, gain.high)],
+    }
 
 
 def work(python: Path | str, script: str, job: str, *arguments: object) -> Any:

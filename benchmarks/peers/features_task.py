@@ -17,6 +17,11 @@ def test_images(folder: Path) -> list[Path]:
     return sorted(path for path in (folder / "test").rglob("*") if path.is_file())
 
 
+def parts_table(folder: Path) -> Path:
+    """The table of images that show one part; most sets have none."""
+    return folder / "tiles.csv"
+
+
 def timed(score: Callable[[Path], float], paths: list[Path]) -> tuple[Figures, list[float]]:
     """Score images with their heatmaps one by one; the first ones are not timed."""
     for path in paths[:3]:

@@ -25,6 +25,8 @@ warnings.filterwarnings("ignore")
 BACKBONE = {"backbone": "tf_efficientnet_lite0", "pre_trained": False}
 LAYERS = ["blocks.2", "blocks.4"]
 """Strides 8 and 16, as the paper of PatchCore takes of its ResNet."""
+CHANNELS = 100
+"""Channels that PaDiM draws, as for a ResNet-18; the peer has no default for this backbone."""
 
 
 def build(model: Path, option: str) -> Patchcore | Padim:
@@ -36,7 +38,7 @@ def build(model: Path, option: str) -> Patchcore | Padim:
     if name == "random":
         KCenterGreedy.select_coreset_idxs = drawn
     learner = (
-        Padim(layers=LAYERS, **BACKBONE, **usual)
+        Padim(layers=LAYERS, n_features=CHANNELS, **BACKBONE, **usual)
         if name == "padim"
         else Patchcore(layers=LAYERS, coreset_sampling_ratio=float(share), **BACKBONE, **usual)
     )
