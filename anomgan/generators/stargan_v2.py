@@ -4,6 +4,7 @@ Choi, Uh, Yoo and Ha, "StarGAN v2: Diverse Image Synthesis for Multiple Domains"
 """
 
 from collections.abc import Iterator
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -55,7 +56,7 @@ class StarGANv2(Translator):
         self, size: int, channels: int, settings: StarGANv2Settings, sets: tuple[LabelSet, ...]
     ) -> None:
         super().__init__(size, channels, settings, sets)
-        self.stride = self.networks["generator"].stride
+        self.stride = cast(StyledGenerator, self.networks["generator"]).stride
 
     def build(self, size: int, channels: int) -> dict[str, nn.Module]:
         """Generator, mapping network, style encoder and discriminator."""

@@ -7,6 +7,7 @@ Mescheder et al. 2018). The penalty is computed every 16 steps only, as in Style
 """
 
 from collections.abc import Iterator
+from typing import cast
 
 import torch
 from pydantic import Field
@@ -90,21 +91,31 @@ class StyleGAN(LatentGAN):
             "discriminator": PointwiseDiscriminator(channels, own.features),
         }
 
+    @property
+    def mapping(self) -> MappingNetwork:
+        """From latent vectors to styles."""
+        return cast(MappingNetwork, self.networks["mapping"])
+
+    @property
+    def synthesis(self) -> SynthesisNetwork | PointwiseSynthesis:
+        """From styles to images or feature vectors."""
+        return cast(SynthesisNetwork | PointwiseSynthesis, self.networks["synthesis"])
+
     def generate(self, z: Tensor) -> Tensor:
         """Images [N, C, H, W] in [-1, 1] of latent vectors [N, latent_dim]."""
         return self.decode(self.embed(z))
 
     def embed(self, z: Tensor) -> Tensor:
         """Styles w [N, latent_dim] of latent vectors [N, latent_dim]."""
-        return self.networks["mapping"](z)
+        return self.mapping(z)
 
     def decode(self, code: Tensor) -> Tensor:
         """Images [N, C, H, W] in [-1, 1] of styles in W or W+."""
-        return self.networks["synthesis"](self._styles(self.widen(code)))
+        return self.synthesis(self._styles(self.widen(code)))
 
     def widen(self, code: Tensor) -> Tensor:
         """Styles in W+ [N, layers * latent_dim]; styles in W are repeated for every layer."""
-        layers = self.networks["synthesis"].layers
+        layers = self.synthesis.layers
         return self._styles(code).expand(-1, layers, -1).flatten(1)
 
     def truncate(self, code: Tensor, psi: float) -> Tensor:
@@ -115,7 +126,7 @@ class StyleGAN(LatentGAN):
         """
         styles = self._styles(self.widen(code))
         coarse, fine = styles[:, :TRUNCATED], styles[:, TRUNCATED:]
-        coarse = self.networks["mapping"].mean.expand_as(coarse).lerp(coarse, psi)
+        coarse = self.mapping.mean.expand_as(coarse).lerp(coarse, psi)
         return torch.cat([coarse, fine], 1).flatten(1)
 
     def between(self, first: Tensor, last: Tensor, count: int) -> Tensor:
@@ -142,7 +153,7 @@ class StyleGAN(LatentGAN):
 
     def improbability(self, code: Tensor) -> Tensor:
         """Half the squared distance [N] from the mean style; in W+ the mean over the layers."""
-        distance = self._styles(code) - self.networks["mapping"].mean
+        distance = self._styles(code) - self.mapping.mean
         return distance.square().sum(2).mean(1) / 2
 
     def step(self, x: Tensor) -> Iterator[Update]:
@@ -166,7 +177,7 @@ class StyleGAN(LatentGAN):
 
     def _mix(self, w: Tensor, other: Tensor) -> Tensor:
         """Styles in W+; a share of them switch to `other` at a random layer (section 3.1)."""
-        count, layers = len(w), self.networks["synthesis"].layers
+        count, layers = len(w), self.synthesis.layers
         crossover = torch.randint(1, layers, (count, 1), device=w.device)
         mixed = torch.rand(count, 1, device=w.device) < self.settings.style_mixing
         swap = mixed & (torch.arange(layers, device=w.device) >= crossover)
@@ -174,7 +185,7 @@ class StyleGAN(LatentGAN):
         return styles.flatten(1)
 
     def _follow(self, w: Tensor) -> None:
-        mapping = self.networks["mapping"]
+        mapping = self.mapping
         if not any(weight.requires_grad for weight in mapping.parameters()):
             return  # it is frozen
         # A smaller decay at the start, or short trainings would end with a mean near 0.

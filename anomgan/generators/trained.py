@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
 import numpy as np
 import torch
@@ -173,5 +173,7 @@ def recipe_of(
     """The method that the settings name, with new networks."""
     method = METHODS[settings.generator]
     torch.manual_seed(settings.seed)
-    common = settings.view.size, preparation.channels, settings.network
-    return method(*common) if issubclass(method, LatentGAN) else method(*common, sets)
+    size, channels, own = settings.view.size, preparation.channels, cast(Any, settings.network)
+    if issubclass(method, LatentGAN):
+        return method(size, channels, own)
+    return method(size, channels, own, sets)

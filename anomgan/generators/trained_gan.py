@@ -50,10 +50,10 @@ class TrainedGAN(TrainedGenerator):
         Raises:
             SettingsError: as `sample`.
         """
-        ends = self._latent(2, seed)
+        first, last = self._latent(2, seed)
         between = on_the_sphere if isinstance(self.method, CGAN) else self.method.between
         with torch.no_grad():
-            codes = between(*ends, count)
+            codes = between(first, last, count)
         if label is None and self.names:
             label = self.names[0]
         return self._render(codes, label, truncation)
@@ -92,7 +92,8 @@ class TrainedGAN(TrainedGenerator):
     def draw_samples(self, path: Path, title: str) -> None:
         """Save a grid; with labels, a column for each label and a row for each latent vector."""
         if self.names:
-            rows = list(zip(*(self.sample(GRID, label=name) for name in self.names), strict=True))
+            columns = [self.sample(GRID, label=name) for name in self.names]
+            rows = [list(row) for row in zip(*columns, strict=True)]
         else:
             images = list(self.sample(GRID * GRID))
             rows = [images[first : first + GRID] for first in range(0, len(images), GRID)]

@@ -35,7 +35,8 @@ class JointDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         self.image = Discriminator(size, channels, features).hidden
-        width = self.image[-1][0].out_channels * pyramid(size)[1] ** 2
+        depth, cells = pyramid(size)
+        width = features * 2 ** (depth - 1) * cells**2
         self.latent = nn.Sequential(
             nn.Linear(latent_dim, joint), nn.LeakyReLU(0.2), nn.Dropout(0.2)
         )

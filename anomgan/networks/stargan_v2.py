@@ -140,7 +140,7 @@ class _StyledBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, style_dim: int, *, double: bool = False) -> None:
         super().__init__()
-        self.double = double
+        self.doubles = double
         self.first, self.second = AdaIN(inputs, style_dim), AdaIN(outputs, style_dim)
         self.grow = nn.Conv2d(inputs, outputs, 3, 1, 1)
         self.conv = nn.Conv2d(outputs, outputs, 3, 1, 1)
@@ -155,7 +155,7 @@ class _StyledBlock(nn.Module):
         return (deep + self.shortcut(self._resize(x))) / math.sqrt(2)
 
     def _resize(self, x: Tensor) -> Tensor:
-        return F.interpolate(x, scale_factor=2) if self.double else x
+        return F.interpolate(x, scale_factor=2) if self.doubles else x
 
 
 class AdaIN(nn.Module):

@@ -147,6 +147,7 @@ class SynthesisNetwork(nn.Module):
         x = self.start.expand(styles.shape[0], -1, -1, -1)
         image = torch.zeros((), device=x.device)
         for level, block in enumerate(self.blocks):
+            assert isinstance(block, nn.ModuleList)
             for half, layer in enumerate(block):
                 x = layer(x, styles[:, 2 * level + half])
             if self.skip:

@@ -52,7 +52,6 @@ def moved(before, after):
 def test_each_update_changes_its_own_networks_and_that_by_reference_the_generator_alone():
     gan = make()
     run = trainer(gan)
-    run._set_rates()
     states, players = [copy(gan)], []
     for update, _ in run._updates():
         players.append(update.player)
