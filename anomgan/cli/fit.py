@@ -10,6 +10,7 @@ import typer
 from anomgan.cli.options import DEFAULT_MODEL, Device, Groups, LogDir, Roi, SkipUnreadable
 from anomgan.cli.say import say
 from anomgan.cli.words import (
+    describe_highest,
     describe_promise,
     describe_roi,
     describe_scale,
@@ -250,6 +251,7 @@ def summarise(detector: "Detector", out: Path) -> str:
         *describe_scale(detector.settings.score.model_dump()),
         *_describe_discriminator(fitted.history),
         *describe_promise(fitted.calibration),
+        *describe_highest(fitted.facts),
         f"Model: {out}/  (see samples.png and calibration.png)",
         f"Next:  anomgan score --model {out} --image part.png --heatmap",
     ]

@@ -8,6 +8,7 @@ import typer
 
 from anomgan.cli.options import DEFAULT_MODEL
 from anomgan.cli.words import (
+    describe_highest,
     describe_promise,
     describe_recalibration,
     describe_roi,
@@ -53,6 +54,7 @@ def model_card(folder: Path) -> str:
         *describe_scale(model.settings["score"]),
         f"Sees {colour}, {view}; lighting: {preparation.lighting}.",
         *describe_promise(model.calibration),
+        *describe_highest(model.facts.get("recalibration", model.facts)),
         "Settings:",
         *_flat(model.settings),
         f"Data fingerprint: {model.facts['data_fingerprint']}",

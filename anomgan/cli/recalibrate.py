@@ -6,7 +6,12 @@ from typing import Annotated
 import typer
 
 from anomgan.cli.options import DEFAULT_MODEL, Device, Groups, Model, Roi, SkipUnreadable
-from anomgan.cli.words import describe_promise, describe_recalibration, describe_roi
+from anomgan.cli.words import (
+    describe_highest,
+    describe_promise,
+    describe_recalibration,
+    describe_roi,
+)
 
 
 def recalibrate(
@@ -54,6 +59,7 @@ def recalibrate(
         *describe_recalibration(fitted.facts),
         *describe_roi(detector.roi),
         *describe_promise(fitted.calibration),
+        *describe_highest(fitted.facts["recalibration"]),
         f"Model: {out}/",
     ):
         typer.echo(line)

@@ -31,6 +31,7 @@ from anomgan.detectors.measuring import (
     calibrate_folds,
     measure_features,
     measure_pixels,
+    name_highest,
 )
 from anomgan.detectors.method import Method
 from anomgan.errors import InputError
@@ -110,13 +111,15 @@ def fit_method(
             summaries, statistics = _train(method, parts, learnt, options)
             if held:
                 held_groups = [groups[index] for index in held] if groups else None
-                calibration, samples = calibrate(
+                calibrated = held
+                calibration, samples, scores = calibrate(
                     method, store, held, held_groups, statistics, settings.calibration, shapes
                 )
             else:
                 assert learnt is not None  # folds are for feature space only
                 seen_groups = [groups[index] for index in learnt.images] if groups else None
-                calibration, samples = calibrate_folds(
+                calibrated = learnt.images
+                calibration, samples, scores = calibrate_folds(
                     method,
                     store,
                     learnt,
@@ -141,6 +144,7 @@ def fit_method(
         "seconds": round(sum(summary.seconds for summary in summaries), 1),
         "device": str(method.device),
         "data_fingerprint": read.fingerprint,
+        "highest": name_highest(scores, [read.names[index] for index in calibrated]),
     }
     if learnt is not None:
         facts = {"place": learnt.place, "explained": learnt.explained}
@@ -170,7 +174,7 @@ def recalibrate_method(
         with read.prepared(fitted.preparation, Path(scratch)) as store:
             _require_cells(method, store, shapes)
             # The statistics are part of the detector, like the weights, and do not change.
-            calibration, samples = calibrate(
+            calibration, samples, scores = calibrate(
                 method, store, range(len(store)), groups, fitted.statistics, settings, shapes
             )
     recalibration = {
@@ -180,6 +184,7 @@ def recalibrate_method(
         "copies": copies,
         "skipped_images": len(read.skipped),
         "data_fingerprint": read.fingerprint,
+        "highest": name_highest(scores, read.names),
     }
     facts = fitted.facts | {"recalibration": recalibration}
     if fitted.usual is not None and options.roi is None:  # they are of the same part of an image

@@ -1,6 +1,7 @@
 """Measures good images with trained networks: statistics of the evidence, and the calibration."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -24,7 +25,11 @@ FLOOR_OF_CELLS = 1.0
 others, which would harm parts that lie in any direction."""
 Shapes = Sequence[tuple[int, int]]
 SAMPLES = 6
-"""Images shown in samples.png."""
+"""Images shown in samples.png, those of the highest scores."""
+NAMED = 3
+"""Images with the highest scores that `fit` names."""
+Calibrated = tuple[Calibration, list[Sample], list[float]]
+"""A calibration, the images with the highest scores, and the scores in the order of the images."""
 
 
 def measure_pixels(
@@ -65,8 +70,8 @@ def calibrate(
     statistics: Sequence[Statistics],
     settings: CalibrationSettings,
     shapes: Shapes,
-) -> tuple[Calibration, list[Sample]]:
-    """Calibrate on images of a store that no network has seen; also return samples.
+) -> Calibrated:
+    """Calibrate on images of a store that no network has seen.
 
     Args:
         method: with trained networks.
@@ -98,7 +103,7 @@ def calibrate_folds(
     statistics: Sequence[Statistics],
     settings: CalibrationSettings,
     shapes: Shapes,
-) -> tuple[Calibration, list[Sample]]:
+) -> Calibrated:
     """Calibrate on the training images, each by the network that has not seen it.
 
     Args:
@@ -130,21 +135,26 @@ def _calibrate(
     groups: Sequence[str] | None,
     folds: np.ndarray | None,
     settings: CalibrationSettings,
-) -> tuple[Calibration, list[Sample]]:
-    """Calibrate on score, pooled heatmap and heatmap of `total` images; keep the first few."""
-    scores, heats, peaks = [], [], []
-    samples: list[Sample] = []
+) -> Calibrated:
+    """Calibrate on score, pooled heatmap and heatmap of `total` images; keep the highest few."""
+    scores, heats, peaks = list[float](), list[float](), list[float]()
+    highest = list[tuple[float, Sample]]()
     with progress_bar("calibrating", total) as report:
         for done, (score, heat, sample) in enumerate(judged, start=1):
             scores.append(score)
             heats.append(heat)
             peaks.append(float(sample[-1].max()))
-            if len(samples) < SAMPLES:
-                samples.append(sample)
+            highest = sorted([*highest, (score, sample)], key=lambda one: -one[0])[:SAMPLES]
             report(done)
     rate, region_rate = settings.false_alarm_rate, settings.region_rate
     calibration = Calibration.from_scores(scores, heats, rate, groups, folds, peaks, region_rate)
-    return calibration, samples
+    return calibration, [sample for _, sample in highest], scores
+
+
+def name_highest(scores: Sequence[float], names: Sequence[str]) -> list[tuple[str, float]]:
+    """Name the good images with the highest scores, which set the threshold, with these scores."""
+    highest = np.argsort(scores)[::-1][:NAMED].tolist()
+    return [(Path(names[index]).name, round(scores[index], 2)) for index in highest]
 
 
 def _some(images: Sequence[int]) -> Sequence[int]:

@@ -216,7 +216,7 @@ def _draw(folder: Path, fitted: Fitted) -> None:
             folder / SAMPLES,
             shown,
             titles if len(shown[0]) == len(titles) else (titles[0], titles[-1]),
-            title="Held-out good images",
+            title="Good images with the highest scores",
         )
     save_histogram(
         folder / CALIBRATION,

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from conftest import TINY
@@ -32,12 +34,16 @@ def new_ok(tmp_path_factory):
 
 def test_new_images_take_the_place_of_the_old_calibration_and_nothing_else(model, new_ok, capsys):
     before, weights = read_folder(model, "")
-    scored = sorted(result.score for result in load(model, "cpu").score(list_images(new_ok)))
+    results = load(model, "cpu").score(list_images(new_ok))
+    scored = sorted(result.score for result in results)
+    highest = max(results, key=lambda result: result.score)
     history = (model / "history.csv").read_text().splitlines()
 
     recalibrate(new_ok, model, device="cpu")
     said = capsys.readouterr().out
     assert "on 12 other good images" in said and "Threshold" in said
+    named = f"good images: {Path(highest.image).name} ({highest.score:.2f})"
+    assert named in said and named in model_card(model)
     after, same = read_folder(model, "")
     assert after["calibration"]["scores"] == pytest.approx(scored)
     assert after["calibration"]["false_alarm_rate"] == before["calibration"]["false_alarm_rate"]
