@@ -5,12 +5,14 @@ from typing import Annotated
 
 import typer
 
+from anomgan.cli.fit import PixelsPerMm, SmallestDefect, read_area
 from anomgan.cli.options import DEFAULT_MODEL, Device, Groups, Model, Roi, SkipUnreadable
 from anomgan.cli.words import (
     describe_highest,
     describe_promise,
     describe_recalibration,
     describe_roi,
+    describe_scale,
 )
 
 
@@ -26,6 +28,8 @@ def recalibrate(
     ] = None,
     groups: Groups = None,
     roi: Roi = None,
+    pixels_per_mm: PixelsPerMm = None,
+    smallest_defect: SmallestDefect = None,
     false_alarm_rate: Annotated[
         float | None,
         typer.Option(help="Share of good images that may be called anomalous. Default: no change."),
@@ -44,10 +48,13 @@ def recalibrate(
     out = out or model
     check_target(out)
     detector = load(model, device)
+    scale = pixels_per_mm or detector.settings.score.pixels_per_mm
     detector.recalibrate(
         normal_dir,
         groups=groups,
         roi=roi,
+        pixels_per_mm=pixels_per_mm,
+        smallest_defect=None if smallest_defect is None else read_area(smallest_defect, scale),
         false_alarm_rate=false_alarm_rate,
         skip_unreadable=skip_unreadable,
     )
@@ -58,6 +65,7 @@ def recalibrate(
     for line in (
         *describe_recalibration(fitted.facts),
         *describe_roi(detector.roi),
+        *describe_scale(detector.settings.score.model_dump()),
         *describe_promise(fitted.calibration),
         *describe_highest(fitted.facts["recalibration"]),
         f"Model: {out}/",

@@ -108,7 +108,7 @@ def watch(
                     device=device,
                     scored=log.row,
                     notice=log.notice,
-                ).run(stop)
+                ).run(stop, interval)
         log.stopped(source)
 
 

@@ -105,6 +105,8 @@ class Detector(Estimator):
         *,
         groups: Path | str | None = None,
         roi: Given | None = None,
+        pixels_per_mm: float | None = None,
+        smallest_defect: float | None = None,
         false_alarm_rate: float | None = None,
         skip_unreadable: bool = False,
     ) -> Self:
@@ -117,26 +119,33 @@ class Detector(Estimator):
             groups: CSV table that names the group (physical part, lot) of each image.
             roi: the part of each image that counts from now on, as `fit` takes it; None keeps the
                 present one. A model that learnt from a part of each image is of no use outside.
+            pixels_per_mm: the new scale of the images; None keeps the present one.
+            smallest_defect: square pixels of the smallest region that makes a verdict from now on;
+                None keeps the present ones.
             false_alarm_rate: the new rate; None keeps the present one.
             skip_unreadable: leave out images that cannot be read.
 
         Raises:
             InputError: the images cannot be used, or some of them are training images.
-            SettingsError: the rate is not between 0 and 1.
+            SettingsError: the rate is not between 0 and 1, or a size is not above 0.
             ModelError: the detector is not fitted yet.
         """
         fitted, given = self._require_fitted(), self._given
-        if false_alarm_rate is not None:
-            changed = {**(given["calibration"] or {}), "false_alarm_rate": false_alarm_rate}
-            given = {**given, "calibration": changed}
+        sizes = {"pixels_per_mm": pixels_per_mm, "smallest_defect": smallest_defect}
+        for section, values in {
+            "calibration": {"false_alarm_rate": false_alarm_rate},
+            "score": sizes,
+        }.items():
+            changed = {name: value for name, value in values.items() if value is not None}
+            if changed:
+                given = {**given, section: {**(given[section] or {}), **changed}}
         settings = self._settings_of(given)
         options = FitOptions(
             Path(groups) if groups else None, skip_unreadable=skip_unreadable, roi=roi
         )
         method = copy(self)
-        self.fitted = recalibrate_method(
-            method, fitted, _folder_or_sources(normals), settings.calibration, options
-        )
+        method.settings = settings
+        self.fitted = recalibrate_method(method, fitted, _folder_or_sources(normals), options)
         self.settings, self._given, self.roi = settings, given, method.roi
         self._warn_of_promise()
         return self

@@ -156,10 +156,10 @@ def recalibrate_method(
     method: Method,
     fitted: Fitted,
     normals: Path | str | Sequence[Source],
-    settings: CalibrationSettings,
     options: FitOptions,
 ) -> Fitted:
     """Calibrate on other good images, and set `method.roi`; see `Detector.recalibrate`."""
+    settings = method.settings.calibration
     if options.roi is not None:
         method.roi = Roi.read(options.roi)
     with tempfile.TemporaryDirectory(prefix="anomgan-") as scratch:

@@ -5,10 +5,11 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from anomgan.errors import InputError
 from anomgan.inspection.drift import DriftAlarm
-from anomgan.inspection.results_table import COLUMNS, Row, check_kind, open_table
+from anomgan.inspection.results_table import COLUMNS, ResultsTable, Row, check_kind, open_table
 from anomgan.inspection.scorer import Pictures, Scorer
-from anomgan.inspection.sources import Frame, Source
+from anomgan.inspection.sources import RETRY, Frame, Source
 from anomgan.inspection.watch import Tell, Version
 
 
@@ -50,25 +51,52 @@ class FrameWatcher:
         self._scorer = Scorer(model, device, pictures)
         self._drift = DriftAlarm(self._scorer.drift(), lambda report: notice("drift", str(report)))
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: threading.Event, interval: float = RETRY) -> None:
         """Score frames until the source ends or `stop` is set.
 
+        If the disk is full later on, writing is tried again every `interval` seconds. A camera's
+        frames are dropped and counted meanwhile.
+
         Raises:
-            InputError: the table cannot be written or continued, or a picture cannot be written.
+            InputError: the table cannot be continued; the first row or picture cannot be written,
+                or a later one until `stop` was set.
         """
         columns = (*COLUMNS, "time", *Version._fields)
         model_id = self._scorer.model["model_id"]
         with open_table(self._table, model_id, self._remember, columns) as table:
             self._tell("watching", self._source.name)
+            patience = None  # what never worked is a mistake, not a full disk
             for frame in self._source.frames(stop):
                 version = self._source.version
                 if version and _key({"image": frame.name} | version) in self._scored:
                     continue
-                row = self._scorer.frame_row(frame.name, frame.image, self._picture_name(frame))
-                table.append(row | {"time": frame.time} | version)
+                row = self._kept(frame, table, stop, patience)
                 table.sync()
                 self._tell_row(row)
                 self._drift.add(row)
+                patience = interval
+
+    def _kept(
+        self, frame: Frame, table: ResultsTable, stop: threading.Event, patience: float | None
+    ) -> Row:
+        """Score a frame and write its row; try again every `patience` seconds, if given."""
+        told = False
+        while True:
+            try:
+                row = self._scorer.frame_row(frame.name, frame.image, self._picture_name(frame))
+                table.append(row | {"time": frame.time} | self._source.version)
+            except InputError as error:
+                if patience is None:
+                    raise
+                if not told:
+                    self._tell("problem", f"{error}; it is tried again every {patience:g} s")
+                told = True
+                if stop.wait(patience):
+                    raise
+            else:
+                if told:
+                    self._tell("problem", f"{table.path} is written again")
+                return row
 
     def _remember(self, row: Row) -> None:
         """Take in a row of an earlier run; only frames of a file can come again."""

@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, Full, Queue
@@ -349,11 +349,17 @@ def _open_address(address: str, name: str) -> cv2.VideoCapture:
 
 
 def _quiet_capture(*what: object) -> cv2.VideoCapture:
-    """Open without the messages that OpenCV and FFmpeg print on their own."""
+    with _quietly():
+        return cv2.VideoCapture(*what)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without the messages that OpenCV and FFmpeg print on their own."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
-        return cv2.VideoCapture(*what)
+        yield
     finally:
         cv2.utils.logging.setLogLevel(before)
 
@@ -361,7 +367,8 @@ def _quiet_capture(*what: object) -> cv2.VideoCapture:
 def _next_image(capture: Capture) -> np.ndarray | None:
     """The next frame in RGB; None if there is none."""
     try:
-        there, image = capture.read()
+        with _quietly():
+            there, image = capture.read()
     except cv2.error:
         return None
     if not there or image is None:

@@ -11,12 +11,12 @@ from anomgan.detectors.calibration import Calibration
 from anomgan.errors import AnomganError, ModelError
 from anomgan.inspection.inspector import Inspector
 from anomgan.inspection.results_table import Row
-from anomgan.model_files import CARD, model_id
+from anomgan.model_files import CARD, WEIGHTS, model_id
 from anomgan.networks.folding import fold_batch_norms
 from anomgan.station.parts import Parts
 
-Version = tuple[int, int, int]
-"""What tells the file of a model from one that took its place."""
+Version = list[tuple[int, int, int]]
+"""What tells the files of a model from those that took their place."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,9 @@ class ServedModel:
 
     def _version(self) -> Version | None:
         """None while there is no model, as in the moment of a replacement."""
+        names = (CARD, WEIGHTS) if self.path.is_dir() else ("",)
         try:
-            about = (self.path if self.path.is_file() else self.path / CARD).stat()
+            found = [(self.path / name).stat() for name in names]
         except OSError:
             return None
-        return about.st_ino, about.st_size, about.st_mtime_ns
+        return [(about.st_ino, about.st_size, about.st_mtime_ns) for about in found]

@@ -132,3 +132,18 @@ def test_another_part_of_the_images_counts_from_now_on(model, new_ok, run):
     assert code == 0 and "Region of interest: 50% of the image, from 0% to 50% of" in said
     assert run(*command)[0] == 0 and "Region of interest: 50%" in model_card(model)
     assert not load(model, "cpu").score(list_images(new_ok)[0]).inside[:, 48:].any()
+
+
+def test_the_scale_and_the_smallest_defect_are_set_with_a_new_threshold(model, new_ok, run):
+    command = ("recalibrate", "--normal-dir", new_ok, "--model", model, "--device", "cpu")
+    before = sorted(result.score for result in load(model, "cpu").score(list_images(new_ok)))
+    code, said, _ = run(*command, "--pixels-per-mm", 4, "--smallest-defect", "4mm2")
+    assert code == 0 and "Scale: 4 pixels per mm" in said
+    assert "below 64 px² (4 mm²) make no verdict" in said
+    detector = load(model, "cpu")
+    scores = sorted(result.score for result in detector.score(list_images(new_ok)))
+    assert detector.fitted.calibration.scores == pytest.approx(scores)
+    assert scores != pytest.approx(before)
+    code, said, _ = run(*command, "--smallest-defect", "9mm2")
+    assert code == 0 and "below 144 px² (9 mm²)" in said, "by the scale in the model"
+    assert run(*command, "--pixels-per-mm", -1)[0] == 2

@@ -82,9 +82,14 @@ def test_images_of_any_size_get_the_verdicts_of_the_model(exported, patches, rng
 
 
 @pytest.mark.parametrize(
-    ("align", "format"), [("auto", "torchscript"), ("none", "torchscript"), ("auto", "onnx")]
+    ("align", "format", "roi"),
+    [
+        ("auto", "torchscript", None),
+        ("none", "torchscript", None),
+        ("auto", "onnx", "0,0 0.5,0 0.5,1 0,1"),
+    ],
 )
-def test_a_model_in_feature_space_gives_the_same_scores(align, format, line, rng, tmp_path):
+def test_a_model_in_feature_space_gives_the_same_scores(align, format, roi, line, rng, tmp_path):
     """With eigenmaps, which have one size, and without, for images of any size."""
     if format == "onnx":
         for package in ("onnx", "onnxscript", "onnxruntime"):
@@ -92,7 +97,7 @@ def test_a_model_in_feature_space_gives_the_same_scores(align, format, line, rng
     backbone = {"long_side": 96, "directions": 16, "align": align}
     settings = TINY | SHORT | {"space": "features", "backbone": backbone, "calibration": {}}
     settings.pop("view")
-    native = GANomaly(device="cpu", **settings).fit(line / "train" / "good")
+    native = GANomaly(device="cpu", **settings).fit(line / "train" / "good", roi=roi)
     assert (native.feature_space.eigenmaps is None) == (align == "none")
     native.save(tmp_path / "model")
     path = tmp_path / ("part.onnx" if format == "onnx" else "part.pt")
@@ -104,7 +109,10 @@ def test_a_model_in_feature_space_gives_the_same_scores(align, format, line, rng
     found = compare(native, other, [*frames, *sorted((line / "test").glob("*/*.png"))])
     assert found.images == found.verdicts == 19
     assert max(found.score, found.heat) < exporter.TOLERANCE
-    assert [one.heatmap.shape for one in other.score(frames)] == [one.shape[:2] for one in frames]
+    results = other.score(frames)
+    assert [one.heatmap.shape for one in results] == [one.shape[:2] for one in frames]
+    assert all(one.inside.all() == (roi is None) for one in results)
+    assert results[0].inside[:, :48].all()
 
 
 def test_threads_get_the_results_of_one_thread(exported, rng):

@@ -96,6 +96,40 @@ def test_a_frame_that_cannot_be_scored_gets_a_row(watch, patch_model, parts, tmp
     assert row["error"].startswith(f"{video}#000000: image is 4 x 4 pixels")
 
 
+def test_a_full_disk_is_waited_for_and_costs_no_frame(whole_model, parts, tmp_path):
+    resource = pytest.importorskip("resource", reason="file size limits need a Unix system")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    table, problems = tmp_path / "r.jsonl", []
+
+    def scored(row):
+        if not problems:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (table.stat().st_size + 10, hard))
+
+    def notice(kind, text):
+        problems.extend([text] if kind == "problem" else [])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    source = open_video(str(write_video(tmp_path / "a.avi", parts)), every_frame, print)
+    watcher = FrameWatcher(
+        source,
+        whole_model,
+        table,
+        pictures=Pictures(tmp_path),
+        device="cpu",
+        scored=scored,
+        notice=notice,
+    )
+    try:
+        watcher.run(threading.Event(), 0.01)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        source.close()
+    assert "File too large" in problems[0] and "tried again every 0.01 s" in problems[0]
+    assert problems[1:] == [f"{table} is written again"]
+    rows = [json.loads(text) for text in table.read_text().splitlines()]
+    assert [row["image"][-6:] for row in rows] == [f"{n:06}" for n in range(5)]
+
+
 def test_drift_is_told_once_and_known_after_a_restart(watch, parts, tmp_path):
     """One part over and over is what a line does not do."""
     video = write_video(tmp_path / "a.avi", parts[:1] * 150)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from anomgan.errors import InputError
+from anomgan.inspection import sources
 from anomgan.inspection.sources import (
     QUIET,
     WAITING,
@@ -163,15 +164,16 @@ def test_a_video_that_was_cut_off_is_said(tmp_path, rng):
 
 @pytest.fixture
 def address(tmp_path):
-    """A server of a video file, and of a stream that breaks off after 20 images."""
+    """A server of a video file, and of streams that break off or hang after 20 images."""
     write_video(tmp_path / "a.avi", ramp(12))
+    ended = threading.Event()
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *args):
             super().__init__(*args, directory=tmp_path)
 
         def do_GET(self):
-            if self.path != "/stream":
+            if self.path not in ("/stream", "/hanging"):
                 return super().do_GET()
             self.send_response(200)
             self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=next")
@@ -179,6 +181,8 @@ def address(tmp_path):
             for image in ramp(20):
                 jpeg = cv2.imencode(".jpg", image)[1].tobytes()
                 self.wfile.write(b"--next\r\nContent-Type: image/jpeg\r\n\r\n" + jpeg + b"\r\n")
+            if self.path == "/hanging":
+                ended.wait()
 
         def log_message(self, *_):
             pass
@@ -186,6 +190,7 @@ def address(tmp_path):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://user:secret@127.0.0.1:{server.server_port}"
+    ended.set()
     server.shutdown()
     server.server_close()
 
@@ -197,9 +202,11 @@ def test_a_video_at_an_address_has_an_end(address):
     assert frames[0].name.endswith("/a.avi#000000")
 
 
-def test_a_stream_that_breaks_off_is_opened_again(address):
+@pytest.mark.parametrize("stream", ["stream", "hanging"])
+def test_a_stream_that_breaks_off_or_hangs_is_opened_again(address, stream, monkeypatch, capfd):
+    monkeypatch.setattr(sources, "TIMEOUT", 1000)
     told, stop = [], threading.Event()
-    source = open_video(f"{address}/stream", every_frame, told.append, 0.01)
+    source = open_video(f"{address}/{stream}", every_frame, told.append, 0.01)
     assert isinstance(source, Camera)
     for _ in source.frames(stop):
         if source.came > 20:
@@ -207,6 +214,7 @@ def test_a_stream_that_breaks_off_is_opened_again(address):
     source.close()
     assert "gives no frames" in told[0] and "is back" in told[1]
     assert not any("secret" in text for text in told)
+    assert "WARN" not in capfd.readouterr().err, "OpenCV has messages of its own"
 
 
 def test_a_camera_that_goes_away_is_said_once_and_when_it_is_back():

@@ -17,6 +17,7 @@ from anomgan.data.decode import read_image
 from anomgan.data.encode import write_png
 from anomgan.data.flange import write_line
 from anomgan.data.folders import list_images
+from anomgan.data.roi import Roi
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium to open the page")
 from selenium.webdriver.common.by import By  # noqa: E402
@@ -157,6 +158,8 @@ def test_parts_are_reviewed_and_the_threshold_and_the_region_change(
     shutil.copytree(patch_model, model)
     options = ("--model", f"part={model}", "--review", str(tmp_path / "review"))
     with serving(*options) as address, browsing() as browser:
+        downloads = {"behavior": "allow", "downloadPath": str(tmp_path)}
+        browser.execute_cdp_cmd("Browser.setDownloadBehavior", downloads)
         page = Page(browser, address + "#review")
         page.until(lambda: page.text("review-waiting") == "0 parts wait")
         page.click("queue-all")
@@ -192,6 +195,11 @@ def test_parts_are_reviewed_and_the_threshold_and_the_region_change(
         drawn = [float(one) for one in re.findall(r"[\d.]+", page.text("region-text"))]
         assert drawn == pytest.approx([0.02, 0.02, 0.5, 0.02, 0.5, 0.98, 0.02, 0.98], abs=0.01)
         assert not browser.find_elements(By.CSS_SELECTOR, "#outline polygon:not(.drawn)")
+        page.click("region-save")
+        page.until((tmp_path / "roi.png").exists)
+        saved, corners = Roi.read(tmp_path / "roi.png"), page.text("region-text").split('"')[1]
+        assert saved.mask.shape == (96, 96)
+        assert (saved.mask != Roi.polygon(corners).at((96, 96))).mean() < 0.02
         page.click("region-use")
         page.until(lambda: "Only the new region counts" in page.text("recalibration-promise"))
         after = float(page.text("threshold-after"))
