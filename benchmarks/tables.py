@@ -8,6 +8,7 @@ A table stands between its markers, <!-- table STUDY [FIGURE] --> and <!-- end -
 import json
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from statistics import fmean
 
 from features import SETS
@@ -207,17 +208,20 @@ def _peers() -> str:
     found: dict[str, dict[str, Record]] = defaultdict(dict)
     for record in read_records(RESULTS / "peers_features.jsonl"):
         found[record["detector"]][record["dataset"]] = record
-    rows = []
+    rows, costed = [], COSTS.items()
     for name, cells in found.items():
         aurocs = [cells[one]["image_auroc"] for one in SETS if one in cells]
         mean = f"**{fmean(aurocs):.3f}**" if len(aurocs) == len(SETS) else ""
         each = [_with_interval(cells[one]) if one in cells else "" for one in SETS]
-        costs = [
-            format(fmean(cell[key] for cell in cells.values()), form)
-            for key, (_, form) in COSTS.items()
-        ]
+        costs = [_mean([cell[key] for cell in cells.values()], form) for key, (_, form) in costed]
         rows.append([name, *each, mean, *costs])
     return markdown(["detector", *SETS, "mean", *(head for head, _ in COSTS.values())], rows)
+
+
+def _mean(values: Sequence[float | None], form: str) -> str:
+    """Format the mean of what was measured; times are not, if the machine had other work."""
+    measured = [value for value in values if value is not None]
+    return format(fmean(measured), form) if measured else ""
 
 
 def _with_interval(record: Record) -> str:
