@@ -20,7 +20,9 @@ from torch import Tensor, nn
 from anomgan.errors import InputError, ModelError
 from anomgan.machine.files import atomic_folder, restore_interrupted
 
-FORMAT_VERSION = 1
+FORMAT_VERSION, ROI_FORMAT = 1, 2
+"""Of models; those with a region of interest are of another format, as earlier versions of anomgan
+would count all of each image."""
 RESTORE = "restore the folder from a copy, or make the model again"
 """What to do about a damaged model."""
 CARD = "model.json"
@@ -62,7 +64,8 @@ def write_folder(
 
     Args:
         folder: to be written or replaced.
-        card: JSON-able description; format, version, time and checksums are added.
+        card: JSON-able description; version, time and checksums are added, and the format unless
+            it has one.
         tensors: everything that was learnt.
         history: rows of mean losses; no file if empty.
         draw: leaves pictures in the folder that it is given.
@@ -207,9 +210,9 @@ def parse_card(text: bytes | str, path: Path) -> dict[str, Any]:
         raise ModelError(
             f"{path} is damaged: it is not the description of a model ({error}); {RESTORE}"
         ) from error
-    if found != FORMAT_VERSION:
+    if found not in (FORMAT_VERSION, ROI_FORMAT):
         raise ModelError(
-            f"{path} has model format {found}; this version of anomgan reads {FORMAT_VERSION}: "
+            f"{path} has model format {found}; this version of anomgan reads {ROI_FORMAT} at most: "
             f"install the version that wrote it, or fit again"
         )
     # Cards of the first models had no checksum.

@@ -20,7 +20,9 @@ from anomgan.detectors.heatmaps import Statistics
 from anomgan.errors import ModelError
 from anomgan.model_files import (
     CALIBRATION,
+    FORMAT_VERSION,
     RESTORE,
+    ROI_FORMAT,
     SAMPLES,
     fit_weights,
     read_folder,
@@ -179,6 +181,7 @@ def write_model(
         InputError: the folder cannot be written to, the disk is full, or the folder is not a model.
     """
     card = {
+        "format_version": FORMAT_VERSION if roi is None else ROI_FORMAT,
         "detector": settings.detector,
         "settings": settings.model_dump(mode="json"),
         "preparation": fitted.preparation.as_dict(),

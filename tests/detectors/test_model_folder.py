@@ -147,8 +147,8 @@ def read_card(folder):
 
 
 def test_newer_formats_and_unknown_detectors_are_refused(folder):
-    change(folder, format_version=2)
-    with pytest.raises(ModelError, match="format 2.*reads 1"):
+    change(folder, format_version=3)
+    with pytest.raises(ModelError, match="format 3.*reads 2 at most"):
         load(folder)
     change(folder, format_version=1, detector="oracle")
     with pytest.raises(ModelError, match="oracle model.*ganomaly"):

@@ -106,7 +106,10 @@ def test_a_model_counts_another_part_after_a_recalibration(patch_model, line, tm
     detector.save(tmp_path / "model")
     again = load(tmp_path / "model", "cpu").recalibrate(frames)  # the region stays
     assert again.fitted.calibration.scores == pytest.approx(scores)
-    assert read_folder(tmp_path / "model", "")[1].keys() - before.keys() == {"roi"}
+    card, tensors = read_folder(tmp_path / "model", "")
+    assert tensors.keys() - before.keys() == {"roi"}
+    assert card["format_version"] == 2, "which earlier versions refuse: they would count everything"
+    assert read_folder(patch_model, "")[0]["format_version"] == 1
 
 
 @pytest.mark.parametrize("roi", ["0,0 0.05,0 0,0.05", np.ones((40, 60), bool), "0,0 1,1"])
