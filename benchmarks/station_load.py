@@ -84,9 +84,9 @@ def score_alone(model: Path, path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def station(model: Path) -> Iterator[tuple[str, int]]:
+def station(model: Path, *options: str | Path) -> Iterator[tuple[str, int]]:
     """A station; gives the address that scores, and the process."""
-    command = (*ANOMGAN, "serve", "--port", "0", "--model", f"part={model}")
+    command = (*ANOMGAN, "serve", "--port", "0", "--model", f"part={model}", *options)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
@@ -121,7 +121,7 @@ def load(
                     refused += 1
                     continue
                 times.append(time.perf_counter() - began)
-                different += answer.status_code != 200 or not _same(answer.json(), rows[which])
+                different += answer.status_code != 200 or not is_same(answer.json(), rows[which])
         return sent, different, refused, times
 
     with ThreadPoolExecutor(clients) as pool:
@@ -180,7 +180,8 @@ def resident(process: int) -> float:
     return round(int(found[1]) / 1024, 1)
 
 
-def _same(answer: dict[str, Any], row: dict[str, Any]) -> bool:
+def is_same(answer: dict[str, Any], row: dict[str, Any]) -> bool:
+    """Whether an answer is the row of the command line."""
     wanted = {key: value for key, value in row.items() if key not in OWN}
     return wanted == {key: value for key, value in answer.items() if key not in OWN}
 
