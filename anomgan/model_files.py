@@ -22,8 +22,8 @@ from anomgan.machine.files import atomic_folder, restore_interrupted
 
 FORMAT_VERSION = 2
 READABLE = (1, 2)
-"""Formats that this version reads. In 2, eigenmaps are packed, and there may be a region of interest,
-without which an earlier version would count all of each image."""
+"""Formats that this version reads. In 2, eigenmaps are packed. There may be a region of interest,
+which an earlier version would not know of: it would count all of each image."""
 RESTORE = "restore the folder from a copy, or make the model again"
 """What to do about a damaged model."""
 CARD = "model.json"
