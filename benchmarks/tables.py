@@ -79,6 +79,9 @@ COLUMNS = {
     "translate_weather": {
         "generator": ("generator", ""),
         "sees_asked": ("domain seen", ".1%"),
+        "sees_asked_pair": ("shine and sunrise alone", ".1%"),
+        "lite0_perceptual_to_input": ("distance to the input", ".3f"),
+        "lite0_perceptual_to_other": ("to another image", ".3f"),
         "kid_classifier": ("KID (classifier)", ".3f"),
         "kid_classifier_input": ("of the input", ".3f"),
         "diversity_classifier_latent": ("diversity: drawn", ".3f"),

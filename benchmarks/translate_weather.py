@@ -3,9 +3,11 @@
     python benchmarks/translate_weather.py
 
 Every test image is translated to every other domain. A classifier of domains, trained on the real
-training images, predicts whether a translation shows the target domain. KID compares the
-translations with real test images of that domain; the KID of the inputs is the value to beat. The
-diversity of StarGAN v2 is measured on translations of one image in ten styles.
+training images, predicts whether a translation shows the target domain, also for shine and sunrise
+alone, which CycleGAN learns. KID compares the translations with real test images of that domain;
+the KID of the inputs is the value to beat. A translation keeps the picture if its perceptual
+distance to its input is below that to another image. The diversity of StarGAN v2 is measured on
+translations of one image in ten styles.
 """
 
 import argparse
@@ -18,14 +20,16 @@ from study import DATA
 from anomgan.data.decode import read_image
 from anomgan.data.folders import list_images
 from anomgan.evaluation.classifier import Classifier
+from anomgan.evaluation.perceptual import BackboneDistance, PerceptualDistance
 from anomgan.generators import TrainedTranslator
 from anomgan.metrics.generation import diversity, kid
 from anomgan.pictures import save_grid
 
 STUDY = "translate_weather"
 DOMAINS = ("cloudy", "rain", "shine", "sunrise")
+PAIR = ("shine", "sunrise")
 CONFIGS = {
-    "cyclegan_weather": ("shine", "sunrise"),
+    "cyclegan_weather": PAIR,
     "stargan_weather": DOMAINS,
     "stargan_v2_weather": DOMAINS,
 }
@@ -50,10 +54,14 @@ def main() -> None:
     classifier = judge(STUDY, DOMAINS, _labelled, size=64, steps=600, device=options.device)
     test = {name: _read(DATA / "weather" / "test" / name) for name in DOMAINS}
     _keep_classifier(classifier, test)
+    distance = BackboneDistance(options.device)
     for config, model in models.items():
         assert isinstance(model, TrainedTranslator)
         domains = CONFIGS[config]
-        figures = _measure(model, {name: test[name] for name in domains}, classifier)
+        figures = _measure(model, {name: test[name] for name in domains}, classifier, distance)
+        if domains != PAIR:
+            pair = _measure(model, {name: test[name] for name in PAIR}, classifier, distance)
+            figures["sees_asked_pair"] = pair["sees_asked"]
         if config.startswith("stargan_v2"):
             figures |= _diversity(model, test, classifier)
         keep(STUDY, model, config, figures)
@@ -94,22 +102,33 @@ def _keep_classifier(classifier: Classifier, test: dict[str, list[np.ndarray]]) 
 
 
 def _measure(
-    model: TrainedTranslator, test: dict[str, list[np.ndarray]], classifier: Classifier
+    model: TrainedTranslator,
+    test: dict[str, list[np.ndarray]],
+    classifier: Classifier,
+    perceptual: PerceptualDistance,
 ) -> dict[str, float]:
-    """Measure accuracy and KID of translations from all other domains, the mean over domains."""
-    seen, distance, untouched = [], [], []
+    """Measure translations from all other domains, the mean over domains."""
+    seen, distance, untouched, own, other = [], [], [], [], []
     for target, real in test.items():
         sources = [image for name, images in test.items() if name != target for image in images]
+        inputs = [_shrunk(model, image) for image in sources]
         results = [_translate(model, image, target) for image in sources]
         asked = classifier.names.index(target)
         seen.append(float(np.mean(classifier.predict(results) == asked)))
-        features = classifier.features(real)
+        features = classifier.features([_shrunk(model, image) for image in real])
         distance.append(kid(features, classifier.features(results)))
-        untouched.append(kid(features, classifier.features(sources)))
+        untouched.append(kid(features, classifier.features(inputs)))
+        # In one random round, so that no image meets itself.
+        order = np.random.default_rng(0).permutation(len(inputs))
+        others = [inputs[i] for i in order[np.argsort(np.roll(order, 1))]]
+        own.append(float(perceptual.between(results, inputs).mean()))
+        other.append(float(perceptual.between(results, others).mean()))
     return {
         "sees_asked": float(np.mean(seen)),
         "kid_classifier": float(np.mean(distance)),
         "kid_classifier_input": float(np.mean(untouched)),
+        f"{perceptual.name}_to_input": float(np.mean(own)),
+        f"{perceptual.name}_to_other": float(np.mean(other)),
         "n_test": sum(len(images) for images in test.values()),
     }
 

@@ -61,14 +61,19 @@ class StarGANv2(Translator):
     def build(self, size: int, channels: int) -> dict[str, nn.Module]:
         """Generator, mapping network, style encoder and discriminator."""
         own, domains = self.settings, len(self.domains())
+        generator = StyledGenerator(size, channels, own.style_dim, own.features, own.change)
         networks: dict[str, nn.Module] = {
-            "generator": StyledGenerator(size, channels, own.style_dim, own.features, own.change),
+            "generator": generator,
             "mapping": MappingNetwork(own.latent_dim, own.style_dim, domains, own.hidden),
             "style_encoder": ImageHeads(size, channels, own.style_dim, domains, own.features),
             "discriminator": ImageHeads(size, channels, 1, domains, own.features),
         }
         for network in networks.values():
             network.apply(_initialise)
+        if own.change:
+            # He initialisation would add noise as strong as the image to it.
+            for weight in generator.head[-1].parameters():
+                nn.init.zeros_(weight)
         return networks
 
     def step(self, x: Tensor, c: Tensor) -> Iterator[Update]:

@@ -66,6 +66,12 @@ def test_each_update_changes_its_own_networks_and_that_by_reference_the_generato
     ]
 
 
+def test_a_generator_of_changes_starts_with_none():
+    x, style = batch()[0], torch.randn(12, 4)
+    assert torch.equal(make(change=True).translate(x, style), x)
+    assert not torch.allclose(make().translate(x, style), x, atol=0.1)
+
+
 def test_the_mapping_network_learns_at_a_hundredth_of_the_rate():
     gan = make()
     before = copy(gan)
