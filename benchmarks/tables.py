@@ -241,14 +241,14 @@ def _peers() -> str:
     found: dict[str, dict[str, Record]] = defaultdict(dict)
     for record in read_records(RESULTS / "peers_features.jsonl"):
         found[record["detector"]][record["dataset"]] = record
+    sets = [one for one in SETS if all(one in cells for cells in found.values())]
     rows, costed = [], COSTS.items()
     for name, cells in found.items():
-        aurocs = [cells[one]["image_auroc"] for one in SETS if one in cells]
-        mean = f"**{fmean(aurocs):.3f}**" if len(aurocs) == len(SETS) else ""
-        each = [_with_interval(cells[one]) if one in cells else "" for one in SETS]
+        mean = f"**{fmean(cells[one]['image_auroc'] for one in sets):.3f}**"
+        each = [_with_interval(cells[one]) for one in sets]
         costs = [_mean([cell[key] for cell in cells.values()], form) for key, (_, form) in costed]
         rows.append([name, *each, mean, *costs])
-    return markdown(["detector", *SETS, "mean", *(head for head, _ in COSTS.values())], rows)
+    return markdown(["detector", *sets, "mean", *(head for head, _ in COSTS.values())], rows)
 
 
 def _mean(values: Sequence[float | None], form: str) -> str:
