@@ -254,7 +254,7 @@ def _unpacked(tensors: dict[str, Tensor], folder: Path) -> dict[str, Tensor]:
         return tensors
     try:
         eigenmaps = unpack(packed)
-    except (KeyError, RuntimeError) as error:
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise ModelError(f"the eigenmaps of {folder} are damaged: {error}; {RESTORE}") from error
     others = {name: one for name, one in tensors.items() if not name.startswith(f"{PACKED}/")}
     return others | {PACKED: eigenmaps}

@@ -41,7 +41,7 @@ def unpack(packed: Mapping[str, Tensor]) -> Tensor:
 
     Raises:
         KeyError: a part is missing.
-        RuntimeError: the parts do not fit each other.
+        RuntimeError, TypeError, ValueError: the parts are damaged, or do not fit each other.
     """
     pairs = packed[LEVELS]
     levels = torch.stack([pairs & 15, pairs >> 4], -1).flatten(1).float() - 8

@@ -37,6 +37,21 @@ def test_a_value_takes_half_a_byte_and_a_step():
     assert sum(one.numel() * one.element_size() for one in packed.values()) == 640 / 2 + 40 * 2 + 16
 
 
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("shape", torch.tensor([1.5, 2.0])),
+        ("shape", torch.tensor([-3, 4])),
+        ("shape", torch.tensor([10**6, 10**6])),
+        ("levels", torch.zeros(3, 8)),
+        ("steps", torch.zeros(9, 9).half()),
+    ],
+)
+def test_damaged_parts_are_an_error(part, value):
+    with pytest.raises((RuntimeError, TypeError, ValueError)):
+        unpack({**pack(torch.ones(40)), part: value})
+
+
 @pytest.mark.parametrize("missing", ["levels", "steps", "shape"])
 def test_a_missing_part_is_an_error(missing):
     packed = pack(torch.ones(40))
