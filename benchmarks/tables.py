@@ -242,11 +242,13 @@ def _peers() -> str:
     for record in read_records(RESULTS / "peers_features.jsonl"):
         found[record["detector"]][record["dataset"]] = record
     sets = [one for one in SETS if all(one in cells for cells in found.values())]
-    rows, costed = [], COSTS.items()
+    rows = []
     for name, cells in found.items():
         mean = f"**{fmean(cells[one]['image_auroc'] for one in sets):.3f}**"
         each = [_with_interval(cells[one]) for one in sets]
-        costs = [_mean([cell[key] for cell in cells.values()], form) for key, (_, form) in costed]
+        costs = [
+            _mean([cell[key] for cell in cells.values()], form) for key, (_, form) in COSTS.items()
+        ]
         rows.append([name, *each, mean, *costs])
     return markdown(["detector", *sets, "mean", *(head for head, _ in COSTS.values())], rows)
 

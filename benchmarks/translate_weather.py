@@ -112,7 +112,8 @@ def _measure(
     for target, real in test.items():
         sources = [image for name, images in test.items() if name != target for image in images]
         inputs = [_shrunk(model, image) for image in sources]
-        results = [_translate(model, image, target) for image in sources]
+        style = model.style(target)
+        results = [model.apply(image, style) for image in inputs]
         asked = classifier.names.index(target)
         seen.append(float(np.mean(classifier.predict(results) == asked)))
         features = classifier.features([_shrunk(model, image) for image in real])
@@ -120,7 +121,8 @@ def _measure(
         untouched.append(kid(features, classifier.features(inputs)))
         # In one random round, so that no image meets itself.
         order = np.random.default_rng(0).permutation(len(inputs))
-        others = [inputs[i] for i in order[np.argsort(np.roll(order, 1))]]
+        following = dict(zip(order.tolist(), np.roll(order, -1).tolist(), strict=True))
+        others = [inputs[following[number]] for number in range(len(inputs))]
         own.append(float(perceptual.between(results, inputs).mean()))
         other.append(float(perceptual.between(results, others).mean()))
     return {

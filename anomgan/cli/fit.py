@@ -1,13 +1,22 @@
 """`anomgan fit`: fits a detector to images of good parts."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from anomgan.cli.options import DEFAULT_MODEL, Device, Groups, LogDir, Roi, SkipUnreadable
+from anomgan.cli.options import (
+    DEFAULT_MODEL,
+    Device,
+    Groups,
+    LogDir,
+    PixelsPerMm,
+    Roi,
+    SkipUnreadable,
+    SmallestDefect,
+    read_area,
+)
 from anomgan.cli.say import say
 from anomgan.cli.words import (
     describe_highest,
@@ -17,7 +26,6 @@ from anomgan.cli.words import (
     describe_space,
     describe_training,
 )
-from anomgan.errors import InputError
 
 if TYPE_CHECKING:
     from anomgan.detectors.base import Detector
@@ -68,18 +76,6 @@ FalseAlarmRate = Annotated[
 Minutes = Annotated[
     float | None, typer.Option(help="Stop each training phase after this many minutes.")
 ]
-SmallestDefect = Annotated[
-    str | None,
-    typer.Option(
-        metavar="AREA",
-        help="Area of the smallest region of the heatmap that makes a verdict: 200px2 or 9mm2. "
-        "Default: any may.",
-    ),
-]
-PixelsPerMm = Annotated[
-    float | None, typer.Option(help="Scale of the images, to give sizes in mm, too.")
-]
-AREA = re.compile(r"(\d+\.?\d*|\.\d+)\s*(px|mm)(?:2|²)")
 Resume = Annotated[
     bool, typer.Option("--resume", help="Continue a fit that was stopped, from its checkpoint.")
 ]
@@ -135,23 +131,6 @@ def fit(
         skip_unreadable=skip_unreadable,
         log_dir=log_dir,
     )
-
-
-def read_area(text: str, pixels_per_mm: float | None) -> float:
-    """Read an area, such as 200px2 or 9mm2, in square pixels.
-
-    Raises:
-        InputError: it is not such an area, or the scale is missing for square millimetres.
-    """
-    found = AREA.fullmatch(text.strip())
-    if not found:
-        raise InputError(f"--smallest-defect {text}: give an area such as 200px2 or 9mm2")
-    area = float(found[1])
-    if found[2] == "px":
-        return area
-    if pixels_per_mm is None:
-        raise InputError(f"--smallest-defect {text}: give the scale as well, --pixels-per-mm")
-    return area * pixels_per_mm**2
 
 
 def make_detector(

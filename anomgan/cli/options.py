@@ -1,9 +1,12 @@
 """Options that several commands share."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from anomgan.errors import InputError
 
 DEFAULT_MODEL = Path("anomgan-model")
 DEFAULT_HEATMAPS = Path("anomgan-heatmaps")
@@ -24,6 +27,18 @@ Roi = Annotated[
         'from the upper left: "0.1,0.2 0.9,0.2 0.5,0.8".',
     ),
 ]
+SmallestDefect = Annotated[
+    str | None,
+    typer.Option(
+        metavar="AREA",
+        help="Area of the smallest region of the heatmap that makes a verdict: 200px2 or 9mm2. "
+        "Default: any may.",
+    ),
+]
+PixelsPerMm = Annotated[
+    float | None, typer.Option(help="Scale of the images, to give sizes in mm, too.")
+]
+AREA = re.compile(r"(\d+\.?\d*|\.\d+)\s*(px|mm)(?:2|²)")
 SkipUnreadable = Annotated[
     bool, typer.Option("--skip-unreadable", help="Leave out images that cannot be read.")
 ]
@@ -54,3 +69,20 @@ Domains = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")]
+
+
+def read_area(text: str, pixels_per_mm: float | None) -> float:
+    """Read an area, such as 200px2 or 9mm2, in square pixels.
+
+    Raises:
+        InputError: it is not such an area, or the scale is missing for square millimetres.
+    """
+    found = AREA.fullmatch(text.strip())
+    if not found:
+        raise InputError(f"--smallest-defect {text}: give an area such as 200px2 or 9mm2")
+    area = float(found[1])
+    if found[2] == "px":
+        return area
+    if pixels_per_mm is None:
+        raise InputError(f"--smallest-defect {text}: give the scale as well, --pixels-per-mm")
+    return area * pixels_per_mm**2

@@ -5,8 +5,17 @@ from typing import Annotated
 
 import typer
 
-from anomgan.cli.fit import PixelsPerMm, SmallestDefect, read_area
-from anomgan.cli.options import DEFAULT_MODEL, Device, Groups, Model, Roi, SkipUnreadable
+from anomgan.cli.options import (
+    DEFAULT_MODEL,
+    Device,
+    Groups,
+    Model,
+    PixelsPerMm,
+    Roi,
+    SkipUnreadable,
+    SmallestDefect,
+    read_area,
+)
 from anomgan.cli.words import (
     describe_highest,
     describe_promise,

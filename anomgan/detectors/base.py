@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from anomgan.config import without_idle
+from anomgan.config import merge, without_idle
 from anomgan.data.decode import to_uint8
 from anomgan.data.normals import Source, read_source
 from anomgan.data.roi import Given
@@ -131,14 +131,13 @@ class Detector(Estimator):
             ModelError: the detector is not fitted yet.
         """
         fitted, given = self._require_fitted(), self._given
-        sizes = {"pixels_per_mm": pixels_per_mm, "smallest_defect": smallest_defect}
-        for section, values in {
-            "calibration": {"false_alarm_rate": false_alarm_rate},
-            "score": sizes,
-        }.items():
-            changed = {name: value for name, value in values.items() if value is not None}
-            if changed:
-                given = {**given, section: {**(given[section] or {}), **changed}}
+        for section, name, value in (
+            ("calibration", "false_alarm_rate", false_alarm_rate),
+            ("score", "pixels_per_mm", pixels_per_mm),
+            ("score", "smallest_defect", smallest_defect),
+        ):
+            if value is not None:
+                given = merge(given, {section: {name: value}})
         settings = self._settings_of(given)
         options = FitOptions(
             Path(groups) if groups else None, skip_unreadable=skip_unreadable, roi=roi

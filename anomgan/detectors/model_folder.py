@@ -17,7 +17,7 @@ from anomgan.detectors.calibration import Calibration
 from anomgan.detectors.earlier import current_settings
 from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.heatmaps import Statistics
-from anomgan.detectors.packing import pack, rounded, unpack
+from anomgan.detectors.packing import pack, unpack
 from anomgan.errors import ModelError
 from anomgan.model_files import (
     CALIBRATION,
@@ -240,11 +240,13 @@ def read_model(folder: Path) -> StoredModel:
 
 def _packed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Pack the eigenmaps if they lose nothing by it; those of a model of format 1 would."""
-    eigenmaps = tensors.get(PACKED)
-    if eigenmaps is None or not torch.equal(rounded(eigenmaps), eigenmaps.float()):
+    if PACKED not in tensors:
+        return tensors
+    packed = pack(tensors[PACKED])
+    if not torch.equal(unpack(packed), tensors[PACKED].cpu().float()):
         return tensors
     others = {name: tensor for name, tensor in tensors.items() if name != PACKED}
-    return others | prefixed(PACKED, pack(eigenmaps))
+    return others | prefixed(PACKED, packed)
 
 
 def _unpacked(tensors: dict[str, Tensor], folder: Path) -> dict[str, Tensor]:

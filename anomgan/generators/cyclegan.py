@@ -57,6 +57,7 @@ class CycleGAN(Translator):
     }
     optimiser = Adam(2e-4, 0.5, 0.999)
     settings: CycleGANSettings
+    memory: nn.ModuleDict
 
     def __init__(
         self, size: int, channels: int, settings: CycleGANSettings, sets: tuple[LabelSet, ...]
@@ -68,8 +69,7 @@ class CycleGAN(Translator):
                 f"stargan or stargan_v2"
             )
         shape = settings.pool, channels, size, size
-        self.pools = {"fakes_a": Pool(*shape), "fakes_b": Pool(*shape)}
-        self.memory = nn.ModuleDict(self.pools)
+        self.memory = nn.ModuleDict({"fakes_a": Pool(*shape), "fakes_b": Pool(*shape)})
 
     def build(self, size: int, channels: int) -> dict[str, nn.Module]:
         """Two translators and two PatchGAN discriminators."""
@@ -108,8 +108,8 @@ class CycleGAN(Translator):
             terms["identity"] = identity
         yield Update("generator", loss, terms)
 
-        past_a = self.pools["fakes_a"](fake_a.detach())
-        past_b = self.pools["fakes_b"](fake_b.detach())
+        past_a = self.memory["fakes_a"](fake_a.detach())
+        past_b = self.memory["fakes_b"](fake_b.detach())
         loss_a = discriminator_least_squares(
             net["discriminator_a"](a), net["discriminator_a"](past_a)
         )

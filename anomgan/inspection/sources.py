@@ -349,14 +349,14 @@ def _open_address(address: str, name: str) -> cv2.VideoCapture:
 
 
 def _quiet_capture(*what: object) -> cv2.VideoCapture:
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # FFmpeg has messages, too
     with _quietly():
         return cv2.VideoCapture(*what)
 
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Without the messages that OpenCV and FFmpeg print on their own."""
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    """Without the messages that OpenCV prints on its own."""
     before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
         yield

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from anomgan.errors import SettingsError
-from anomgan.networks.dcgan import Discriminator, initialise, pyramid
+from anomgan.networks.dcgan import Discriminator, initialise
 
 SLOPE = 0.1
 """Slope of the leaky ReLU below 0 in the authors' code."""
@@ -34,9 +34,9 @@ class JointDiscriminator(nn.Module):
         self, size: int, channels: int, latent_dim: int, features: int, joint: int
     ) -> None:
         super().__init__()
-        self.image = Discriminator(size, channels, features).hidden
-        depth, cells = pyramid(size)
-        width = features * 2 ** (depth - 1) * cells**2
+        discriminator = Discriminator(size, channels, features)
+        self.image = discriminator.hidden
+        width = discriminator.head.weight[0].numel()  # all values that its last layer sees
         self.latent = nn.Sequential(
             nn.Linear(latent_dim, joint), nn.LeakyReLU(0.2), nn.Dropout(0.2)
         )

@@ -203,8 +203,8 @@ class Trainer:
         return minutes is not None and self.state.seconds >= 60 * minutes
 
     def _step(self) -> None:
-        set_rates(self.optimizers.values(), self._share_done(), self.settings.decay_from)
         self.recipe.steps_done, self.recipe.share_done = self.state.step, self._share_done()
+        set_rates(self.optimizers.values(), self.recipe.share_done, self.settings.decay_from)
         terms: dict[str, list[Tensor]] = defaultdict(list)
         for update, learnt in self._updates():
             for name, term in update.terms.items():

@@ -72,8 +72,8 @@ def main() -> None:
 
 def aurocs(folder: Path, scores: list[float], ours: list[float]) -> dict[str, object]:
     """Compute the AUROC, and ours minus it, with 95% intervals over the parts of the test set."""
-    paths = test_images(folder)
-    groups = read_groups(parts_table(folder), paths) if parts_table(folder).exists() else None
+    paths, table = test_images(folder), parts_table(folder)
+    groups = None if table is None else read_groups(table, paths)
     bad = [path.parent.name != "good" for path in paths]
     gain = compare_auroc(bad, ours, scores, groups)
     return {

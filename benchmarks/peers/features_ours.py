@@ -13,9 +13,8 @@ from anomgan.backbones.weights import load_state
 
 def fit(folder: Path, model: Path, option: str) -> task.Figures:
     began = time.perf_counter()
-    parts = task.parts_table(folder)
     detector = GANomaly(space="features", device="cpu")
-    detector.fit(folder / "train" / "good", groups=parts if parts.exists() else None).save(model)
+    detector.fit(folder / "train" / "good", groups=task.parts_table(folder)).save(model)
     return {
         "fit_seconds": time.perf_counter() - began,
         "fit_megabytes": task.peak_megabytes(),

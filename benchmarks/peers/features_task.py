@@ -17,9 +17,10 @@ def test_images(folder: Path) -> list[Path]:
     return sorted(path for path in (folder / "test").rglob("*") if path.is_file())
 
 
-def parts_table(folder: Path) -> Path:
-    """The table of images that show one part; most sets have none."""
-    return folder / "tiles.csv"
+def parts_table(folder: Path) -> Path | None:
+    """The table of images that show one part; None for most sets, which have none."""
+    table = folder / "tiles.csv"
+    return table if table.exists() else None
 
 
 def timed(score: Callable[[Path], float], paths: list[Path]) -> tuple[Figures, list[float]]:

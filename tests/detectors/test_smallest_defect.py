@@ -5,8 +5,8 @@ import pytest
 from conftest import TINY
 
 from anomgan import GANomaly, load
-from anomgan.cli.fit import read_area
 from anomgan.cli.info import model_card
+from anomgan.cli.options import read_area
 from anomgan.detectors.baselines import MeanImage
 from anomgan.detectors.heatmaps import level_of_area
 from anomgan.errors import InputError, SettingsError
