@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import weakref
 from pathlib import Path
 
 import torch
@@ -129,7 +130,9 @@ def main(folder):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     with process_group():
+        group = weakref.ref(dist.group.WORLD)
         if sys.argv[1] == "die":
             trainer(Line(3, signal.SIGKILL)).run()
         else:
             main(Path(sys.argv[1]))
+    assert group() is None, "threads of a group that somebody still holds can crash the exit"

@@ -42,6 +42,10 @@ def process_group() -> Iterator[None]:
     if int(os.environ.get("WORLD_SIZE", 1)) == 1:
         yield
         return
+    # Functions of this module take the group of the moment when it is imported as their default.
+    # That would keep the group's threads alive after we leave it, and they can crash our exit.
+    import torch.distributed.nn.functional  # noqa: F401
+
     previous = signal.signal(signal.SIGTERM, _told_to_end)
     dist.init_process_group(timeout=PATIENCE)  # gloo for tensors of the CPU, nccl for GPUs
     try:
