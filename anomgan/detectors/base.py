@@ -22,10 +22,11 @@ from anomgan.detectors.estimator import Estimator, not_fitted
 from anomgan.detectors.evidence import VIEWS_AT_ONCE, Look, batches, look
 from anomgan.detectors.feature_space import FeatureSpace
 from anomgan.detectors.fitted import Fitted
-from anomgan.detectors.fitting import FitOptions, fit_method, recalibrate_method
+from anomgan.detectors.fitting import FitOptions, fit_method
 from anomgan.detectors.heatmaps import Scope, Statistics, judge_all
 from anomgan.detectors.inputs import Images, One, as_source, as_sources
 from anomgan.detectors.model_folder import StoredModel, write_model
+from anomgan.detectors.recalibrating import recalibrate_method
 from anomgan.detectors.result import Result
 from anomgan.errors import ImageWarning, ModelError, PromiseWarning
 

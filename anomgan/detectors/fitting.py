@@ -1,29 +1,25 @@
-"""Fits any detector: read, hold out, train, measure, calibrate. Also recalibrates it."""
+"""Fits any detector: read, hold out, train, measure, calibrate."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from anomgan.config import CalibrationSettings, Settings
-from anomgan.data.copies import count_known, find_copies, thumbnail
-from anomgan.data.decode import to_uint8
-from anomgan.data.folders import list_images, read_groups
-from anomgan.data.normals import NormalImages, Source, read_normals
+from anomgan.data.normals import NormalImages, Source
 from anomgan.data.prepare import Preparation
 from anomgan.data.roi import Given, Roi
 from anomgan.data.store import ImageStore
 from anomgan.data.usual import Usual
 from anomgan.data.vectors import Vectors
 from anomgan.data.views import to_network, to_square
-from anomgan.detectors.calibration import hold_out
+from anomgan.detectors.calibration import Calibration
 from anomgan.detectors.feature_space import LearntSpace, MapFiles, learn_space
-from anomgan.detectors.fitted import Fitted
+from anomgan.detectors.fitted import Fitted, Sample
 from anomgan.detectors.folds import deal
 from anomgan.detectors.heatmaps import Statistics
 from anomgan.detectors.measuring import (
@@ -34,14 +30,19 @@ from anomgan.detectors.measuring import (
     name_highest,
 )
 from anomgan.detectors.method import Method
-from anomgan.errors import InputError
-from anomgan.machine.progress import progress_bar
+from anomgan.detectors.reading import (
+    divide,
+    fewest_images,
+    find_groups,
+    read_good,
+    require,
+    require_cells,
+)
 from anomgan.training.batches import Batches
 from anomgan.training.phases import train_phase, vector_batches, view_batches
 from anomgan.training.recipe import Phase
 from anomgan.training.trainer import TrainingSummary
 
-FEWEST_TRAINING_IMAGES = 10
 PLACE_FOLDS = 16
 """Eigenmaps see a training image by the others of so many folds, and a new image by all of them.
 Few folds would make training images look stranger than new ones."""
@@ -62,17 +63,31 @@ class FitOptions:
     weights: Mapping[str, Tensor] | None = None
 
 
-@dataclass
+@dataclass(frozen=True)
 class Parts:
-    """Prepared normal images and their shapes before, the training images and their groups."""
+    """The prepared good images, and which of them train.
+
+    Attributes:
+        store: all images.
+        preparation: how they were prepared.
+        shapes: of all images before that.
+        groups: of all images; None if each is its own.
+        training: positions of the training images in the store.
+        folds: of each training image.
+        fingerprint: of the images, and of what counts in them.
+    """
 
     store: ImageStore
     preparation: Preparation
+    shapes: list[tuple[int, int]]
+    groups: list[str] | None
     training: list[int]
-    groups: list[str]
     folds: np.ndarray
     fingerprint: str
-    shapes: list[tuple[int, int]]
+
+    def groups_of(self, images: Sequence[int]) -> list[str] | None:
+        """The groups of images, given as positions in the store."""
+        return None if self.groups is None else [self.groups[index] for index in images]
 
 
 def fit_method(
@@ -85,54 +100,26 @@ def fit_method(
     _try_networks(method)
     with tempfile.TemporaryDirectory(prefix="anomgan-") as scratch:
         folder = options.work_folder or Path(scratch)
-        read = _read(normals, folder, options.skip_unreadable)
-        _require(read, normals, *_fewest(settings.calibration))
-        groups, copies = _read_groups(read, options.groups)
-        training, held = _divide(groups or read.names, settings, copies)
+        read = read_good(normals, folder, options.skip_unreadable)
+        require(read, normals, *fewest_images(settings.calibration))
+        groups, copies = find_groups(read, options.groups)
+        training, held = divide(groups or read.names, settings, copies)
         shapes = read.shapes()
-        if method.roi is not None:
-            method.roi.require(shapes, read.names)
-        preparation = Preparation.decide(
-            settings.image,
-            settings.view,
-            all_grey=read.all_grey,
-            bits=read.bits,
-            shapes=shapes,
-            long_side=method.feature_space.long_side if method.feature_space else None,
-        )
+        preparation = _decide(method, read, shapes)
         usual = Usual.measure(read, read.bits, method.roi)
         with read.prepared(preparation, folder) as store:
-            _require_cells(method, store, shapes)
+            require_cells(method, store, shapes)
             named = [(groups or read.names)[index] for index in training]
             folds = deal(named, settings.calibration.folds, settings.seed)
             about = read.fingerprint if method.roi is None else read.fingerprint + method.roi.digest
-            parts = Parts(store, preparation, training, named, folds, about, shapes)
-            learnt = _learn_space(method, parts, options)
+            parts = Parts(store, preparation, shapes, groups, training, folds, about)
+            learnt = _learn_space(method, parts, named, options)
             summaries, statistics = _train(method, parts, learnt, options)
-            if held:
-                held_groups = [groups[index] for index in held] if groups else None
-                calibrated = held
-                calibration, samples, scores = calibrate(
-                    method, store, held, held_groups, statistics, settings.calibration, shapes
-                )
-            else:
-                assert learnt is not None  # folds are for feature space only
-                seen_groups = [groups[index] for index in learnt.images] if groups else None
-                calibrated = learnt.images
-                calibration, samples, scores = calibrate_folds(
-                    method,
-                    store,
-                    learnt,
-                    folds[learnt.images],
-                    seen_groups,
-                    statistics,
-                    settings.calibration,
-                    shapes,
-                )
+            calibration, samples, highest = _calibrate(
+                method, parts, held, learnt, statistics, read.names
+            )
     learnt_from = np.stack([read.digests[index] for index in training])
-    fitted = Fitted(preparation, statistics, calibration, usual, learnt_from, {}, samples=samples)
-    fitted.history = [row for summary in summaries for row in summary.history]
-    fitted.facts = {
+    facts: dict[str, Any] = {
         "images": len(read),
         "training_images": len(training),
         "calibration_images": len(calibration.scores),
@@ -144,52 +131,12 @@ def fit_method(
         "seconds": round(sum(summary.seconds for summary in summaries), 1),
         "device": str(method.device),
         "data_fingerprint": read.fingerprint,
-        "highest": name_highest(scores, [read.names[index] for index in calibrated]),
+        "highest": highest,
     }
     if learnt is not None:
-        facts = {"place": learnt.place, "explained": learnt.explained}
-        fitted.facts |= {"backbones": backbones} | facts
-    return fitted
-
-
-def recalibrate_method(
-    method: Method,
-    fitted: Fitted,
-    normals: Path | str | Sequence[Source],
-    options: FitOptions,
-) -> Fitted:
-    """Calibrate on other good images, and set `method.roi`; see `Detector.recalibrate`."""
-    settings = method.settings.calibration
-    if options.roi is not None:
-        method.roi = Roi.read(options.roi)
-    with tempfile.TemporaryDirectory(prefix="anomgan-") as scratch:
-        read = _read(normals, Path(scratch), options.skip_unreadable)
-        _require(read, normals, settings.minimum, "to calibrate on (calibration.minimum)")
-        _refuse_learnt(read, fitted)
-        groups, copies = _read_groups(read, options.groups)
-        shapes = read.shapes()
-        if method.roi is not None:
-            method.roi.require(shapes, read.names)
-        usual = Usual.measure(read, fitted.preparation.bits, method.roi)
-        with read.prepared(fitted.preparation, Path(scratch)) as store:
-            _require_cells(method, store, shapes)
-            # The statistics are part of the detector, like the weights, and do not change.
-            calibration, samples, scores = calibrate(
-                method, store, range(len(store)), groups, fitted.statistics, settings, shapes
-            )
-    recalibration = {
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "images": len(read),
-        "groups": len(set(groups)) if groups else None,
-        "copies": copies,
-        "skipped_images": len(read.skipped),
-        "data_fingerprint": read.fingerprint,
-        "highest": name_highest(scores, read.names),
-    }
-    facts = fitted.facts | {"recalibration": recalibration}
-    if fitted.usual is not None and options.roi is None:  # they are of the same part of an image
-        usual = usual.joined(fitted.usual)
-    return replace(fitted, calibration=calibration, usual=usual, facts=facts, samples=samples)
+        facts |= {"backbones": backbones, "place": learnt.place, "explained": learnt.explained}
+    history = [row for summary in summaries for row in summary.history]
+    return Fitted(preparation, statistics, calibration, usual, learnt_from, facts, history, samples)
 
 
 def _try_networks(method: Method) -> None:
@@ -201,102 +148,28 @@ def _try_networks(method: Method) -> None:
         method.build(channels)
 
 
-def _read(normals: Path | str | Sequence[Source], folder: Path, skip: bool) -> NormalImages:
-    sources: list[Source] = []
-    sources += list_images(Path(normals)) if isinstance(normals, Path | str) else normals
-    with progress_bar("reading images", len(sources)) as report:
-        return read_normals(sources, folder=folder, skip_unreadable=skip, report=report)
+def _decide(method: Method, read: NormalImages, shapes: Sequence[tuple[int, int]]) -> Preparation:
+    """Decide how the networks see the images.
 
-
-def _require(
-    read: NormalImages, normals: Path | str | Sequence[Source], minimum: int, purpose: str
-) -> None:
-    if len(read) < minimum:
-        where = f"{normals} holds" if isinstance(normals, Path | str) else "there are"
-        raise InputError(
-            f"{where} only {len(read)} usable images; at least {minimum} are needed: {purpose}"
-        )
-
-
-def _require_cells(method: Method, store: ImageStore, shapes: Sequence[tuple[int, int]]) -> None:
-    """Check that a place counts in each image, and that it can hold the smallest defect."""
-    side = method.grid.stride if method.grid else 1
-    for shape, original in {(store.shape(index), shapes[index]) for index in range(len(store))}:
-        pixels = shape[0] * shape[1] if method.roi is None else int(method.roi.at(shape).sum())
-        if pixels < side**2:
-            raise InputError(
-                f"the region of interest covers {pixels} pixels of an image of {shape[1]} x "
-                f"{shape[0]}, as the networks see it, less than one place of the map, {side} x "
-                f"{side}; draw a larger one"
-            )
-        least = method.scope(shape, original).least
-        if least is not None and least * side**2 > pixels:
-            raise InputError(
-                f"the smallest defect, {method.settings.score.smallest_defect:g} px², is larger "
-                f"than what counts of an image of {original[1]} x {original[0]} pixels"
-            )
-
-
-def _refuse_learnt(read: NormalImages, fitted: Fitted) -> None:
-    known = fitted.learnt
-    same = len(read) if read.fingerprint == fitted.facts["data_fingerprint"] else 0
-    if known is not None:
-        same = count_known(np.stack(read.digests), known)
-    if same:
-        raise InputError(
-            f"{same} of {len(read)} images are training images of the model, whatever their names "
-            f"are now; their scores are too low to calibrate on: give new images"
-        )
-
-
-def _read_groups(read: NormalImages, table: Path | None) -> tuple[list[str] | None, int]:
-    """Find the group of each image, and count copies; without a table, copies share a group."""
-    if table:
-        return read_groups(table, [Path(name) for name in read.names]), 0
-    firsts = find_copies(np.stack([thumbnail(to_uint8(image, read.bits)) for image in read]))
-    copies = len(read) - len(set(firsts))
-    return [read.names[first] for first in firsts] if copies else None, copies
-
-
-def _fewest(calibration: CalibrationSettings) -> tuple[int, str]:
-    """How many images a fit needs, and what for."""
-    if calibration.method == "folds":
-        fewest = max(calibration.minimum, 2 * FEWEST_TRAINING_IMAGES)
-        return fewest, "to train and to calibrate on"
-    return calibration.minimum + FEWEST_TRAINING_IMAGES, (
-        f"{calibration.minimum} to calibrate on (calibration.minimum) and {FEWEST_TRAINING_IMAGES} "
-        f"to train on"
+    Raises:
+        InputError: the region of interest does not fit an image.
+    """
+    space = method.feature_space
+    if method.roi is not None:
+        method.roi.require(shapes, read.names)
+    return Preparation.decide(
+        method.settings.image,
+        method.settings.view,
+        all_grey=read.all_grey,
+        bits=read.bits,
+        shapes=shapes,
+        long_side=space.long_side if space else None,
     )
 
 
-def _divide(groups: Sequence[str], settings: Settings, copies: int) -> tuple[list[int], list[int]]:
-    """Divide images into (training, held out); with folds, none is held out."""
-    calibration, different = settings.calibration, len(set(groups))
-    if calibration.method == "folds":
-        training, held = list(range(len(groups))), list[int]()
-        enough = different >= max(calibration.folds, FEWEST_TRAINING_IMAGES if copies else 0)
-    else:
-        training, held = hold_out(groups, calibration.share, calibration.minimum, settings.seed)
-        enough = len(training) >= FEWEST_TRAINING_IMAGES
-    if enough:
-        return training, held
-    if copies:
-        raise InputError(
-            f"{copies} of {len(groups)} images are copies of others, so that there are only "
-            f"{len(groups) - copies} different photographs: take more, of other parts"
-        )
-    if calibration.method == "folds":
-        raise InputError(
-            f"the images are of {different} groups; calibration.folds = {calibration.folds} needs "
-            f"that many: add images of other groups"
-        )
-    raise InputError(
-        f"only {len(training)} images are left to train on after whole groups were held out "
-        f"for calibration ({len(held)} images); more groups are needed"
-    )
-
-
-def _learn_space(method: Method, parts: Parts, options: FitOptions) -> LearntSpace | None:
+def _learn_space(
+    method: Method, parts: Parts, groups: Sequence[str], options: FitOptions
+) -> LearntSpace | None:
     """Prepare the training data in feature space; None in pixel space."""
     if method.feature_space is None:
         return None
@@ -313,7 +186,7 @@ def _learn_space(method: Method, parts: Parts, options: FitOptions) -> LearntSpa
         method.feature_space,
         parts.store,
         parts.training,
-        deal(parts.groups, PLACE_FOLDS, seed),
+        deal(groups, PLACE_FOLDS, seed),
         settings,
         work,
         seed,
@@ -380,6 +253,35 @@ def _train_phases(
         )
         for name, phase in member.phases().items()
     ]
+
+
+def _calibrate(
+    method: Method,
+    parts: Parts,
+    held: list[int],
+    learnt: LearntSpace | None,
+    statistics: Sequence[Statistics],
+    names: Sequence[str],
+) -> tuple[Calibration, list[Sample], list[tuple[str, float]]]:
+    """Calibrate on the images that were held out, or on the training images by folds.
+
+    Returns:
+        The calibration, samples, and the images with the highest scores.
+    """
+    store, settings, shapes = parts.store, method.settings.calibration, parts.shapes
+    if held:
+        images = held
+        calibration, samples, scores = calibrate(
+            method, store, held, parts.groups_of(held), statistics, settings, shapes
+        )
+    else:
+        assert learnt is not None  # folds are for feature space only
+        images = learnt.images
+        groups, folds = parts.groups_of(images), parts.folds[images]
+        calibration, samples, scores = calibrate_folds(
+            method, store, learnt, folds, groups, statistics, settings, shapes
+        )
+    return calibration, samples, name_highest(scores, [names[index] for index in images])
 
 
 @torch.no_grad()

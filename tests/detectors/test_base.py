@@ -214,7 +214,7 @@ def test_networks_that_cannot_be_built_are_found_before_images_are_read(
     def read(*_, **__):
         raise AssertionError("images are read")
 
-    monkeypatch.setattr("anomgan.detectors.fitting.read_normals", read)
+    monkeypatch.setattr("anomgan.detectors.reading.read_normals", read)
     detector = method(device="cpu", view={"size": 36}, image={"channels": channels})
     with pytest.raises(SettingsError, match="36"):
         detector.fit(parts / "train" / "good")
@@ -223,9 +223,12 @@ def test_networks_that_cannot_be_built_are_found_before_images_are_read(
 def test_trying_the_networks_draws_nothing(parts, monkeypatch):
     """So that a seed gives what it always gave."""
     states = []
-    monkeypatch.setattr(
-        "anomgan.detectors.fitting._read", lambda *_: states.append(torch.get_rng_state()) or 1 / 0
-    )
+
+    def stop(*_):
+        states.append(torch.get_rng_state())
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("anomgan.detectors.fitting.read_good", stop)
     torch.manual_seed(5)
     before = torch.get_rng_state()
     with pytest.raises(ZeroDivisionError):

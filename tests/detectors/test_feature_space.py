@@ -299,7 +299,7 @@ def _no_reading(*_, **__):
 def test_weights_that_cannot_be_used_are_named_before_any_image_is_read(
     kind, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("anomgan.detectors.fitting.read_normals", _no_reading)
+    monkeypatch.setattr("anomgan.detectors.reading.read_normals", _no_reading)
     file = tmp_path / "mine.safetensors"
     if kind != "missing":
         network = "tf_efficientnet_lite0" if kind == "cut short" else "resnet18"
@@ -312,7 +312,7 @@ def test_weights_that_cannot_be_used_are_named_before_any_image_is_read(
 
 
 def test_a_misspelt_backbone_is_answered_by_names_that_are_near(monkeypatch):
-    monkeypatch.setattr("anomgan.detectors.fitting.read_normals", _no_reading)
+    monkeypatch.setattr("anomgan.detectors.reading.read_normals", _no_reading)
     with pytest.raises(SettingsError, match=r"'resnet19' is unknown.*did you mean: .*resnet18"):
         _detector(backbone={"name": "resnet19"}).fit(_plates(20, seed=0))
 
