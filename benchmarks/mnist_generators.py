@@ -20,7 +20,7 @@ from anomgan.pictures import save_grid
 
 STUDY = "mnist_generators"
 METHODS = ("gan", "dcgan", "wgan", "wgan_gp", "stylegan", "cgan")
-COUNT = 5000
+COUNT = 10_000
 """Number of real and of generated images for each figure."""
 CLASSIFIER_IMAGES = 20_000
 
