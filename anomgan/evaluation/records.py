@@ -20,6 +20,8 @@ Record = dict[str, Any]
 PACKAGES = ("anomgan", "torch", "torchvision", "numpy", "scikit-learn")
 KEY = ("dataset", "category", "protocol", "limit", "detector", "config", "settings", "seed")
 """Keys that identify a cell."""
+RESULTS = "benchmarks/results"
+"""Where the repository keeps records."""
 
 
 def key_of(record: Record) -> tuple[Any, ...]:
@@ -101,15 +103,20 @@ def save_scores(path: Path, labels: np.ndarray, scores: np.ndarray, groups: list
 
 
 def _commit() -> str | None:
-    """The commit of the package's source, if it is a git checkout."""
+    """The commit of the package's source, if it is a git checkout.
+
+    Changes of the source are said; new results are none.
+    """
     folder = Path(__file__).parents[2]
     if not (folder / ".git").exists():
         return None
+    commit = _git(folder, "rev-parse", "--short", "HEAD")
+    changed = _git(folder, "status", "--short", "--untracked-files=no", "--", f":!{RESULTS}")
+    return f"{commit}-dirty" if commit and changed else commit or None
+
+
+def _git(folder: Path, *command: str) -> str:
     done = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--exclude=*"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
+        ["git", *command], cwd=folder, capture_output=True, text=True, check=False
     )
-    return done.stdout.strip() or None
+    return done.stdout.strip()
