@@ -111,6 +111,11 @@ class BackboneSettings(Section):
         "explains enough, so that a missing part shows; none: never",
     )
     components: int = Field(100, ge=1, le=1024, description="number of eigenmaps")
+    augment: Literal["auto", "none"] = Field(
+        "auto",
+        description="auto: learn from mirrored and turned copies of few images, too, if eigenmaps "
+        "then explain held-out images better; none: never",
+    )
     vectors: int = Field(
         200_000,
         ge=1000,

@@ -62,7 +62,10 @@ def describe_space(facts: Mapping[str, Any]) -> list[str]:
         return [*lines, "Place: not used (align = none)."]
     use = "used" if facts["place"] else "not used"
     share = f"{facts['explained']:.0%} of the variance of good images is explained by the others"
-    return [*lines, f"Place: {use}; {share}."]
+    lines.append(f"Place: {use}; {share}.")
+    if facts.get("turned_copies"):
+        lines.append(f"{facts['turned_copies']} mirrored and turned copies were learnt from, too.")
+    return lines
 
 
 def describe_roi(roi: "Roi | None") -> list[str]:

@@ -9,7 +9,6 @@ spaces.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import lcm
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,17 +16,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from anomgan.backbones import FeatureExtractor, Moments, crop, surround
+from anomgan.backbones import FeatureExtractor, crop, surround
 from anomgan.config import BackboneSettings
 from anomgan.data.roi import Roi
 from anomgan.data.store import ImageStore
 from anomgan.data.vectors import Vectors
 from anomgan.data.views import Maps, to_network
-from anomgan.detectors.eigenmaps import EigenMaps, that_count, to_grid, unexplained
+from anomgan.detectors.eigenmaps import EigenMaps, multiply, that_count, to_grid, unexplained
 from anomgan.detectors.heatmaps import Scope
-from anomgan.errors import InputError, TrainingError
+from anomgan.detectors.map_files import MapFiles
+from anomgan.detectors.turning import draw_turns, that_help, turned
+from anomgan.errors import InputError
 from anomgan.machine.progress import progress_bar
-from anomgan.training.checkpoint import Checkpoint, prefixed, unprefixed
 
 MEMORY = 400 * 2**20
 """Bytes of feature maps to learn from; if there are more, images are drawn at random."""
@@ -143,8 +143,10 @@ class LearntSpace:
     """The training data of a detector in feature space.
 
     Attributes:
-        images: the images that were learnt from, as positions in the given indices.
-        whole: their maps, prepared like new ones, each [channels, h, w], half precision.
+        images: the image of each map, as a position in the given indices. First come the images
+            as they are, each once, then the turned copies of some.
+        turns: of each map; 0 for the images as they are.
+        whole: the maps, prepared like new ones, each [channels, h, w], half precision.
         maps: the same without the border, which is not scored.
         scopes: what counts in each of `maps`.
         vectors: feature vectors for training, drawn from what counts in `maps`.
@@ -155,6 +157,7 @@ class LearntSpace:
     """
 
     images: list[int]
+    turns: list[int]
     whole: list[Tensor]
     maps: list[Tensor]
     scopes: list[Scope]
@@ -169,7 +172,7 @@ def learn_space(
     indices: Sequence[int],
     folds: np.ndarray,
     settings: BackboneSettings,
-    work: "MapFiles",
+    work: MapFiles,
     seed: int,
     roi: Roi | None = None,
 ) -> LearntSpace:
@@ -191,15 +194,23 @@ def learn_space(
         InputError: all images are alike in all features, or too large.
     """
     chosen = _share(space, store, indices, seed)
-    images = [indices[place] for place in chosen]
-    _gather(space, store, images, work, roi)
+    shots = [(place, 0) for place in chosen]
+    comparable = settings.align == "auto" and roi is None and len(set(folds)) > 1
+    if comparable and settings.augment == "auto":
+        copies = draw_turns([store.shape(indices[place]) for place in chosen], seed)
+        shots += [(chosen[image], turn) for image, turn in copies]
+    _gather(space, store, [(indices[place], turn) for place, turn in shots], work, roi)
     whole = [_whiten(space.extractor, raw) for raw in work.maps]
-    explained = None
-    shapes = [store.shape(image)[:2] for image in images]
+    if len(shots) > len(chosen):
+        kept = _helpful(whole, shots, folds, settings.components)
+        shots, whole = [shots[index] for index in kept], [whole[index] for index in kept]
+    images = [place for place, _ in shots]
+    shapes = [store.shape(indices[place])[:2] for place in images]
     median = tuple(np.median(shapes, axis=0).astype(int).tolist())
+    explained = None
     if settings.align == "auto":
         inside = None if roi is None else roi.at(median, space.grid.stride)
-        whole, explained = _use_place(space, whole, folds[chosen], settings.components, inside)
+        whole, explained = _use_place(space, whole, folds[images], settings.components, inside)
     if space.eigenmaps is not None:  # all maps have one size, that of the median image
         shapes = [median] * len(whole)
     stride, multiple = space.grid.stride, space.grid.multiple
@@ -207,34 +218,55 @@ def learn_space(
     maps = [crop(one[None], shape, stride, multiple)[0] for one, shape in pairs]
     scopes = [Scope(roi.at(shape, stride) if roi else None) for shape in shapes]
     vectors = _draw(maps, scopes, settings.vectors, seed)
-    return LearntSpace(chosen, whole, maps, scopes, vectors, explained, space.describe())
+    turns = [turn for _, turn in shots]
+    return LearntSpace(images, turns, whole, maps, scopes, vectors, explained, space.describe())
 
 
 def _gather(
     space: FeatureSpace,
     store: ImageStore,
-    images: Sequence[int],
-    work: "MapFiles",
+    shots: Sequence[tuple[int, int]],
+    work: MapFiles,
     roi: Roi | None,
 ) -> None:
-    """Pass images through the backbone, and fit the whitening to their vectors that count."""
+    """Pass images through the backbone, and fit the whitening to their vectors that count.
+
+    Args:
+        space: its whitening is set.
+        store: prepared images.
+        shots: image and turn of each map; whitening does not see turned copies.
+        work: maps computed earlier, and where to save new ones.
+        roi: the part that counts; None for all of it.
+    """
     stride, multiple = space.extractor.stride, space.grid.multiple
     moments = work.moments(space.extractor.channels)
-    with progress_bar("computing features", len(images)) as report:
-        for first in range(len(work.maps), len(images), IMAGES_PER_FILE):
+    with progress_bar("computing features", len(shots)) as report:
+        for first in range(len(work.maps), len(shots), IMAGES_PER_FILE):
             some = []
-            for number, image in enumerate(images[first : first + IMAGES_PER_FILE], start=1):
-                raw = _raw_map(space, store[image])
-                if roi is None:
-                    moments.add(raw[0].flatten(1).T)
-                else:
+            some_shots = shots[first : first + IMAGES_PER_FILE]
+            for number, (image, turn) in enumerate(some_shots, start=1):
+                raw = _raw_map(space, turned(store[image], turn))
+                if roi is not None:
                     shape = store.shape(image)
                     inside = torch.from_numpy(roi.at(shape, stride))
                     moments.add(crop(raw, shape, stride, multiple)[0][:, inside].T)
+                elif turn == 0:
+                    moments.add(raw[0].flatten(1).T)
                 some.append(space.coarsen(raw)[0].half())
                 report(first + number)
             work.append(some, moments)
     space.extractor.set_whitening(moments)
+
+
+def _helpful(
+    whole: Sequence[Tensor], shots: Sequence[tuple[int, int]], folds: np.ndarray, components: int
+) -> list[int]:
+    """Find the maps to keep: those of images, and those of turned copies that help."""
+    size = np.median([one.shape[1:] for one in whole], axis=0).astype(int).tolist()
+    products = multiply(torch.stack([to_grid(one[None].float(), size)[0].half() for one in whole]))
+    images, turns = np.array(shots).T
+    kept = (0, *that_help(products, folds[images], turns, components))
+    return np.flatnonzero(np.isin(turns, kept)).tolist()
 
 
 def _use_place(
@@ -316,61 +348,3 @@ def _draw(maps: Sequence[Tensor], scopes: Sequence[Scope], count: int, seed: int
         values.append(vectors[torch.from_numpy(chosen)])
         images.append(torch.full((len(chosen),), number))
     return Vectors(torch.cat(values), torch.cat(images))
-
-
-class MapFiles:
-    """Raw maps computed so far, saved in one file for every `IMAGES_PER_FILE` images.
-
-    Args:
-        folder: where the files are; None saves nothing.
-        facts: JSON-able description of images and settings, which a resumed run must share.
-        resume: continue with the files in `folder`.
-
-    Attributes:
-        maps: raw maps so far, each [C, h, w] in half precision.
-
-    Raises:
-        TrainingError: a file is damaged, or of other images or settings.
-    """
-
-    def __init__(self, folder: Path | None, facts: dict[str, Any], resume: bool) -> None:
-        self.folder = folder
-        self.facts = facts
-        self.maps: list[Tensor] = []
-        self._files = 0
-        self._moments: dict[str, Tensor] = {}
-        if folder is not None and resume:
-            self._read(folder)
-        elif folder is not None:  # a later resume must not use the files of an earlier run
-            for old in folder.glob("features-*.safetensors"):
-                old.unlink()
-
-    def moments(self, channels: int) -> Moments:
-        """Return the moments of the vectors of all maps so far."""
-        return Moments.from_tensors(self._moments) if self._moments else Moments(channels)
-
-    def append(self, maps: list[Tensor], moments: Moments) -> None:
-        """Add the maps of some images, and the moments of all images up to them."""
-        self.maps += maps
-        if self.folder is None:
-            return
-        tensors = {f"map/{number:03d}": one for number, one in enumerate(maps)}
-        tensors |= prefixed("moments", moments.tensors())
-        Checkpoint(len(self.maps), 0.0, self.facts, tensors=tensors).save(self._path(self.folder))
-        self._files += 1
-
-    def _read(self, folder: Path) -> None:
-        while (path := self._path(folder)).exists():
-            state = Checkpoint.load(path)
-            if state.facts != self.facts:
-                raise TrainingError(
-                    f"cannot resume from {path}: it was made with other images or backbone "
-                    f"settings; use the same, or fit without --resume to start again"
-                )
-            maps = unprefixed("map", state.tensors)
-            self.maps += [maps[name] for name in sorted(maps)]
-            self._moments = unprefixed("moments", state.tensors)
-            self._files += 1
-
-    def _path(self, folder: Path) -> Path:
-        return folder / f"features-{self._files:05d}.safetensors"

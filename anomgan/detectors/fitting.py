@@ -18,10 +18,11 @@ from anomgan.data.usual import Usual
 from anomgan.data.vectors import Vectors
 from anomgan.data.views import to_network, to_square
 from anomgan.detectors.calibration import Calibration
-from anomgan.detectors.feature_space import LearntSpace, MapFiles, learn_space
+from anomgan.detectors.feature_space import LearntSpace, learn_space
 from anomgan.detectors.fitted import Fitted, Sample
 from anomgan.detectors.folds import deal
 from anomgan.detectors.heatmaps import Statistics
+from anomgan.detectors.map_files import MapFiles
 from anomgan.detectors.measuring import (
     calibrate,
     calibrate_folds,
@@ -135,6 +136,7 @@ def fit_method(
     }
     if learnt is not None:
         facts |= {"backbones": backbones, "place": learnt.place, "explained": learnt.explained}
+        facts["turned_copies"] = len(learnt.turns) - learnt.turns.count(0)
     history = [row for summary in summaries for row in summary.history]
     return Fitted(preparation, statistics, calibration, usual, learnt_from, facts, history, samples)
 
@@ -276,7 +278,7 @@ def _calibrate(
         )
     else:
         assert learnt is not None  # folds are for feature space only
-        images = learnt.images
+        images = learnt.images[: learnt.turns.count(0)]
         groups, folds = parts.groups_of(images), parts.folds[images]
         calibration, samples, scores = calibrate_folds(
             method, store, learnt, folds, groups, statistics, settings, shapes

@@ -110,16 +110,18 @@ def calibrate_folds(
         method: with networks that were trained without one fold each.
         store: prepared images.
         learnt: their feature maps.
-        folds: of each of these images.
+        folds: of each of these images; turned copies do not calibrate.
         groups: of each of these images.
         statistics: of each member of the method.
         settings: of the calibration.
         shapes: of all images of the store before they were prepared.
     """
-    members = method.members
+    members, count = method.members, len(folds)
 
     def judged() -> Iterator[tuple[float, float, Sample]]:
-        for image, features, fold in zip(learnt.images, learnt.whole, folds, strict=True):
+        for image, features, fold in zip(
+            learnt.images[:count], learnt.whole[:count], folds, strict=True
+        ):
             scope = method.scope(store.shape(image), shapes[image])
             evidence = evidence_of(members[fold], features, store.shape(image))
             score, heatmap = judge(method.settings, evidence, statistics[fold], scope)
