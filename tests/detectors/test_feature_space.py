@@ -358,7 +358,7 @@ def test_vectors_become_the_map_that_they_are_from():
     assert torch.equal(as_maps(vectors[:, :1], features), features[:, :1])
 
 
-BACKBONE = BackboneSettings(long_side=64, directions=16)
+BACKBONE = BackboneSettings(long_side=64, directions=16, augment="none")
 
 
 @pytest.fixture
