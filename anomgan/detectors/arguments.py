@@ -40,6 +40,7 @@ class BackboneOptions(TypedDict, total=False):
     directions: int
     align: Literal["auto", "none"]
     components: int
+    augment: Literal["auto", "none"]
     vectors: int
 
 
