@@ -3,8 +3,8 @@
     python benchmarks/few_images.py
     python benchmarks/few_images.py --sets screw --images 30 100 --seeds 0 1
 
-The training images are drawn at random, the same with and without copies. The test images are all of
-the set. Each result is saved when it is finished: the same command continues where it stopped.
+The training images are drawn at random, the same with and without copies. All test images of a set
+are scored. Each result is saved when it is finished: the same command continues where it stopped.
 """
 
 import argparse

@@ -123,6 +123,15 @@ COLUMNS = {
         "planted": ("planted", ""),
         "planted_and_dropped": ("of them left out", ""),
     },
+    "few_images": {
+        "dataset": ("set", ""),
+        "images": ("images", ""),
+        "augment": ("augment", ""),
+        "copies": ("copies", ""),
+        "image_auroc": ("AUROC", ".3f"),
+        "detected_0.05": ("defects called at 5%", ".0%"),
+        "false_alarms_0.05": ("false alarms", ".1%"),
+    },
     "promise": {
         "dataset": ("set", ""),
         "images": ("images", ""),

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from anomgan.detectors.base import Detector
+from anomgan.detectors.turning import ENOUGH
 from anomgan.training.recipe import Phase
 
 SMALLEST = 8
@@ -57,7 +58,9 @@ def estimate_seconds(detector: Detector, images: int) -> float:
         per_image = _seconds(lambda: space.extractor(image))
     detector.networks = detector.build(VECTORS * detector.settings.backbone.directions)
     networks = sum(_seconds_of_phase(phase, detector) for phase in detector.phases().values())
-    calibration = detector.settings.calibration
+    backbone, calibration = detector.settings.backbone, detector.settings.calibration
+    if backbone.align == backbone.augment == "auto":
+        images = max(images, min(ENOUGH, 8 * images))  # turned copies are tried
     times = calibration.folds if calibration.method == "folds" else 1
     return images * per_image + times * networks
 
