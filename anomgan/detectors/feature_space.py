@@ -194,6 +194,7 @@ def learn_space(
     images = [indices[place] for place in chosen]
     _gather(space, store, images, work, roi)
     whole = [_whiten(space.extractor, raw) for raw in work.maps]
+    work.maps.clear()  # the largest part of what a fit holds
     explained = None
     shapes = [store.shape(image)[:2] for image in images]
     median = tuple(np.median(shapes, axis=0).astype(int).tolist())
@@ -271,7 +272,7 @@ def _use_place(
     if explained < LEAST_EXPLAINED:
         return maps, explained
     eigenmaps = EigenMaps.fit(that_count(whole, counts), components).rounded()
-    powers = [float(some[..., counts].float().square().mean()) for some in (whole, left)]
+    powers = [float(some[..., counts].float().square_().mean()) for some in (whole, left)]
     eigenmaps.scales.copy_(torch.tensor(powers).sqrt().clamp_min(ROUNDING))
     pairs = zip(whole.split(1), left.split(1), strict=True)
     joined = [eigenmaps.join(one, rest)[0].half() for one, rest in pairs]
