@@ -19,6 +19,9 @@ from torch import Tensor, nn
 
 from anomgan.detectors.packing import rounded
 
+VALUES_AT_ONCE = 2**13
+"""Values of each map that are in single precision at a time, while eigenmaps are computed."""
+
 
 class EigenMaps(nn.Module):
     """Turns whitened maps [N, D, h, w] into maps and remainders [N, 2 D, rows, columns].
@@ -55,15 +58,19 @@ class EigenMaps(nn.Module):
         fitted = cls(maps.shape[1:], min(count, len(maps) - 1))
         if products is None:
             products = multiply(maps)
-        fitted.mean.copy_(maps.mean(0, dtype=torch.float32))
         centred = products - products.mean(0) - products.mean(1, keepdim=True) + products.mean()
         variances, mixtures = torch.linalg.eigh(centred)
         kept = variances.argsort(descending=True)[: len(fitted.components)]
         lengths = variances[kept].clamp_min(1e-9 * float(variances.max()) + 1e-30).sqrt()
         weights = (mixtures[:, kept] / lengths).float().T
         sums = weights.sum(1, keepdim=True)
-        directions = weights @ maps.flatten(1).float() - sums * fitted.mean.ravel()
-        fitted.components.copy_(directions.view_as(fitted.components))
+        # Some values at a time: all maps in single precision would be the peak of a fit's memory.
+        flat = maps.flatten(1), fitted.mean.flatten(), fitted.components.flatten(1)
+        parts = (one.split(VALUES_AT_ONCE, -1) for one in flat)
+        for some, mean, directions in zip(*parts, strict=True):
+            values = some.float()
+            mean.copy_(values.mean(0))
+            directions.copy_(weights @ values - sums * mean)
         return fitted
 
     def rounded(self) -> "EigenMaps":
@@ -128,6 +135,6 @@ def unexplained(
         for member in np.flatnonzero(folds == fold).tolist():
             left[member] = eigenmaps.remainder(maps[member : member + 1].float())[0].half()
     power, total = (
-        sum(float(one[:, counts].float().square().sum()) for one in each) for each in (left, maps)
+        sum(float(one[:, counts].float().square_().sum()) for one in each) for each in (left, maps)
     )
     return left, 1 - power / total

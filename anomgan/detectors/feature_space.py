@@ -178,7 +178,8 @@ def learn_space(
 ) -> LearntSpace:
     """Fit whitening and eigenmaps to normal images, and draw vectors to learn from.
 
-    Each image passes through the backbone once. The memory used does not grow with their number.
+    Each image, and each turned copy of few images, passes through the backbone once. The memory
+    used does not grow with their number.
 
     Args:
         space: has the weights of its backbone; its whitening and eigenmaps are set here.
@@ -193,14 +194,16 @@ def learn_space(
     Raises:
         InputError: all images are alike in all features, or too large.
     """
-    chosen = _share(space, store, indices, seed)
+    most = _most(space, store, indices)
+    chosen = _share(len(indices), most, seed)
     shots = [(place, 0) for place in chosen]
     comparable = settings.align == "auto" and roi is None and len(set(folds)) > 1
     if comparable and settings.augment == "auto":
-        copies = draw_turns([store.shape(indices[place]) for place in chosen], seed)
+        copies = draw_turns([store.shape(indices[place]) for place in chosen], most, seed)
         shots += [(chosen[image], turn) for image, turn in copies]
     _gather(space, store, [(indices[place], turn) for place, turn in shots], work, roi)
     whole = [_whiten(space.extractor, raw) for raw in work.maps]
+    work.maps.clear()  # the largest part of what a fit holds
     if len(shots) > len(chosen):
         kept = _helpful(whole, shots, folds, settings.components)
         shots, whole = [shots[index] for index in kept], [whole[index] for index in kept]
@@ -303,7 +306,7 @@ def _use_place(
     if explained < LEAST_EXPLAINED:
         return maps, explained
     eigenmaps = EigenMaps.fit(that_count(whole, counts), components).rounded()
-    powers = [float(some[..., counts].float().square().mean()) for some in (whole, left)]
+    powers = [float(some[..., counts].float().square_().mean()) for some in (whole, left)]
     eigenmaps.scales.copy_(torch.tensor(powers).sqrt().clamp_min(ROUNDING))
     pairs = zip(whole.split(1), left.split(1), strict=True)
     joined = [eigenmaps.join(one, rest)[0].half() for one, rest in pairs]
@@ -323,16 +326,20 @@ def _whiten(extractor: FeatureExtractor, raw: Tensor) -> Tensor:
     return extractor.whiten(raw[None].float().to(extractor.device))[0].half().cpu()
 
 
-def _share(space: FeatureSpace, store: ImageStore, indices: Sequence[int], seed: int) -> list[int]:
-    """Choose positions in `indices`: all, or as many random ones as fit in memory."""
+def _most(space: FeatureSpace, store: ImageStore, indices: Sequence[int]) -> int:
+    """Count how many maps fit in memory."""
     sides = np.array([store.shape(index)[:2] for index in indices])
     cells = np.ceil((sides + 2 * space.grid.multiple) / space.grid.stride).prod(1).mean()
-    most = int(MEMORY / (2 * space.extractor.channels * cells))
-    if len(indices) <= most:
-        return list(range(len(indices)))
+    return int(MEMORY / (2 * space.extractor.channels * cells))
+
+
+def _share(count: int, most: int, seed: int) -> list[int]:
+    """Choose images: all, or as many random ones as fit in memory."""
+    if count <= most:
+        return list(range(count))
     if most < 2:
         raise InputError("the images are too large; choose a smaller backbone.long_side")
-    drawn = np.random.default_rng((seed, 2)).permutation(len(indices))[:most]
+    drawn = np.random.default_rng((seed, 2)).permutation(count)[:most]
     return sorted(drawn.tolist())
 
 

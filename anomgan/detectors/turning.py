@@ -28,11 +28,12 @@ def turned(image: np.ndarray, turn: int) -> np.ndarray:
     return np.ascontiguousarray(rotated[:, ::-1] if turn >= 4 else rotated)
 
 
-def draw_turns(shapes: Sequence[Sequence[int]], seed: int) -> list[tuple[int, int]]:
+def draw_turns(shapes: Sequence[Sequence[int]], most: int, seed: int) -> list[tuple[int, int]]:
     """Draw the copies to try: (image, turn), each once, equally many of each image.
 
     Args:
         shapes: of the images, [h, w, C]; quarter turns need square images.
+        most: images and copies that fit in memory.
         seed: of the draw.
 
     Returns:
@@ -45,7 +46,7 @@ def draw_turns(shapes: Sequence[Sequence[int]], seed: int) -> list[tuple[int, in
     drawn = [
         (image, order[which]) for which in range(len(turns)) for image, order in enumerate(orders)
     ]
-    return sorted(drawn[: max(0, ENOUGH - len(shapes))])
+    return sorted(drawn[: max(0, min(ENOUGH, most) - len(shapes))])
 
 
 def that_help(
@@ -66,6 +67,8 @@ def that_help(
     images = turns == 0
     # As many eigenmaps as the images alone can have: more of them explain more of anything.
     components = min(components, int(images.sum() - np.bincount(folds[images]).max()) - 1)
+    if components < 1:
+        return ()
     options = ((), FLIPS, (*FLIPS, *QUARTERS))
     left = [
         _unexplained(products, folds, np.isin(turns, (0, *option)), images, components)

@@ -64,14 +64,18 @@ def link_digits(digits: Path, folder: Path, count: int) -> None:
 
 
 def measure(command: Sequence[str | Path]) -> dict[str, float]:
-    """Time and peak resident memory of a command. Needs Linux."""
+    """Time, processor time and peak resident memory of a command. Needs Linux."""
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"{command} ended with {os.waitstatus_to_exitcode(status)}")
     seconds = time.perf_counter() - began
-    return {"seconds": round(seconds, 1), "peak_megabytes": round(usage.ru_maxrss / 1024, 1)}
+    return {
+        "seconds": round(seconds, 1),
+        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
+        "peak_megabytes": round(usage.ru_maxrss / 1024, 1),
+    }
 
 
 def write_records(study: str, measured: Sequence[dict[str, Any]]) -> None:

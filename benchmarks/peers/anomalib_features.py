@@ -70,17 +70,19 @@ def main() -> None:
                 print(json.dumps(record), flush=True)
 
 
-def aurocs(folder: Path, scores: list[float], ours: list[float]) -> dict[str, object]:
+def aurocs(folder: Path, scores: list[float], ours: list[float] | None = None) -> dict[str, object]:
     """Compute the AUROC, and ours minus it, with 95% intervals over the parts of the test set."""
     paths, table = test_images(folder), parts_table(folder)
     groups = None if table is None else read_groups(table, paths)
     bad = [path.parent.name != "good" for path in paths]
-    gain = compare_auroc(bad, ours, scores, groups)
-    return {
+    found: dict[str, object] = {
         "image_auroc": round(float(roc_auc_score(bad, scores)), 4),
         "image_auroc_95": [round(end, 4) for end in auroc_interval(bad, scores, groups)],
-        "gain_95": [round(end, 4) for end in (gain.low, gain.high)],
     }
+    if ours is not None:
+        gain = compare_auroc(bad, ours, scores, groups)
+        found["gain_95"] = [round(end, 4) for end in (gain.low, gain.high)]
+    return found
 
 
 def work(python: Path | str, script: str, job: str, *arguments: object) -> Any:

@@ -22,9 +22,10 @@ def _folds(count, seed=0):
     return deal([f"image {number}" for number in range(count)], 4, seed)
 
 
-@pytest.mark.parametrize("count", [1, 4, 9])
-def test_what_is_left_is_what_a_singular_value_decomposition_leaves(count):
-    normal, new = _random(10), _random(6, 9)
+@pytest.mark.parametrize(("count", "shape"), [(1, SHAPE), (4, SHAPE), (9, SHAPE), (4, (4, 50, 60))])
+def test_what_is_left_is_what_a_singular_value_decomposition_leaves(count, shape):
+    """Of maps that are computed at once, and of one with more than `VALUES_AT_ONCE`."""
+    normal, new = _random(10, shape=shape), _random(6, 9, shape)
     flat = normal.flatten(1).double().numpy()
     mean = flat.mean(0)
     components = np.linalg.svd(flat - mean, full_matrices=False)[2][:count]

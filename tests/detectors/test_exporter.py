@@ -1,17 +1,22 @@
 import json
+import re
+import subprocess
+import sys
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
 import digits
 import numpy as np
 import pytest
-from conftest import TINY
+from conftest import ROOT, TINY
+from PIL import Image
 
 from anomgan import AnoGAN, GANomaly, Inspector, load
 from anomgan.detectors import METHODS, exporter
 from anomgan.detectors.exporter import Agreement, compare, export_model
 from anomgan.errors import InputError, ModelError
 
+LINE = ROOT / "docs" / "line.md"
 SHORT = {"training": {"steps": 2, "batch_size": 8}, "network": {"features": 4}}
 EXPORTABLE = [name for name, method in METHODS.items() if not method.searches]
 
@@ -81,29 +86,30 @@ def test_images_of_any_size_get_the_verdicts_of_the_model(exported, patches, rng
         assert inspector.latency.count == 4
 
 
-@pytest.mark.parametrize(
-    ("align", "format", "roi"),
-    [
-        ("auto", "torchscript", None),
-        ("none", "torchscript", None),
-        ("auto", "onnx", "0,0 0.5,0 0.5,1 0,1"),
-    ],
-)
-def test_a_model_in_feature_space_gives_the_same_scores(align, format, roi, line, rng, tmp_path):
-    """With eigenmaps, which have one size, and without, for images of any size."""
-    if format == "onnx":
-        for package in ("onnx", "onnxscript", "onnxruntime"):
-            pytest.importorskip(package, reason=f"exports to ONNX take {package}")
+def learn_features(folder, line, align="auto", roi=None):
     backbone = {"long_side": 96, "directions": 16, "align": align}
-    settings = TINY | SHORT | {"space": "features", "backbone": backbone, "calibration": {}}
-    settings.pop("view")
-    native = GANomaly(device="cpu", **settings).fit(line / "train" / "good", roi=roi)
-    assert (native.feature_space.eigenmaps is None) == (align == "none")
-    native.save(tmp_path / "model")
-    path = tmp_path / ("part.onnx" if format == "onnx" else "part.pt")
-    found = export_model(tmp_path / "model", path, format, line / "test")
+    calibration = {"minimum": 6, "false_alarm_rate": 0.2}
+    settings = SHORT | {"space": "features", "backbone": backbone, "calibration": calibration}
+    made = GANomaly(device="cpu", **settings).fit(line / "train" / "good", roi=roi)
+    assert (made.feature_space.eigenmaps is None) == (align == "none")
+    made.save(folder)
+
+
+@pytest.fixture(scope="module")
+def features(line, tmp_path_factory):
+    """A model in feature space, as a folder and as an ONNX file; the export takes a while."""
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(package, reason=f"exports to ONNX take {package}")
+    folder = tmp_path_factory.mktemp("features")
+    learn_features(folder / "model", line)
+    found = export_model(folder / "model", folder / "part.onnx", "onnx", line / "test")
     assert found.images == found.verdicts == 15
-    other = load(path, "cpu")
+    return folder / "model", folder / "part.onnx"
+
+
+def compare_features(model, path, line, rng):
+    """Compare on images of any size, with a model that learnt squares of 96 px."""
+    native, other = load(model, "cpu"), load(path, "cpu")
     shapes = [(96, 96), (41, 130), (200, 90, 3), (8, 8)]
     frames = [rng.integers(0, 256, shape, dtype=np.uint8) for shape in shapes]
     found = compare(native, other, [*frames, *sorted((line / "test").glob("*/*.png"))])
@@ -111,8 +117,52 @@ def test_a_model_in_feature_space_gives_the_same_scores(align, format, roi, line
     assert max(found.score, found.heat) < exporter.TOLERANCE
     results = other.score(frames)
     assert [one.heatmap.shape for one in results] == [one.shape[:2] for one in frames]
+    return results
+
+
+def test_a_model_in_feature_space_gives_the_same_scores_in_onnxruntime(features, line, rng):
+    results = compare_features(*features, line, rng)
+    assert all(one.inside.all() for one in results)
+
+
+@pytest.mark.parametrize(("align", "roi"), [("auto", "0,0 0.5,0 0.5,1 0,1"), ("none", None)])
+def test_a_model_in_feature_space_gives_the_same_scores(align, roi, line, rng, tmp_path):
+    """With eigenmaps, which have one size, and without."""
+    learn_features(tmp_path / "model", line, align, roi)
+    export_model(tmp_path / "model", tmp_path / "part.pt", "torchscript", line / "test")
+    results = compare_features(tmp_path / "model", tmp_path / "part.pt", line, rng)
     assert all(one.inside.all() == (roi is None) for one in results)
     assert results[0].inside[:, :48].all()
+
+
+WITHOUT_ANOMGAN = """
+import runpy, sys
+sys.modules |= dict.fromkeys(("torch", "anomgan", "scipy", "sklearn", "PIL"))  # cannot be imported
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_the_script_of_the_documentation_scores_without_anomgan(features, line, tmp_path):
+    """On images of the size learnt and of another, none of them far too dark or bright."""
+    model, file = features
+    paths = [*sorted((line / "test").glob("*/*.png")), tmp_path / "wide.png"]
+    wide = Image.open(paths[0]).resize((130, 90))
+    wide.save(paths[-1])
+
+    examples = re.findall(r"^```python\n(.*?)^```", LINE.read_text(encoding="utf-8"), re.S | re.M)
+    (code,) = (example for example in examples if example.startswith("# score_onnx.py"))
+    (tmp_path / "score_onnx.py").write_text(code, encoding="utf-8")
+    script = [sys.executable, "-c", WITHOUT_ANOMGAN, tmp_path / "score_onnx.py"]
+    done = subprocess.run([*script, file, *paths], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(row) for row in done.stdout.splitlines()]
+    results = load(model, "cpu").score(paths)
+    assert {result.verdict for result in results} == {"ok", "anomalous"}
+    for row, result in zip(rows, results, strict=True):
+        assert result.reason is None and row["image"] == result.image
+        assert row["score"] == pytest.approx(result.score, rel=1e-3)
+        assert (row["p_value"], row["verdict"]) == (result.p_value, result.verdict)
 
 
 def test_threads_get_the_results_of_one_thread(exported, rng):

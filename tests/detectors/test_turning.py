@@ -38,11 +38,11 @@ def test_turns_are_the_eight_of_a_square():
         assert turned(image, turn).shape == (4, 3, 1)
 
 
-@given(count=st.integers(1, 2 * ENOUGH), square=st.booleans())
-def test_copies_fill_up_few_images_and_are_spread_evenly(count, square):
-    drawn = draw_turns([(64, 64 if square else 48, 3)] * count, seed=1)
+@given(count=st.integers(1, 2 * ENOUGH), most=st.integers(2, 1000), square=st.booleans())
+def test_copies_fill_up_few_images_and_are_spread_evenly(count, most, square):
+    drawn = draw_turns([(64, 64 if square else 48, 3)] * count, most, seed=1)
     possible = 7 if square else 3
-    assert len(drawn) == min(max(0, ENOUGH - count), possible * count)
+    assert len(drawn) == min(max(0, min(ENOUGH, most) - count), possible * count)
     assert len(set(drawn)) == len(drawn)
     assert {turn for _, turn in drawn} <= set(FLIPS + QUARTERS if square else FLIPS)
     if drawn:
@@ -51,7 +51,7 @@ def test_copies_fill_up_few_images_and_are_spread_evenly(count, square):
 
 
 def test_one_image_that_is_not_square_rules_out_quarter_turns():
-    drawn = draw_turns([(64, 64, 3), (64, 65, 3)], seed=0)
+    drawn = draw_turns([(64, 64, 3), (64, 65, 3)], 100, seed=0)
     assert {turn for _, turn in drawn} == set(FLIPS)
 
 
@@ -112,3 +112,15 @@ def test_turns_that_show_what_never_occurs_are_left_out():
     folds, turns = np.arange(320) // 8 % 4, np.arange(320) % 8
     means = 3 * torch.randn(8, 50, 2, 2, generator=torch.Generator().manual_seed(1))
     assert that_help(multiply(means[turns] + noise), folds, turns, 100) == ()
+
+
+def test_three_images_in_two_groups_are_too_few_to_tell():
+    maps = torch.randn(24, 50, 2, 2, generator=torch.Generator().manual_seed(0))
+    folds, turns = np.repeat([0, 0, 1], 8), np.arange(24) % 8
+    assert that_help(multiply(maps), folds, turns, 100) == ()
+
+
+def test_images_that_are_all_alike_are_not_turned():
+    folds, turns = np.arange(64) // 8, np.arange(64) % 8
+    for values in (torch.zeros(64, 50, 2, 2), torch.ones(64, 50, 2, 2)):
+        assert that_help(multiply(values), folds, turns, 100) == ()
