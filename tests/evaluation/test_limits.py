@@ -47,7 +47,7 @@ def test_a_defect_has_the_size_and_contrast_that_were_asked_for(kind, size, cont
         assert np.ptp(changed, axis=0).max() <= 1.5 * size + 6
         assert defect.size <= 1.3 * size + 3
         if kind not in NATURAL:
-            assert defect.contrast == pytest.approx(contrast, rel=0.25)
+            assert defect.contrast == pytest.approx(contrast, rel=0.1)
         assert defect.mask.any() and (defect.image != surface)[defect.mask].all()
 
 

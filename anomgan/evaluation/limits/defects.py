@@ -29,7 +29,8 @@ from anomgan.evaluation.limits.shapes import (
 
 GREY = 255.0
 VISIBLE = 0.25
-"""Share of the strongest change from which on a pixel belongs to the defect."""
+"""Share of the strongest change from which on a pixel belongs to the defect. What comes with the
+kind does not count, so that a patch has no gaps where it is as bright as the surface by chance."""
 DARK = 0.7
 """Share of the defects that are darker than the part, where both can be seen."""
 HOLES = ("crack", "pit")
@@ -49,7 +50,7 @@ class Defect:
 
     Attributes:
         image: uint8 [H, W, C], with the defect.
-        mask: bool [H, W], where it can be seen.
+        mask: bool [H, W], where it is and the image has changed.
         size: diameter in pixels of the smallest circle around it.
         contrast: root mean square of the change within the mask, as a share of the grey scale.
         centre: row and column of the middle of that circle.
@@ -235,9 +236,10 @@ def draw(
     change = KINDS[kind](place)
     opacity = (change.opacity * reach[window])[:, :, None]
     before = place.pixels
-    after = np.clip(before + _scaled(change, opacity, contrast), 0, GREY).round()
+    extent = _extent(change, opacity)
+    after = np.clip(before + _scaled(change, opacity, extent, contrast), 0, GREY).round()
     seen = np.sqrt(np.square(after - before).mean(axis=2))
-    inside = seen >= max(1.0, VISIBLE * float(seen.max()))
+    inside = extent & (seen >= 1)
     if not inside.any():
         return None
     drawn, mask = pixels.copy(), np.zeros(part.shape, bool)
@@ -262,18 +264,23 @@ def measure(mask: np.ndarray, change: np.ndarray) -> tuple[float, float, tuple[f
     return 2 * radius + 1, contrast, (row, column)
 
 
-def _scaled(change: Change, opacity: np.ndarray, contrast: float) -> np.ndarray:
+def _extent(change: Change, opacity: np.ndarray) -> np.ndarray:
+    """Where a defect is, bool [h, w], as a person would mark it: what is fixed leaves no gaps."""
+    scaled = opacity if change.scaled is None else opacity * change.scaled
+    strength = np.sqrt(np.square(scaled).mean(axis=2))
+    return np.asarray(strength >= max(1e-6, VISIBLE * float(strength.max())))
+
+
+def _scaled(change: Change, opacity: np.ndarray, extent: np.ndarray, contrast: float) -> np.ndarray:
     """The change of the pixels, with the contrast that is asked for where that is possible."""
     fixed = np.asarray(opacity * change.fixed, np.float32)
     if change.scaled is None:
         return fixed
     fixed, scaled = np.broadcast_arrays(fixed, opacity * change.scaled)
-    strength = np.sqrt(np.square(scaled).mean(axis=2))
-    inside = strength >= max(1e-6, VISIBLE * float(strength.max()))
-    if not inside.any():
+    if not extent.any():
         return fixed + scaled
     wanted = (GREY * contrast) ** 2
-    both = [x[inside].astype(np.float64) for x in (fixed, scaled)]
+    both = [x[extent].astype(np.float64) for x in (fixed, scaled)]
     # The root mean square of fixed + factor * scaled is the contrast.
     a, b, c = (float(np.mean(x)) for x in (both[1] ** 2, both[0] * both[1], both[0] ** 2))
     root = b * b - a * (c - wanted)
