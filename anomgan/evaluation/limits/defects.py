@@ -7,7 +7,7 @@ and black cannot become darker.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -219,7 +219,7 @@ def draw(
     """
     pixels = with_channels(image, image.shape[2] if image.ndim == 3 else 1)
     start = reach = part
-    if kind in AT_OUTLINE:
+    if kind in AT_OUTLINE and not part.all():
         start, reach = _outline(part), dilated(part, BLURRED)
     rows, columns = np.nonzero(start)
     chosen = int(rng.integers(len(rows)))
@@ -233,6 +233,8 @@ def draw(
         dark = True
     sign = -1.0 if dark else 1.0
     place = _look(pixels, part, window, middle, size, sign, rng, other or (image, part))
+    if start is not part:
+        place = _along_the_outline(place, part[window])
     change = KINDS[kind](place)
     opacity = (change.opacity * reach[window])[:, :, None]
     before = place.pixels
@@ -290,9 +292,16 @@ def _scaled(change: Change, opacity: np.ndarray, extent: np.ndarray, contrast: f
 
 
 def _outline(part: np.ndarray) -> np.ndarray:
-    """Where a part meets the background; all of it if there is none."""
-    rim = part & (cv2.erode(part.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0)
-    return rim if rim.any() else part
+    """Where a part meets the background."""
+    return part & (cv2.erode(part.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0)
+
+
+def _along_the_outline(place: Place, part: np.ndarray) -> Place:
+    """Turn a place so that the part, bool [h, w], lies across: edges chip along their length."""
+    along, across = place.along, place.across
+    x, y = float(along[part].mean()), float(across[part].mean())
+    x, y = np.array([x, y]) / max(float(np.hypot(x, y)), 1e-9)
+    return replace(place, along=y * along - x * across, across=x * along + y * across)
 
 
 def _window(middle: tuple[int, int], size: float, shape: tuple[int, ...]) -> tuple[slice, slice]:
