@@ -73,6 +73,15 @@ def test_pieces_break_off_from_the_outline_and_leave_the_background_that_is_near
         assert shown == pytest.approx(backdrop[round(defect.centre[1])], abs=10)
 
 
+def test_pieces_that_break_off_lie_along_the_outline():
+    part = np.zeros((200, 200), bool)
+    part[60:140] = True
+    image = np.where(part, 60, 200).astype(np.uint8)
+    drawn = [draw(image, part, "missing", 40, 0.1, np.random.default_rng(n)) for n in range(12)]
+    rows, columns = np.mean([np.ptp(np.argwhere(one.mask), axis=0) for one in drawn], axis=0)
+    assert columns > 3 * rows  # 1.9 times if they lay at random
+
+
 def test_foreign_material_has_the_texture_of_a_part_and_not_of_its_background(surface):
     whole = np.ones(surface.shape, bool)
     plain = np.full((200, 200), 200, np.uint8)
