@@ -196,6 +196,8 @@ def table(study: str, figure: str | None) -> str:
         return _features(figure or "image_auroc", variants=True)
     if study == "peers_features":
         return _peers()
+    if study == "limits_check":
+        return _real_limits() if figure == "real" else _drawn_limits()
     results = RESULTS / f"{study}.jsonl"
     if study not in COLUMNS:
         return study_table(results, figure)
@@ -251,6 +253,52 @@ def _peers() -> str:
         ]
         rows.append([name, *each, mean, *costs])
     return markdown(["detector", *sets, "mean", *(head for head, _ in COSTS.values())], rows)
+
+
+def _drawn_limits() -> str:
+    """Make the table of a90/95 of each drawn kind at each size of the images."""
+    found: dict[tuple[str, str], dict[int, Record]] = defaultdict(dict)
+    for record in read_records(RESULTS / "limits_check.jsonl"):
+        for kind, drawn in record["drawn"].items():
+            found[record["dataset"], kind][record["long_side"]] = drawn
+    sides = sorted({side for cells in found.values() for side in cells})
+    rows = []
+    for (name, kind), cells in found.items():
+        figures = [[_drawn(cells.get(side)), _sure(cells.get(side))] for side in sides]
+        rows.append([name, kind, *(one for some in figures for one in some)])
+    heads = [[f"{side} px: found", "a90/95, px (a90)"] for side in sides]
+    return markdown(["set", "drawn", *(one for some in heads for one in some)], rows)
+
+
+def _drawn(drawn: Record | None) -> str:
+    return "" if drawn is None else f"{drawn['found']} of {drawn['drawn']}"
+
+
+def _sure(drawn: Record | None) -> str:
+    """Say from which size on defects are surely found, or why nobody knows."""
+    if drawn is None:
+        return ""
+    if drawn["no_curve_because"]:
+        return str(drawn["no_curve_because"])
+    sure, best = (
+        f"{one['beyond'] or ''} {one['px']:.0f}".strip() for one in (drawn["a90_95"], drawn["a90"])
+    )
+    return f"{sure} ({best})"
+
+
+def _real_limits() -> str:
+    """Make the table of predicted and observed shares of each real kind."""
+    rows = []
+    for record in sorted(read_records(RESULTS / "limits_check.jsonl"), key=lambda r: r["dataset"]):
+        for kind, one in record["per_defect"].items():
+            curve = record["curves"][kind]
+            beyond = [r["size"] > max(curve["size"]) for r in record["real"] if r["kind"] == kind]
+            shares = [f"{one[name]:.0%}" for name in ("predicted", "found", "alarm")]
+            sizes = [f"{one['median_size']:.0f}", f"{fmean(beyond):.0%}"]
+            name = f"{record['dataset']}, {record['long_side']} px"
+            rows.append([name, kind, curve["like"], str(one["n"]), *sizes, *shares])
+    heads = ["set", "real defects", "drawn as", "number", "median size, px", "larger than drawn"]
+    return markdown([*heads, "predicted", "found", "alarm"], rows)
 
 
 def _mean(values: Sequence[float | None], form: str) -> str:
