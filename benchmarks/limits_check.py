@@ -49,7 +49,7 @@ LIKE = {
     "break": "missing",
     "crack": "crack",
     "fray": "smear",
-    "uneven": "foreign",
+    "uneven": "stain",
     "missing": "missing",
 }
 """The drawn kind that each real kind looks most like. "Scratches" of the screws are spots that were

@@ -82,6 +82,15 @@ def test_pieces_that_break_off_lie_along_the_outline():
     assert columns > 3 * rows  # 1.9 times if they lay at random
 
 
+def test_pieces_break_off_from_the_edge_of_an_image_that_the_part_fills(surface):
+    whole = np.ones(surface.shape, bool)
+    middle = np.zeros(surface.shape, bool)
+    middle[24:-24, 24:-24] = True
+    for seed in range(12):
+        defect = draw(surface, whole, "missing", 30, 0.1, np.random.default_rng(seed))
+        assert not (defect.mask & middle).any()
+
+
 def test_foreign_material_has_the_texture_of_a_part_and_not_of_its_background(surface):
     whole = np.ones(surface.shape, bool)
     plain = np.full((200, 200), 200, np.uint8)
@@ -99,6 +108,8 @@ def test_holes_are_dark(kind, surface):
     for seed in range(8):
         defect = draw(surface, whole, kind, 20, 0.2, np.random.default_rng(seed))
         assert defect.image[defect.mask].mean() < surface[defect.mask].mean() - 20
+        shade = surface // 4  # darker than the contrast that is asked for
+        assert (draw(shade, whole, kind, 20, 0.2, np.random.default_rng(seed)).image <= shade).all()
 
 
 def test_the_same_random_numbers_draw_the_same_defect(surface):

@@ -35,13 +35,16 @@ DARK = 0.7
 """Share of the defects that are darker than the part, where both can be seen."""
 HOLES = ("crack", "pit")
 """Kinds that are always darker than the part, unless that is nearly black."""
+BLACK = 20.0
+"""Grey levels of what is nearly black."""
 BLURRED = 3
 """Pixels beside the part that are neither the part nor the background. What breaks off takes them
 with it; other kinds leave them alone."""
 TRIES = 8
 """Windows of which the one that shows most of what is looked for is taken."""
 AT_OUTLINE = ("missing",)
-"""Kinds that begin at the outline of a part on a background: nothing breaks off from its middle."""
+"""Kinds that begin at the outline of the part, or at the edge of the image if the part fills it:
+nothing breaks off from its middle."""
 
 
 @dataclass(frozen=True)
@@ -219,7 +222,7 @@ def draw(
     """
     pixels = with_channels(image, image.shape[2] if image.ndim == 3 else 1)
     start = reach = part
-    if kind in AT_OUTLINE and not part.all():
+    if kind in AT_OUTLINE:
         start, reach = _outline(part), dilated(part, BLURRED)
     rows, columns = np.nonzero(start)
     chosen = int(rng.integers(len(rows)))
@@ -227,7 +230,7 @@ def draw(
     window = _window(middle, size, part.shape)
     dark = kind in HOLES or rng.random() < DARK
     tone, step = float(pixels[middle].mean()), GREY * contrast
-    if tone < step:
+    if tone < (min(step, BLACK) if kind in HOLES else step):
         dark = False
     elif tone > GREY - step:
         dark = True
@@ -292,8 +295,11 @@ def _scaled(change: Change, opacity: np.ndarray, extent: np.ndarray, contrast: f
 
 
 def _outline(part: np.ndarray) -> np.ndarray:
-    """Where a part meets the background."""
-    return part & (cv2.erode(part.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0)
+    """Where a part meets the background, or the edge of the image if there is none."""
+    edge = 0 if part.all() else 1
+    near = np.ones((3, 3), np.uint8)
+    inner = cv2.erode(part.astype(np.uint8), near, borderType=cv2.BORDER_CONSTANT, borderValue=edge)
+    return np.asarray(part & (inner == 0))
 
 
 def _along_the_outline(place: Place, part: np.ndarray) -> Place:
