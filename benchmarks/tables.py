@@ -256,7 +256,7 @@ def _peers() -> str:
 
 
 def _drawn_limits() -> str:
-    """Make the table of a90/95 of each drawn kind at each size of the images."""
+    """Make the table of the limits of each drawn kind at each size of the images."""
     found: dict[tuple[str, str], dict[int, Record]] = defaultdict(dict)
     for record in read_records(RESULTS / "limits_check.jsonl"):
         for kind, drawn in record["drawn"].items():
@@ -264,26 +264,22 @@ def _drawn_limits() -> str:
     sides = sorted({side for cells in found.values() for side in cells})
     rows = []
     for (name, kind), cells in found.items():
-        figures = [[_drawn(cells.get(side)), _sure(cells.get(side))] for side in sides]
+        figures = [_limits(cells.get(side)) for side in sides]
         rows.append([name, kind, *(one for some in figures for one in some)])
-    heads = [[f"{side} px: found", "a90/95, px (a90)"] for side in sides]
-    return markdown(["set", "drawn", *(one for some in heads for one in some)], rows)
+    heads = [f"{side} px: {head}" for side in sides for head in ("found", "a50", "a90", "a90/95")]
+    return markdown(["set", "drawn", *heads], rows)
 
 
-def _drawn(drawn: Record | None) -> str:
-    return "" if drawn is None else f"{drawn['found']} of {drawn['drawn']}"
-
-
-def _sure(drawn: Record | None) -> str:
-    """Say from which size on defects are surely found, or why nobody knows."""
+def _limits(drawn: Record | None) -> list[str]:
+    """How many were found, and the limits in pixels; or why there are none."""
     if drawn is None:
-        return ""
+        return [""] * 4
+    found = f"{drawn['found']} of {drawn['drawn']}"
     if drawn["no_curve_because"]:
-        return str(drawn["no_curve_because"])
-    sure, best = (
-        f"{one['beyond'] or ''} {one['px']:.0f}".strip() for one in (drawn["a90_95"], drawn["a90"])
-    )
-    return f"{sure} ({best})"
+        return [found, drawn["no_curve_because"], "", ""]
+    signs = {"above": "> ", "below": "< ", None: ""}
+    bounds = (drawn[name] for name in ("a50", "a90", "a90_95"))
+    return [found, *(f"{signs[one['beyond']]}{one['px']:.0f}" for one in bounds)]
 
 
 def _real_limits() -> str:
