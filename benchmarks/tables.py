@@ -222,6 +222,8 @@ def table(study: str, figure: str | None) -> str:
         return _features(figure or "image_auroc", variants=True)
     if study == "peers_features":
         return _peers()
+    if study == "limits_check":
+        return _real_limits() if figure == "real" else _drawn_limits()
     results = RESULTS / f"{study}.jsonl"
     if study not in COLUMNS:
         return study_table(results, figure)
@@ -292,6 +294,48 @@ def _alarms(name: str, cells: dict[str, Record], sets: Sequence[str]) -> list[fl
         ours = [r for r in cells_of if not _changes(r) and r["category"] in sets]
         return [r["false_alarm_rate_observed"] for r in ours]
     return [cells[one].get("false_alarm_rate_observed") for one in sets]
+
+
+def _drawn_limits() -> str:
+    """Make the table of the limits of each drawn kind at each size of the images."""
+    found: dict[tuple[str, str], dict[int, Record]] = defaultdict(dict)
+    for record in read_records(RESULTS / "limits_check.jsonl"):
+        for kind, drawn in record["drawn"].items():
+            found[record["dataset"], kind][record["long_side"]] = drawn
+    sides = sorted({side for cells in found.values() for side in cells})
+    rows = []
+    for (name, kind), cells in found.items():
+        figures = [_limits(cells.get(side)) for side in sides]
+        rows.append([name, kind, *(one for some in figures for one in some)])
+    heads = [f"{side} px: {head}" for side in sides for head in ("found", "a50", "a90", "a90/95")]
+    return markdown(["set", "drawn", *heads], rows)
+
+
+def _limits(drawn: Record | None) -> list[str]:
+    """How many were found, and the limits in pixels; or why there are none."""
+    if drawn is None:
+        return [""] * 4
+    found = f"{drawn['found']} of {drawn['drawn']}"
+    if drawn["no_curve_because"]:
+        return [found, drawn["no_curve_because"], "", ""]
+    signs = {"above": "> ", "below": "< ", None: ""}
+    bounds = (drawn[name] for name in ("a50", "a90", "a90_95"))
+    return [found, *(f"{signs[one['beyond']]}{one['px']:.0f}" for one in bounds)]
+
+
+def _real_limits() -> str:
+    """Make the table of predicted and observed shares of each real kind."""
+    rows = []
+    for record in sorted(read_records(RESULTS / "limits_check.jsonl"), key=lambda r: r["dataset"]):
+        for kind, one in record["per_defect"].items():
+            curve = record["curves"][kind]
+            beyond = [r["size"] > max(curve["size"]) for r in record["real"] if r["kind"] == kind]
+            shares = [f"{one[name]:.0%}" for name in ("predicted", "found", "alarm")]
+            sizes = [f"{one['median_size']:.0f}", f"{fmean(beyond):.0%}"]
+            name = f"{record['dataset']}, {record['long_side']} px"
+            rows.append([name, kind, curve["like"], str(one["n"]), *sizes, *shares])
+    heads = ["set", "real defects", "drawn as", "number", "median size, px", "larger than drawn"]
+    return markdown([*heads, "predicted", "found", "alarm"], rows)
 
 
 def _mean(values: Sequence[float | None], form: str) -> str:

@@ -10,9 +10,9 @@ from anomgan.data.folders import list_images
 from anomgan.detectors import load
 from anomgan.errors import InputError
 from anomgan.evaluation.limits import Bench, Limits, run_trials
-from anomgan.evaluation.limits.defects import KINDS, NATURAL, draw
+from anomgan.evaluation.limits.defects import AT_OUTLINE, BLURRED, HOLES, KINDS, NATURAL, draw
 from anomgan.evaluation.limits.frame import Frame
-from anomgan.evaluation.limits.part import find_part, on_background
+from anomgan.evaluation.limits.part import dilated, find_part, on_background
 from anomgan.evaluation.limits.trials import TRIALS, Trial
 
 
@@ -42,12 +42,12 @@ def bolt(turn, colour=60):
 def test_a_defect_has_the_size_and_contrast_that_were_asked_for(kind, size, contrast, surface):
     whole = np.ones(surface.shape, bool)
     for seed in range(4):
-        defect = draw(surface, whole, kind, size, contrast, np.random.default_rng(seed), surface)
+        defect = draw(surface, whole, kind, size, contrast, np.random.default_rng(seed))
         changed = np.argwhere(defect.image != surface)
         assert np.ptp(changed, axis=0).max() <= 1.5 * size + 6
         assert defect.size <= 1.3 * size + 3
         if kind not in NATURAL:
-            assert defect.contrast == pytest.approx(contrast, rel=0.25)
+            assert defect.contrast == pytest.approx(contrast, rel=0.1)
         assert defect.mask.any() and (defect.image != surface)[defect.mask].all()
 
 
@@ -56,8 +56,60 @@ def test_nothing_is_drawn_beside_the_part(kind, surface):
     part = np.zeros(surface.shape, bool)
     part[80:100, 50:200] = True
     colour = np.dstack([surface, surface // 2, surface])
-    defect = draw(colour, part, kind, 40, 0.3, np.random.default_rng(3), colour)
-    assert (defect.image == colour)[~part].all() and not (defect.mask & ~part).any()
+    defect = draw(colour, part, kind, 40, 0.3, np.random.default_rng(3), (colour, part))
+    free = ~dilated(part, BLURRED) if kind in AT_OUTLINE else ~part
+    assert (defect.image == colour)[free].all() and not (defect.mask & free).any()
+
+
+def test_pieces_break_off_from_the_outline_and_leave_the_background_that_is_near():
+    part = bolt(0)[1]
+    beside = ~dilated(part, BLURRED)
+    backdrop = 100 + np.arange(200) // 2  # brighter from left to right
+    image = np.where(part, 30, backdrop).astype(np.uint8)
+    for seed in range(20):
+        defect = draw(image, part, "missing", 16, 0.1, np.random.default_rng(seed))
+        assert (dilated(defect.mask, BLURRED + 1) & beside).any()
+        shown = np.quantile(defect.image[defect.mask & part], 0.8)  # its outline is soft
+        assert shown == pytest.approx(backdrop[round(defect.centre[1])], abs=10)
+
+
+def test_pieces_that_break_off_lie_along_the_outline():
+    part = np.zeros((200, 200), bool)
+    part[60:140] = True
+    image = np.where(part, 60, 200).astype(np.uint8)
+    drawn = [draw(image, part, "missing", 40, 0.1, np.random.default_rng(n)) for n in range(12)]
+    rows, columns = np.mean([np.ptp(np.argwhere(one.mask), axis=0) for one in drawn], axis=0)
+    assert columns > 3 * rows  # 1.9 times if they lay at random
+
+
+def test_pieces_break_off_from_the_edge_of_an_image_that_the_part_fills(surface):
+    whole = np.ones(surface.shape, bool)
+    middle = np.zeros(surface.shape, bool)
+    middle[24:-24, 24:-24] = True
+    for seed in range(12):
+        defect = draw(surface, whole, "missing", 30, 0.1, np.random.default_rng(seed))
+        assert not (defect.mask & middle).any()
+
+
+def test_foreign_material_has_the_texture_of_a_part_and_not_of_its_background(surface):
+    whole = np.ones(surface.shape, bool)
+    plain = np.full((200, 200), 200, np.uint8)
+    part = np.zeros(plain.shape, bool)
+    part[90:130, 90:130] = True
+    plain[part] = np.indices((40, 40)).sum(axis=0).ravel() % 2 * 100
+    defect = draw(surface, whole, "foreign", 24, 0.3, np.random.default_rng(0), (plain, part))
+    columns = np.abs(np.diff(defect.image.astype(int), axis=1))
+    assert columns[defect.mask[:, 1:] & defect.mask[:, :-1]].mean() > 40
+
+
+@pytest.mark.parametrize("kind", HOLES)
+def test_holes_are_dark(kind, surface):
+    whole = np.ones(surface.shape, bool)
+    for seed in range(8):
+        defect = draw(surface, whole, kind, 20, 0.2, np.random.default_rng(seed))
+        assert defect.image[defect.mask].mean() < surface[defect.mask].mean() - 20
+        shade = surface // 4  # darker than the contrast that is asked for
+        assert (draw(shade, whole, kind, 20, 0.2, np.random.default_rng(seed)).image <= shade).all()
 
 
 def test_the_same_random_numbers_draw_the_same_defect(surface):
@@ -165,6 +217,15 @@ def test_limits_are_told_in_plain_words(rng):
 def test_a_blind_rim_is_named_and_left_out(rng):
     limits = Limits.of(["pit"], trials(rng, rim=0.1))
     assert limits.without_rim and "anywhere but at the rim" in limits.sentences(None)[0]
+
+
+def test_pieces_that_break_off_at_a_blind_rim_are_kept(rng):
+    pieces = [replace(one, at_rim=True) for one in trials(rng, kind="missing")]
+    limits = Limits.of(["pit", "missing"], trials(rng, rim=0.1) + pieces)
+    pits, missing = limits.kinds
+    assert limits.without_rim and len(pits.trials) < 300 and len(missing.trials) == 300
+    words = {kind.kind: kind.sentence(limits.where(kind.kind)) for kind in limits.kinds}
+    assert "but at the rim" in words["pit"] and "but at the rim" not in words["missing"]
 
 
 def test_there_is_no_limit_where_there_is_no_curve(rng):

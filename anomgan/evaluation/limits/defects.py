@@ -7,12 +7,13 @@ and black cannot become darker.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
 from anomgan.data.decode import with_channels
+from anomgan.evaluation.limits.part import dilated
 from anomgan.evaluation.limits.shapes import (
     FINE,
     LONGEST_LINE,
@@ -28,9 +29,22 @@ from anomgan.evaluation.limits.shapes import (
 
 GREY = 255.0
 VISIBLE = 0.25
-"""Share of the strongest change from which on a pixel belongs to the defect."""
+"""Share of the strongest change from which on a pixel belongs to the defect. What comes with the
+kind does not count, so that a patch has no gaps where it is as bright as the surface by chance."""
 DARK = 0.7
 """Share of the defects that are darker than the part, where both can be seen."""
+HOLES = ("crack", "pit")
+"""Kinds that are always darker than the part, unless that is nearly black."""
+BLACK = 20.0
+"""Grey levels of what is nearly black."""
+BLURRED = 3
+"""Pixels beside the part that are neither the part nor the background. What breaks off takes them
+with it; other kinds leave them alone."""
+TRIES = 8
+"""Windows of which the one that shows most of what is looked for is taken."""
+AT_OUTLINE = ("missing",)
+"""Kinds that begin at the outline of the part, or at the edge of the image if the part fills it:
+nothing breaks off from its middle."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +53,7 @@ class Defect:
 
     Attributes:
         image: uint8 [H, W, C], with the defect.
-        mask: bool [H, W], where it can be seen.
+        mask: bool [H, W], where it is and the image has changed.
         size: diameter in pixels of the smallest circle around it.
         contrast: root mean square of the change within the mask, as a share of the grey scale.
         centre: row and column of the middle of that circle.
@@ -102,8 +116,8 @@ def crack(place: Place) -> Change:
 
 
 def pit(place: Place) -> Change:
-    """A round hole with a rough outline, dark where the light does not reach its wall."""
-    inside = blob(place, flat=place.rng.uniform(0.7, 1), rough=0.12)
+    """A round or oval hole with a rough outline, dark where the light does not reach its wall."""
+    inside = blob(place, flat=place.rng.uniform(0.4, 1), rough=0.12)
     opacity = soft(inside * 2)
     glint = np.clip(place.light / place.size + 0.5, 0, 1) ** 3 * np.exp(-((inside / 2) ** 2))
     tone = place.sign * (1 - place.rng.uniform(0, 0.9) * glint)
@@ -146,15 +160,15 @@ def dent(place: Place) -> Change:
 
 
 def missing(place: Place) -> Change:
-    """A piece that is broken off: the background shows, or a dark rough surface."""
+    """A piece that is broken off: the background shows, or a rough surface in the shade."""
     rng = place.rng
-    inside = blob(place, flat=rng.uniform(0.5, 1), rough=0.35, corners=True)
+    inside = blob(place, flat=rng.uniform(0.25, 1), rough=0.35, corners=True)
     if place.background is not None:
         content = place.background
     else:
         floor = cv2.GaussianBlur(place.pixels, (0, 0), max(1.0, place.size / 4))
         grain = 1 + 0.15 * noise(place, max(1.5, place.size / 8))
-        content = (floor.reshape(place.pixels.shape) * rng.uniform(0.2, 0.6)) * grain[:, :, None]
+        content = (floor.reshape(place.pixels.shape) * rng.uniform(0.3, 0.95)) * grain[:, :, None]
     return Change(soft(inside * 2), content - place.pixels, None)
 
 
@@ -188,34 +202,49 @@ def draw(
     size: float,
     contrast: float,
     rng: np.random.Generator,
-    other: np.ndarray | None = None,
+    other: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Defect | None:
     """Draw a defect at a random place of the part.
 
     Args:
         image: uint8 [H, W] or [H, W, C].
-        part: bool [H, W]; some of it is True. Nothing is drawn elsewhere.
+        part: bool [H, W]; some of it is True. Nothing is drawn elsewhere, but for the blurred edge
+            of a piece that is missing.
         kind: one of `KINDS`.
         size: pixels from end to end.
         contrast: root mean square of the change, as a share of the grey scale.
         rng: random numbers.
-        other: another image of a good part, uint8, for foreign material; None: this one.
+        other: another image of a good part, uint8, and the part in it, bool, for foreign material;
+            None: this one.
 
     Returns:
         None if nothing can be seen of it, as it may happen at the rim.
     """
     pixels = with_channels(image, image.shape[2] if image.ndim == 3 else 1)
-    rows, columns = np.nonzero(part)
+    start = reach = part
+    if kind in AT_OUTLINE:
+        start, reach = _outline(part), dilated(part, BLURRED)
+    rows, columns = np.nonzero(start)
     chosen = int(rng.integers(len(rows)))
     middle = (int(rows[chosen]), int(columns[chosen]))
     window = _window(middle, size, part.shape)
-    place = _look(pixels, part, window, middle, size, contrast, rng, other)
+    dark = kind in HOLES or rng.random() < DARK
+    tone, step = float(pixels[middle].mean()), GREY * contrast
+    if tone < (min(step, BLACK) if kind in HOLES else step):
+        dark = False
+    elif tone > GREY - step:
+        dark = True
+    sign = -1.0 if dark else 1.0
+    place = _look(pixels, part, window, middle, size, sign, rng, other or (image, part))
+    if start is not part:
+        place = _along_the_outline(place, part[window])
     change = KINDS[kind](place)
-    opacity = (change.opacity * part[window])[:, :, None]
+    opacity = (change.opacity * reach[window])[:, :, None]
     before = place.pixels
-    after = np.clip(before + _scaled(change, opacity, contrast), 0, GREY).round()
+    extent = _extent(change, opacity)
+    after = np.clip(before + _scaled(change, opacity, extent, contrast), 0, GREY).round()
     seen = np.sqrt(np.square(after - before).mean(axis=2))
-    inside = seen >= max(1.0, VISIBLE * float(seen.max()))
+    inside = extent & (seen >= 1)
     if not inside.any():
         return None
     drawn, mask = pixels.copy(), np.zeros(part.shape, bool)
@@ -240,24 +269,45 @@ def measure(mask: np.ndarray, change: np.ndarray) -> tuple[float, float, tuple[f
     return 2 * radius + 1, contrast, (row, column)
 
 
-def _scaled(change: Change, opacity: np.ndarray, contrast: float) -> np.ndarray:
+def _extent(change: Change, opacity: np.ndarray) -> np.ndarray:
+    """Where a defect is, bool [h, w], as a person would mark it: what is fixed leaves no gaps."""
+    scaled = opacity if change.scaled is None else opacity * change.scaled
+    strength = np.sqrt(np.square(scaled).mean(axis=2))
+    return np.asarray(strength >= max(1e-6, VISIBLE * float(strength.max())))
+
+
+def _scaled(change: Change, opacity: np.ndarray, extent: np.ndarray, contrast: float) -> np.ndarray:
     """The change of the pixels, with the contrast that is asked for where that is possible."""
     fixed = np.asarray(opacity * change.fixed, np.float32)
     if change.scaled is None:
         return fixed
     fixed, scaled = np.broadcast_arrays(fixed, opacity * change.scaled)
-    strength = np.sqrt(np.square(scaled).mean(axis=2))
-    inside = strength >= max(1e-6, VISIBLE * float(strength.max()))
-    if not inside.any():
+    if not extent.any():
         return fixed + scaled
     wanted = (GREY * contrast) ** 2
-    both = [x[inside].astype(np.float64) for x in (fixed, scaled)]
+    both = [x[extent].astype(np.float64) for x in (fixed, scaled)]
     # The root mean square of fixed + factor * scaled is the contrast.
     a, b, c = (float(np.mean(x)) for x in (both[1] ** 2, both[0] * both[1], both[0] ** 2))
     root = b * b - a * (c - wanted)
     if root < 0 or c > wanted:  # what is fixed is already stronger
         return fixed * np.sqrt(min(1.0, wanted / max(c, 1e-9)))
     return np.asarray(fixed + (np.sqrt(root) - b) / a * scaled)
+
+
+def _outline(part: np.ndarray) -> np.ndarray:
+    """Where a part meets the background, or the edge of the image if there is none."""
+    edge = 0 if part.all() else 1
+    near = np.ones((3, 3), np.uint8)
+    inner = cv2.erode(part.astype(np.uint8), near, borderType=cv2.BORDER_CONSTANT, borderValue=edge)
+    return np.asarray(part & (inner == 0))
+
+
+def _along_the_outline(place: Place, part: np.ndarray) -> Place:
+    """Turn a place so that the part, bool [h, w], lies across: edges chip along their length."""
+    along, across = place.along, place.across
+    x, y = float(along[part].mean()), float(across[part].mean())
+    x, y = np.array([x, y]) / max(float(np.hypot(x, y)), 1e-9)
+    return replace(place, along=y * along - x * across, across=x * along + y * across)
 
 
 def _window(middle: tuple[int, int], size: float, shape: tuple[int, ...]) -> tuple[slice, slice]:
@@ -274,57 +324,59 @@ def _look(
     window: tuple[slice, slice],
     middle: tuple[int, int],
     size: float,
-    contrast: float,
+    sign: float,
     rng: np.random.Generator,
-    other: np.ndarray | None,
+    other: tuple[np.ndarray, np.ndarray],
 ) -> Place:
     rows, columns = (np.arange(w.start, w.stop) - at for w, at in zip(window, middle))
     y, x = np.meshgrid(rows.astype(np.float32), columns.astype(np.float32), indexing="ij")
     turn = rng.uniform(0, 2 * np.pi)
     view = pixels[window].astype(np.float32)
-    tone, step = float(pixels[middle].mean()), GREY * contrast
-    dark = rng.random() < DARK
-    if tone < step:
-        dark = False
-    elif tone > GREY - step:
-        dark = True
-    theirs = pixels if other is None else with_channels(other, pixels.shape[2])
-    background = None
-    if not part.all():
-        background = _crop(pixels, view.shape[:2], rng, ~part)
+    theirs = with_channels(other[0], pixels.shape[2])
+    background, beside = None, ~dilated(part, BLURRED)
+    if beside.any():
+        background = _crop(pixels, view.shape[:2], rng, beside)
+        if beside[window].any():
+            background += _tone(view, beside[window], size) - np.median(background, axis=(0, 1))
     return Place(
         view,
         x * np.cos(turn) + y * np.sin(turn),
         y * np.cos(turn) - x * np.sin(turn),
         (x + y) / np.sqrt(2),
         size,
-        _crop(theirs, view.shape[:2], rng),
+        _crop(theirs, view.shape[:2], rng, other[1]),
         background,
-        -1.0 if dark else 1.0,
+        sign,
         rng,
     )
 
 
+def _tone(view: np.ndarray, among: np.ndarray, reach: float) -> np.ndarray:
+    """The smooth tone [h, w, C] that pixels of `among` have near each place."""
+    weight = among.astype(np.float32)
+    total, count = (
+        cv2.GaussianBlur(x, (0, 0), max(1.0, reach / 2))
+        for x in (view * weight[:, :, None], weight)
+    )
+    return np.asarray(total.reshape(view.shape) / np.maximum(count, 1e-9)[:, :, None])
+
+
 def _crop(
-    pixels: np.ndarray,
-    shape: tuple[int, ...],
-    rng: np.random.Generator,
-    among: np.ndarray | None = None,
+    pixels: np.ndarray, shape: tuple[int, ...], rng: np.random.Generator, among: np.ndarray
 ) -> np.ndarray:
-    """A window of an image at random; if `among`, only pixels of it, the others as their mean."""
+    """A window of an image at random; only pixels of `among`, the others as their mean."""
     height, width = (min(a, b) for a, b in zip(shape, pixels.shape))
     best, share = pixels[:height, :width], -1.0
-    for _ in range(1 if among is None else 8):
-        row = int(rng.integers(pixels.shape[0] - height + 1))
-        column = int(rng.integers(pixels.shape[1] - width + 1))
+    for spot in rng.choice(np.flatnonzero(among), TRIES):
+        row, column = (
+            int(np.clip(at - side // 2, 0, whole - side))
+            for at, side, whole in zip(divmod(spot, among.shape[1]), (height, width), among.shape)
+        )
         window = slice(row, row + height), slice(column, column + width)
-        inside = None if among is None else among[window]
-        now = 1.0 if inside is None else float(inside.mean())
-        if now <= share:
-            continue
-        best, share = pixels[window].astype(np.float32), now
-        if inside is not None and among is not None:
-            best[~inside] = pixels[among].mean(axis=0)
+        inside = among[window]
+        if inside.mean() > share:
+            best, share = pixels[window].astype(np.float32), float(inside.mean())
+            best[~inside] = best[inside].mean(axis=0)
     missing_rows, missing_columns = shape[0] - height, shape[1] - width
     best = np.pad(best, ((0, missing_rows), (0, missing_columns), (0, 0)), mode="symmetric")
     return np.asarray(best, np.float32)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import binom
 
-from anomgan.evaluation.limits.defects import GREY, NATURAL
+from anomgan.evaluation.limits.defects import AT_OUTLINE, GREY, NATURAL
 from anomgan.evaluation.limits.trials import Trial
 from anomgan.metrics.pod import Bound, Limit, Pod
 
@@ -192,7 +192,7 @@ class Limits:
         first = [KindLimits.of(kind, _of_kind(kind, trials)) for kind in kinds]
         every = [one for kind in first for one in kind.trials]
         expected, found = np.concatenate([_expected(kind) for kind in first]), _found(every)
-        at_rim = np.array([one.at_rim for one in every])
+        at_rim = np.array([one.at_rim and one.kind not in AT_OUTLINE for one in every])
         rim = Spot.of(found[at_rim], expected[at_rim]) if at_rim.any() else None
         cells = np.array([[_cell(one.across), _cell(one.along)] for one in every])
         places = [
@@ -203,17 +203,19 @@ class Limits:
             ]
             for row in range(CELLS)
         ]
-        inner = {kind: [t for t in _of_kind(kind, trials) if not t.at_rim] for kind in kinds}
+        inner = {
+            kind: [t for t in _of_kind(kind, trials) if not t.at_rim or kind in AT_OUTLINE]
+            for kind in kinds
+        }
         without = rim is not None and rim.is_blind and all(inner.values())
         if without:
             first = [KindLimits.of(kind, some) for kind, some in inner.items()]
         return cls(first, rim, without, places, every)
 
-    @property
-    def where(self) -> str:
-        """Where on the part the sentences hold, in words."""
+    def where(self, kind: str) -> str:
+        """Where on the part the sentence of a kind holds, in words."""
         blind = sum(place.is_blind for row in self.places for place in row)
-        if self.without_rim:
+        if self.without_rim and kind not in AT_OUTLINE:
             return "anywhere but at the rim"
         if blind:
             return f"but at {blind} of {CELLS * CELLS} places of the part (see the map)"
@@ -229,7 +231,7 @@ class Limits:
             return bool(kind.is_rosy() or bound.beyond == "above"), bound.value
 
         ordered = sorted(self.kinds, key=rank)
-        return [kind.sentence(self.where, pixels_per_mm) for kind in ordered]
+        return [kind.sentence(self.where(kind.kind), pixels_per_mm) for kind in ordered]
 
     def as_dict(self, pixels_per_mm: float | None) -> dict[str, Any]:
         """Plain values for JSON."""

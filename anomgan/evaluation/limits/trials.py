@@ -157,7 +157,7 @@ class Bench:
         """Draw the defect of a trial; the same one each time."""
         place = self.image_of(kind, number)
         image, part, _ = self.load(place)
-        other = self.load((place + 1) % len(self.paths))[0]
+        other = self.load((place + 1) % len(self.paths))[:2]
         rng = np.random.default_rng((1, list(KINDS).index(kind), number))
         for _ in range(TRIES):
             defect = draw(image, part, kind, size, contrast, rng, other)
