@@ -57,6 +57,8 @@ def measure(timm_name: str) -> tuple[tuple[Stage, ...], int]:
         with torch.device("meta"):
             network = build(timm_name)
             maps = run(network, torch.zeros(1, 3, height, width), range(_count(network)))
+    except MemoryError:
+        raise
     except Exception as error:  # timm's networks fail in many ways, with errors of many kinds
         raise SettingsError(
             f"timm's {timm_name} gives no feature maps for images of any size; choose another "

@@ -34,6 +34,10 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+OUT_OF_MEMORY = (
+    "there is not enough memory; close other programs, or choose a smaller backbone.long_side (in "
+    "feature space) or training.batch_size with --set, or --device cpu"
+)
 VERBS = (
     *(check, fit, score, watch, serve, recalibrate, export),
     *(evaluate, limits, info, detectors, backbones, demo),
@@ -42,6 +46,12 @@ for verb in VERBS:
     app.command()(verb)
 app.add_typer(benchmark, name="benchmark")
 app.add_typer(generator, name="generator")
+
+
+def _is_of_memory(error: Exception) -> bool:
+    """Whether memory ran out, that of a GPU or of the machine."""
+    signs = ("out of memory", "can't allocate memory")
+    return isinstance(error, MemoryError) or any(sign in str(error) for sign in signs)
 
 
 def _version(wanted: bool) -> None:
@@ -76,6 +86,11 @@ def main() -> None:
         lines = "\n".join(escaped(str(line)) for line in error.args)
         print(f"{name}: {lines}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except (MemoryError, RuntimeError) as error:  # torch raises the latter
+        if not _is_of_memory(error):
+            raise
+        print(f"anomgan: {OUT_OF_MEMORY}", file=sys.stderr)
+        sys.exit(2)
     except BrokenPipeError:
         # The reader of our output has closed the pipe, as in `anomgan score ... | head`.
         sys.stderr.close()

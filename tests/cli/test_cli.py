@@ -9,9 +9,11 @@ import time
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from anomgan import __version__, load
+from anomgan.cli.app import main
 from anomgan.data.folders import list_images
 
 FAST = [
@@ -539,3 +541,18 @@ def test_an_error_about_an_odd_name_is_one_line(run, tmp_path):
     first, *named, last = err.rstrip("\n").split("\n")
     assert code == 2 and "2 of 2 images cannot be read" in first and "--skip-unreadable" in last
     assert len(named) == 2 and r"\x1b[2J.png" in named[0] and r"a\x0aanomgan" in named[1]
+
+
+@pytest.mark.parametrize("allocate", [torch.empty, np.empty])
+def test_too_little_memory_is_one_sentence(allocate, monkeypatch, capsys):
+    monkeypatch.setattr("anomgan.cli.app.app", lambda: allocate(2**58))
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    error = capsys.readouterr().err
+    assert "there is not enough memory" in error and error.count("\n") == 1
+
+
+def test_other_errors_of_torch_keep_their_traceback(monkeypatch):
+    monkeypatch.setattr("anomgan.cli.app.app", lambda: torch.ones(2) @ torch.ones(3))
+    with pytest.raises(RuntimeError, match="inconsistent tensor size"):
+        main()
