@@ -9,7 +9,7 @@ the cost), then scores the same test images one at a time and in batches. AnoGAN
 
 With --engines, the default on features is measured instead: frames of 512 px one by one, from the
 array to verdict and heatmap, by torch, by onnxruntime from the exported file, and by OpenVINO from
-the same file where that is installed (pip install openvino). The engines take turns. Times on the
+the same file. The engines take turns. Times on the
 clock are left out if the machine has other work; processor time, of all threads together, is not.
 Writes benchmarks/results/engines.jsonl.
 """
@@ -19,20 +19,19 @@ import json
 import os
 import tempfile
 import time
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from study import DATA, RESULTS, make
-from torch import Tensor
 
 from anomgan import GANomaly, load
 from anomgan.config import build_settings, without_idle
 from anomgan.data.decode import read_image
 from anomgan.data.mnist import read_mnist
 from anomgan.detectors.base import Detector
+from anomgan.detectors.engines import Graph, by_onnxruntime, by_openvino
 from anomgan.detectors.exported import Exported, read_exported
 from anomgan.detectors.exporter import export_model
 from anomgan.detectors.result import Result
@@ -54,7 +53,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.engines:
         torch.set_num_threads(options.threads)
-        _write("engines", measure_engines(options.threads))
+        _write("engines", measure_engines())
     else:
         _write("latency", measure_detectors(options.device))
 
@@ -88,7 +87,7 @@ def measure_detectors(device: str) -> list[dict[str, Any]]:
     return lines
 
 
-def measure_engines(threads: int) -> list[dict[str, Any]]:
+def measure_engines() -> list[dict[str, Any]]:
     """Measure the engines on transistors; a few steps of training are enough here, too."""
     parts, busy = DATA / "transistor", round(os.getloadavg()[0], 1)  # before there is our own work
     frames = [read_image(path) for path in sorted(parts.glob("test/*/*"))[::4]]
@@ -97,16 +96,19 @@ def measure_engines(threads: int) -> list[dict[str, Any]]:
         few = GANomaly(space="features", device="cpu", training={"steps": 20})
         few.fit(parts / "train" / "good").save(model)
         export_model(model, file, images=frames[:4])
-        return compare_engines(model, file, frames, threads, busy)
+        return compare_engines(model, file, frames, busy)
 
 
 def compare_engines(
-    model: Path, file: Path, frames: list[np.ndarray], threads: int, busy: float
+    model: Path, file: Path, frames: list[np.ndarray], busy: float
 ) -> list[dict[str, Any]]:
     """Score frames with a model folder and its exported file, in turns; compare with torch."""
-    engines = {"torch": load(model, "cpu"), "onnxruntime": load(file, "cpu")}
-    if find_spec("openvino"):
-        engines["openvino"] = _openvino(file, threads)
+    data = file.read_bytes()
+    engines = {
+        "torch": load(model, "cpu"),
+        "onnxruntime": _exported(file, by_onnxruntime(data, file, "cpu")[1]),
+        "openvino": _exported(file, by_openvino(data, file)[1]),
+    }
     times: dict[str, list[Times]] = {engine: [] for engine in engines}
     for number in range(ROUNDS + 1):
         found = {}
@@ -147,24 +149,8 @@ def _one_by_one(detector: Detector, frames: list[np.ndarray]) -> tuple[list[Resu
     return results, times
 
 
-def _openvino(file: Path, threads: int) -> Detector:
-    """Load an exported file with OpenVINO in the place of onnxruntime, compiled for each shape."""
-    import openvino
-
-    core, compiled = openvino.Core(), {}
-    hints = {
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_PRECISION_HINT": "f32",
-        "INFERENCE_NUM_THREADS": threads,
-    }
-
-    def graph(views: np.ndarray) -> list[Tensor]:
-        if views.shape not in compiled:
-            read = core.read_model(file)
-            read.reshape(views.shape)
-            compiled[views.shape] = core.compile_model(read, "CPU", hints)
-        return [torch.from_numpy(one.copy()) for one in compiled[views.shape](views).values()]
-
+def _exported(file: Path, graph: Graph) -> Detector:
+    """Load an exported file with another graph."""
     stored, about = read_exported(file, "cpu")
     settings = without_idle(GANomaly.settings_type, stored.settings)
     return Exported(

@@ -2,7 +2,7 @@
 
 The file ends in a checksum of everything before it, and a file whose checksum is wrong is refused.
 This detects damage and files that `anomgan export` did not write, but not forgery. An .onnx file
-holds no code: onnxruntime computes the operators that it lists. A .pt file is a program in
+holds no code: an engine computes the operators that it lists. A .pt file is a program in
 TorchScript. It holds no Python code, and loading does not run it, but its operators could do more
 than compute. Use .pt files only from people whose programs you would run.
 """
@@ -12,7 +12,7 @@ import io
 import json
 import warnings
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
@@ -28,24 +28,19 @@ from anomgan.config import Settings
 from anomgan.data.roi import Roi
 from anomgan.data.views import Maps, to_pixels
 from anomgan.detectors.base import Detector
+from anomgan.detectors.engines import CARD, Graph, read_onnx
 from anomgan.detectors.feature_space import Grid
 from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.model_folder import ROI, StoredModel, roi_tensors, statistics_tensors
-from anomgan.errors import ModelError, SettingsError
-from anomgan.machine.device import choose_device, read_device
+from anomgan.errors import ModelError
+from anomgan.machine.device import choose_device
 from anomgan.model_files import CHECKSUM, LARGEST_WEIGHTS, parse_card, read_file
 from anomgan.training.checkpoint import prefixed
 
 FORMATS = {"onnx": ".onnx", "torchscript": ".pt"}
 """The file suffix of each format."""
-CARD = "anomgan.json"
-"""Name of the description: a property of the ONNX model, or an extra file in TorchScript."""
-VIEWS = "views"
-"""Name of the graph's input."""
 SEAL = 64
 """Length of the checksum: hexadecimal digits of SHA-256."""
-Graph = Callable[[np.ndarray], list[Tensor]]
-"""Turns views uint8 [N, h, w, C] into the maps of `Detector.infer`, in the order of the card."""
 
 
 class Exported(Detector):
@@ -153,7 +148,7 @@ def read_exported(path: Path, device: str = "auto") -> tuple[StoredModel, dict[s
 
     Raises:
         ModelError: the file is missing, damaged, of a newer format, or not from `anomgan export`;
-            or onnxruntime is missing.
+            or neither OpenVINO nor onnxruntime is installed.
         SettingsError: the device is not available.
     """
     data = read_file(path, LARGEST_WEIGHTS)
@@ -161,7 +156,7 @@ def read_exported(path: Path, device: str = "auto") -> tuple[StoredModel, dict[s
         raise ModelError(
             f"{path} is damaged, or was not written by anomgan export; export the model again"
         )
-    read = _read_onnx if path.suffix == FORMATS["onnx"] else _read_torchscript
+    read = read_onnx if path.suffix == FORMATS["onnx"] else _read_torchscript
     text, graph = read(data, path, device)
     card = parse_card(text, path)
     try:
@@ -177,43 +172,6 @@ def read_exported(path: Path, device: str = "auto") -> tuple[StoredModel, dict[s
 
 def _checksum(data: bytes) -> bytes:
     return hashlib.sha256(data[:-SEAL]).hexdigest().encode()
-
-
-def _read_onnx(data: bytes, path: Path, device: str) -> tuple[str, Graph]:
-    try:
-        import onnxruntime
-    except ImportError:
-        raise ModelError(
-            f'{path} needs onnxruntime; install it with: pip install "anomgan[onnx]"'
-        ) from None
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    # Threads that spin while they wait take cores from torch's threads, which halves the speed.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    providers = _providers(onnxruntime.get_available_providers(), device)
-    try:
-        session = onnxruntime.InferenceSession(data, options, providers=providers)
-    except Exception as error:  # onnxruntime's errors have no base class of their own
-        raise ModelError(
-            f"onnxruntime {onnxruntime.__version__} cannot load {path}: {error}"
-        ) from error
-
-    def graph(views: np.ndarray) -> list[Tensor]:
-        return [torch.from_numpy(found) for found in session.run(None, {VIEWS: views})]
-
-    return session.get_modelmeta().custom_metadata_map.get(CARD, ""), graph
-
-
-def _providers(available: list[str], device: str) -> list[str]:
-    """Choose onnxruntime's providers: "auto" means CUDA if it is available, otherwise the CPU."""
-    kind = device if device == "auto" else read_device(device).type
-    cuda = "CUDAExecutionProvider"
-    if kind not in ("auto", "cpu", "cuda") or (kind == "cuda" and cuda not in available):
-        raise SettingsError(
-            f"device {device} is not available to onnxruntime here; use cpu, or install "
-            f"onnxruntime-gpu for cuda"
-        )
-    return [cuda] * (kind != "cpu" and cuda in available) + ["CPUExecutionProvider"]
 
 
 def _read_torchscript(data: bytes, path: Path, device: str) -> tuple[str, Graph]:

@@ -18,7 +18,8 @@ from anomgan.data.normals import Source
 from anomgan.data.views import scaled
 from anomgan.detectors import load
 from anomgan.detectors.base import Detector
-from anomgan.detectors.exported import CARD, FORMATS, SEAL, VIEWS, describe, seal
+from anomgan.detectors.engines import CARD, VIEWS
+from anomgan.detectors.exported import FORMATS, SEAL, describe, seal
 from anomgan.detectors.fitted import Fitted
 from anomgan.errors import InputError, ModelError
 from anomgan.machine.files import atomic_path

@@ -56,7 +56,8 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 
 def test_a_missing_onnxruntime_says_what_to_install(tmp_path, monkeypatch):
     (tmp_path / "part.onnx").write_bytes(seal(bytes(100 + SEAL)))
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    for engine in ("onnxruntime", "openvino"):
+        monkeypatch.setitem(sys.modules, engine, None)
     with pytest.raises(ModelError, match=r'pip install "anomgan\[onnx\]"'):
         load(tmp_path / "part.onnx")
 

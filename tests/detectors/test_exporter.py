@@ -120,7 +120,15 @@ def compare_features(model, path, line, rng):
     return results
 
 
-def test_a_model_in_feature_space_gives_the_same_scores_in_onnxruntime(features, line, rng):
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_a_model_in_feature_space_gives_the_same_scores_in_each_engine(
+    engine, features, line, rng, monkeypatch
+):
+    if engine == "onnxruntime":
+        monkeypatch.setitem(sys.modules, "openvino", None)
+    else:
+        pytest.importorskip("openvino")
+        monkeypatch.setitem(sys.modules, "onnxruntime", None)
     results = compare_features(*features, line, rng)
     assert all(one.inside.all() for one in results)
 
