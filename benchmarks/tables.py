@@ -127,6 +127,7 @@ COLUMNS = {
     "few_images": {
         "dataset": ("set", ""),
         "images": ("images", ""),
+        "seed": ("seed", ""),
         "augment": ("augment", ""),
         "copies": ("copies", ""),
         "image_auroc": ("AUROC", ".3f"),
