@@ -9,7 +9,7 @@ Each result is saved when it is finished: the same command continues where it st
 
 import argparse
 
-from study import DATA, RESULTS, contenders
+from study import DATA, RESULTS, contenders, parts_table
 
 from anomgan.evaluation.benchmark import plan, run_benchmark
 from anomgan.evaluation.sets import DataSet
@@ -21,9 +21,7 @@ SETS = ("screw", "magnetic_tile", "transistor", "solar_mono", "pipe_staple")
 
 def data_set(name: str) -> DataSet:
     """Make a development set from the name of its folder; images of one tile stay together."""
-    groups = DATA / name / "tiles.csv"
-    known = groups if groups.exists() else None
-    return DataSet("folder", DATA / name, "split by folder", groups=known)
+    return DataSet("folder", DATA / name, "split by folder", groups=parts_table(name))
 
 
 def main() -> None:

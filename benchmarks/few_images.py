@@ -13,7 +13,7 @@ from itertools import product
 import numpy as np
 from features import SETS
 from sklearn.metrics import roc_auc_score
-from study import DATA, RESULTS
+from study import DATA, RESULTS, parts_table
 
 from anomgan import GANomaly
 from anomgan.data.folders import list_images
@@ -27,10 +27,9 @@ def measure(name: str, images: int, augment: str, seed: int) -> dict[str, object
     good = list_images(DATA / name / "train" / "good")
     drawn = np.random.default_rng(seed).permutation(len(good))[:images]
     test = list_images(DATA / name / "test")
-    groups = DATA / name / "tiles.csv"
     detector = GANomaly(space="features", seed=seed, backbone={"augment": augment})
-    known = groups if groups.exists() else None
-    results = list(detector.fit([good[index] for index in drawn], groups=known).score_each(test))
+    detector.fit([good[index] for index in drawn], groups=parts_table(name))
+    results = list(detector.score_each(test))
     bad = np.array([path.parent.name != "good" for path in test])
     p_values = np.array([result.p_value for result in results])
     assert detector.fitted is not None

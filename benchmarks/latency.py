@@ -9,8 +9,8 @@ the cost), then scores the same test images one at a time and in batches. AnoGAN
 
 With --engines, the default on features is measured instead: frames of 512 px one by one, from the
 array to verdict and heatmap, by torch, by onnxruntime from the exported file, and by OpenVINO from
-the same file. The engines take turns. Times on the
-clock are left out if the machine has other work; processor time, of all threads together, is not.
+the same file. The engines take turns. Times on the clock are left out if the machine has other
+work; processor time, of all threads together, is not.
 Writes benchmarks/results/engines.jsonl.
 """
 

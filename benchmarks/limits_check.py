@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from study import DATA, MODELS, RESULTS
+from study import DATA, MODELS, RESULTS, parts_table
 
 from anomgan import GANomaly
 from anomgan.config_files import parse_assignments
@@ -56,6 +56,8 @@ LIKE = {
 ground off, as wide as long."""
 REPLACE = ("smear", "missing", "foreign")
 """Kinds that take the texture of the surface away; others add to it."""
+FLAT = ("all found", "none found", "no trend")
+"""Why there may be no curve, though the share that was found is known."""
 RING = 5
 """Width in pixels of the surroundings that a real defect is compared with."""
 BINS = 3
@@ -70,8 +72,7 @@ def fitted(name: str, settings: Sequence[str], folder: Path, device: str) -> Det
     """The model of a data set; fitted if it is not there yet."""
     if not folder.exists():
         detector = GANomaly.from_settings(parse_assignments([*FIXED, *settings]), device)
-        groups = DATA / name / "tiles.csv"
-        detector.fit(DATA / name / "train" / "good", groups=groups if groups.exists() else None)
+        detector.fit(DATA / name / "train" / "good", groups=parts_table(name))
         detector.save(folder)
     return load(folder, device)
 
@@ -102,7 +103,7 @@ def real_defect(
 
 def predict(kind: KindLimits, size: float, contrast: float) -> float:
     """The probability that a drawn defect of this size and contrast is found."""
-    if kind.pod.why_none in ("all found", "none found", "no trend"):
+    if kind.pod.why_none in FLAT:
         return float(kind.pod.found.mean())
     return float(kind.pod.probability(np.array(size), np.array(contrast)))
 
@@ -205,7 +206,7 @@ def curves(rows: Sequence[Record], limits: dict[str, KindLimits]) -> Record:
         contrast = float(np.median([row["contrast"] for row in some]))
         given = None if kind.kind in NATURAL else contrast
         sizes = np.geomspace(kind.pod.sizes.min(), kind.pod.sizes.max(), POINTS)
-        flat = kind.pod.why_none in ("all found", "none found", "no trend")
+        flat = kind.pod.why_none in FLAT
         bands = [None if flat else kind.pod.band(float(size), given) for size in sizes]
         made[real] = {
             "like": kind.kind,

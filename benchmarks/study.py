@@ -23,6 +23,12 @@ FAST = ("ganomaly", "egbad", "f_anogan")
 BASELINES = ("mean-image", "pca", "nearest", "autoencoder")
 
 
+def parts_table(name: str) -> Path | None:
+    """The table of images of a data set that show one part; None for most sets, which have none."""
+    table = DATA / name / "tiles.csv"
+    return table if table.exists() else None
+
+
 def with_settings(kind: str, names: Sequence[str]) -> list[Contender]:
     """Make contenders from the settings files `configs/<name>_<kind>.toml`."""
     files = [f"{name.replace('-', '_')}_{kind}.toml" for name in names]

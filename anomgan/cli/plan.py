@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from anomgan.detectors.base import Detector
-from anomgan.detectors.turning import ENOUGH
+from anomgan.detectors.turning import ENOUGH, TURNS
 from anomgan.training.recipe import Phase
 
 SMALLEST = 8
@@ -60,7 +60,7 @@ def estimate_seconds(detector: Detector, images: int) -> float:
     networks = sum(_seconds_of_phase(phase, detector) for phase in detector.phases().values())
     backbone, calibration = detector.settings.backbone, detector.settings.calibration
     if backbone.align == backbone.augment == "auto":
-        images = max(images, min(ENOUGH, 8 * images))  # turned copies are tried
+        images = max(images, min(ENOUGH, images * (1 + len(TURNS))))  # turned copies are tried
     times = calibration.folds if calibration.method == "folds" else 1
     return images * per_image + times * networks
 

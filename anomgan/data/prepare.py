@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import cv2
 import numpy as np
@@ -13,6 +13,9 @@ from anomgan.config import ImageSettings, ViewSettings
 from anomgan.data.decode import MAX_PIXELS, to_uint8, with_channels
 from anomgan.data.views import HALF_RANGE
 from anomgan.errors import InputError
+
+if TYPE_CHECKING:  # at run time that would be a circle of imports
+    from anomgan.data.normals import NormalImages
 
 FLATTENED_RANGE = 3.0
 """Standard deviations that a flattened image spans on each side of mid grey."""
@@ -40,6 +43,24 @@ class Preparation:
     scale: Annotated[float, Field(gt=0, le=512)]
     lighting: Literal["keep", "flatten"]
     lighting_radius: Annotated[float, Field(ge=0, le=1)]
+
+    @classmethod
+    def of(
+        cls,
+        normals: "NormalImages",
+        image: ImageSettings,
+        view: ViewSettings,
+        long_side: int | None = None,
+    ) -> "Preparation":
+        """Choose channels and scale by the normal images; see `decide`."""
+        return cls.decide(
+            image,
+            view,
+            all_grey=normals.all_grey,
+            bits=normals.bits,
+            shapes=normals.shapes(),
+            long_side=long_side,
+        )
 
     @classmethod
     def decide(

@@ -52,6 +52,12 @@ def by_openvino(data: bytes, path: Path) -> tuple[str, Graph]:
     import openvino
 
     core = openvino.Core()
+    try:
+        model = core.read_model(data)
+        card = str(model.get_rt_info(["framework", CARD]).value)
+    except RuntimeError as error:
+        raise ModelError(f"OpenVINO {openvino.__version__} cannot load {path}: {error}") from error
+    any_shape = model.input().partial_shape
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "f32",
@@ -62,9 +68,7 @@ def by_openvino(data: bytes, path: Path) -> tuple[str, Graph]:
 
     def compile_for(shape: tuple[int, ...] | None) -> Any:
         if shape not in compiled:
-            model = core.read_model(data)
-            if shape is not None:
-                model.reshape(shape)
+            model.reshape(any_shape if shape is None else shape)
             compiled[shape] = core.compile_model(model, "CPU", settings)
         return compiled[shape]
 
@@ -74,11 +78,7 @@ def by_openvino(data: bytes, path: Path) -> tuple[str, Graph]:
             found = compile_for(views.shape if known else None)(views)
             return [torch.from_numpy(one.copy()) for one in found.values()]
 
-    try:
-        card = core.read_model(data).get_rt_info(["framework", CARD]).value
-    except RuntimeError as error:
-        raise ModelError(f"OpenVINO {openvino.__version__} cannot load {path}: {error}") from error
-    return str(card), graph
+    return card, graph
 
 
 def by_onnxruntime(data: bytes, path: Path, device: str) -> tuple[str, Graph]:

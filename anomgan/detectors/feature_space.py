@@ -265,11 +265,16 @@ def _helpful(
     whole: Sequence[Tensor], shots: Sequence[tuple[int, int]], folds: np.ndarray, components: int
 ) -> list[int]:
     """Find the maps to keep: those of images, and those of turned copies that help."""
-    size = np.median([one.shape[1:] for one in whole], axis=0).astype(int).tolist()
-    products = multiply(torch.stack([to_grid(one[None].float(), size)[0].half() for one in whole]))
+    products = multiply(_on_one_grid(whole))
     images, turns = np.array(shots).T
     kept = (0, *that_help(products, folds[images], turns, components))
     return np.flatnonzero(np.isin(turns, kept)).tolist()
+
+
+def _on_one_grid(maps: Sequence[Tensor]) -> Tensor:
+    """Resize maps [D, h, w] to their median size, [n, D, rows, columns] in half precision."""
+    size = np.median([one.shape[1:] for one in maps], axis=0).astype(int).tolist()
+    return torch.stack([to_grid(one[None].float(), size)[0].half() for one in maps])
 
 
 def _use_place(
@@ -293,8 +298,8 @@ def _use_place(
     """
     if len(set(folds)) < 2:  # there are no other groups to take the remainder by
         return maps, None
-    size = np.median([one.shape[1:] for one in maps], axis=0).astype(int).tolist()
-    whole = torch.stack([to_grid(one[None].float(), size)[0].half() for one in maps])
+    whole = _on_one_grid(maps)
+    size = whole.shape[2:]
     counts = torch.ones(size, dtype=torch.bool)
     if inside is not None:
         before = space.grid.multiple // space.grid.stride

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from anomgan.data.normals import NormalImages, Source
+from anomgan.data.normals import Source
 from anomgan.data.prepare import Preparation
 from anomgan.data.roi import Given, Roi
 from anomgan.data.store import ImageStore
@@ -106,7 +106,11 @@ def fit_method(
         groups, copies = find_groups(read, options.groups)
         training, held = divide(groups or read.names, settings, copies)
         shapes = read.shapes()
-        preparation = _decide(method, read, shapes)
+        if method.roi is not None:
+            method.roi.require(shapes, read.names)
+        space = method.feature_space
+        long_side = space.long_side if space else None
+        preparation = Preparation.of(read, settings.image, settings.view, long_side)
         usual = Usual.measure(read, read.bits, method.roi)
         with read.prepared(preparation, folder) as store:
             require_cells(method, store, shapes)
@@ -148,25 +152,6 @@ def _try_networks(method: Method) -> None:
     channels = space.channels if space else 3 if wanted == "rgb" else 1
     with torch.device("meta"):
         method.build(channels)
-
-
-def _decide(method: Method, read: NormalImages, shapes: Sequence[tuple[int, int]]) -> Preparation:
-    """Decide how the networks see the images.
-
-    Raises:
-        InputError: the region of interest does not fit an image.
-    """
-    space = method.feature_space
-    if method.roi is not None:
-        method.roi.require(shapes, read.names)
-    return Preparation.decide(
-        method.settings.image,
-        method.settings.view,
-        all_grey=read.all_grey,
-        bits=read.bits,
-        shapes=shapes,
-        long_side=space.long_side if space else None,
-    )
 
 
 def _learn_space(

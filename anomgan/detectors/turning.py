@@ -18,6 +18,7 @@ FLIPS = (2, 4, 6)
 """A half turn, mirrored left to right, mirrored top to bottom."""
 QUARTERS = (1, 3, 5, 7)
 """Quarter turns, and the diagonals as mirrors."""
+TURNS = (*FLIPS, *QUARTERS)
 GAIN = 0.05
 """Share of the variance of held-out images that only eigenmaps with copies must explain."""
 
@@ -40,7 +41,7 @@ def draw_turns(shapes: Sequence[Sequence[int]], most: int, seed: int) -> list[tu
         As many copies as fill up the images to `ENOUGH`, or all that are possible.
     """
     square = all(shape[0] == shape[1] for shape in shapes)
-    turns = (*FLIPS, *QUARTERS) if square else FLIPS
+    turns = TURNS if square else FLIPS
     rng = np.random.default_rng((seed, 3))
     orders = [rng.permutation(turns).tolist() for _ in shapes]
     drawn = [
@@ -69,7 +70,7 @@ def that_help(
     components = min(components, int(images.sum() - np.bincount(folds[images]).max()) - 1)
     if components < 1:
         return ()
-    options = ((), FLIPS, (*FLIPS, *QUARTERS))
+    options = ((), FLIPS, TURNS)
     left = [
         _unexplained(products, folds, np.isin(turns, (0, *option)), images, components)
         for option in options

@@ -146,13 +146,7 @@ def _train(
         folder = work_folder or Path(scratch)
         with progress_bar("reading images", len(sources)) as report:
             read = read_normals(sources, folder=folder, report=report)
-        preparation = Preparation.decide(
-            settings.image,
-            settings.view,
-            all_grey=read.all_grey,
-            bits=read.bits,
-            shapes=read.shapes(),
-        )
+        preparation = Preparation.of(read, settings.image, settings.view)
         sets = labelled.sets if labelled else ()
         model = build_model(settings, preparation, sets, device)
         if start:

@@ -172,14 +172,7 @@ def _deal(groups: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
 @torch.no_grad()
 def _features(space: FeatureSpace, normals: NormalImages) -> Iterator[Tensor]:
     """Features of the cells of each photograph, [C, h, w], all on the median grid."""
-    prepare = Preparation.decide(
-        ImageSettings(),
-        ViewSettings(),
-        all_grey=normals.all_grey,
-        bits=normals.bits,
-        shapes=normals.shapes(),
-        long_side=space.long_side,
-    )
+    prepare = Preparation.of(normals, ImageSettings(), ViewSettings(), space.long_side)
     sides = np.array(normals.shapes())
     cells = sides * (space.long_side / space.grid.stride) / sides.max(1, keepdims=True)
     grid = np.maximum(1, np.rint(np.median(cells, axis=0))).astype(int).tolist()
