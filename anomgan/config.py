@@ -14,6 +14,9 @@ from anomgan.idle import IDLE, IDLE_CALIBRATION, complain_of_idle, drop_idle
 
 Space = Literal["pixels", "features"]
 
+MAX_SIDE = 4096
+"""Pixels; the longest side of an image that a backbone may see."""
+
 
 class Section(BaseModel):
     """A group of settings: immutable; unknown keys are errors."""
@@ -87,9 +90,9 @@ class BackboneSettings(Section):
     long_side: int | None = Field(
         None,
         ge=16,
-        le=4096,
-        description="pixels; the longer side of every image is scaled to this (not set: the "
-        "backbone's default)",
+        le=MAX_SIDE,
+        description="pixels; the longer side of every image is scaled to this (not set: images "
+        "get as many pixels as a square of the backbone's default size)",
     )
     stages: list[int] | None = Field(
         None,

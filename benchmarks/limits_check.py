@@ -125,13 +125,13 @@ def compare(name: str, settings: Sequence[str], per_kind: int, device: str) -> R
         for done, (image, result) in enumerate(zip(defective, results), start=1):
             rows += look(image, result, bench, limits[LIKE[image.kind]])
             report(done)
-    assert detector.feature_space is not None
+    assert detector.fitted is not None
     return {
         "study": STUDY,
         "dataset": name,
         "detector": detector.settings.detector,
         "config": ", ".join(["default", *FIXED, *settings]),
-        "long_side": detector.feature_space.long_side,
+        "long_side": detector.fitted.preparation.size,
         "seed": detector.settings.seed,
         "n_good": len(bench.paths),
         "per_kind": per_kind,

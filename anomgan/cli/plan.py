@@ -34,12 +34,15 @@ def describe_plan(detector: Detector, paths: Sequence[Path]) -> list[str]:
     loaded = detector.load_backbone()
     if detector.feature_space is None:
         return []
-    sides = _long_sides(paths)
-    seen = detector.feature_space.long_side
+    sizes = _sizes(paths)
+    if not sizes:
+        return []
+    seen = detector.feature_space.long_side(sizes)
+    longest = float(np.median([max(size) for size in sizes]))
     through = ", ".join(f"{one['name']} ({one['licence']})" for one in loaded)
     lines = [f"Images are seen at {seen} px on the longer side, through {through}."]
-    if sides and np.median(sides) > seen:
-        lost = SMALLEST * float(np.median(sides)) / seen
+    if longest > seen:
+        lost = SMALLEST * longest / seen
         lines.append(
             f"A defect below about {lost:.0f} px of the original is lost; "
             f"--set backbone.long_side={2 * seen} sees half of that at four times the cost."
@@ -52,7 +55,8 @@ def estimate_seconds(detector: Detector, images: int) -> float:
     """Estimate how long a fit will take, from the time of one image and one step of each phase."""
     assert detector.feature_space is not None
     space, device = detector.feature_space, detector.device
-    side = -(-space.long_side // space.grid.multiple) * space.grid.multiple
+    side = space.given_side or space.extractor.long_side
+    side = -(-side // space.grid.multiple) * space.grid.multiple
     image = torch.zeros(1, 3, side, side, device=device)
     with torch.no_grad():
         per_image = _seconds(lambda: space.extractor(image))
@@ -88,13 +92,13 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def _long_sides(paths: Sequence[Path]) -> list[int]:
-    """Read the longer sides of some images, in pixels; the fit will report unreadable images."""
-    sides = []
+def _sizes(paths: Sequence[Path]) -> list[tuple[int, int]]:
+    """Read the sizes of some images, in pixels; the fit will report unreadable images."""
+    sizes = []
     for path in paths[:: max(1, len(paths) // LOOKED_AT)]:
         try:
             with Image.open(path) as image:
-                sides.append(max(image.size))
+                sizes.append(image.size)
         except Exception:  # Pillow meets damaged files with exceptions of every kind
             continue
-    return sides
+    return sizes

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
-from anomgan.config import ImageSettings, ViewSettings
+from anomgan.config import MAX_SIDE, ImageSettings, ViewSettings
 from anomgan.data.decode import MAX_PIXELS, to_uint8, with_channels
 from anomgan.data.views import HALF_RANGE
 from anomgan.errors import InputError
@@ -39,7 +39,7 @@ class Preparation:
     channels: Literal[1, 3]
     bits: Annotated[int, Field(ge=8, le=16)]
     view: Literal["whole", "patch", "centre", "features"]
-    size: Annotated[int, Field(ge=8, le=4096)]
+    size: Annotated[int, Field(ge=8, le=MAX_SIDE)]
     scale: Annotated[float, Field(gt=0, le=512)]
     lighting: Literal["keep", "flatten"]
     lighting_radius: Annotated[float, Field(ge=0, le=1)]

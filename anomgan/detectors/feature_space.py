@@ -8,7 +8,7 @@ spaces.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import lcm
+from math import lcm, sqrt
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anomgan.backbones import FeatureExtractor, crop, surround
-from anomgan.config import BackboneSettings
+from anomgan.config import MAX_SIDE, BackboneSettings
 from anomgan.data.roi import Roi
 from anomgan.data.store import ImageStore
 from anomgan.data.vectors import Vectors
@@ -85,13 +85,26 @@ class FeatureSpace(nn.Module):
         self.pool = max(1, CELL // self.extractor.stride)
         stride = self.pool * self.extractor.stride
         self.grid = Grid(stride, lcm(stride, self.extractor.multiple))
-        self.long_side = settings.long_side or self.extractor.long_side
+        self.given_side = settings.long_side
 
     @property
     def channels(self) -> int:
         """Values per place: those of a whitened vector, and of its remainder if eigenmaps exist."""
         directions = sum(self.extractor.shares)
         return directions if self.eigenmaps is None else 2 * directions
+
+    def long_side(self, shapes: Sequence[tuple[int, ...]]) -> int:
+        """Choose the longer side of prepared images, in pixels, from the shapes of normal images.
+
+        If the settings do not say, the median image gets as many pixels as a square of the
+        backbone's usual size. So a thin image keeps as much detail as a square one, at the same
+        cost. It is not enlarged for that.
+        """
+        usual = self.extractor.long_side
+        if self.given_side is not None:
+            return self.given_side
+        short, long = np.median(np.sort([shape[:2] for shape in shapes], axis=1), axis=0)
+        return max(usual, min(round(usual * sqrt(long / short)), int(long), MAX_SIDE))
 
     def describe(self) -> dict[str, Any] | None:
         """Return the argument `place` of the constructor; None if there are no eigenmaps."""

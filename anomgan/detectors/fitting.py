@@ -109,7 +109,7 @@ def fit_method(
         if method.roi is not None:
             method.roi.require(shapes, read.names)
         space = method.feature_space
-        long_side = space.long_side if space else None
+        long_side = space.long_side(shapes) if space else None
         preparation = Preparation.of(read, settings.image, settings.view, long_side)
         usual = Usual.measure(read, read.bits, method.roi)
         with read.prepared(preparation, folder) as store:

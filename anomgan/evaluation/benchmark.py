@@ -241,14 +241,15 @@ def run_cell(cell: Cell, out: Path, device: str) -> Record:
         evaluation = evaluate(detector, parts.test, cell.data.groups)
         groups = list(evaluation.groups or [])
         save_scores(scores_path(out, record), evaluation.labels, evaluation.scores, groups)
-        facts = detector.fitted.facts if detector.fitted else {}
+        fitted = detector.fitted
+        assert fitted is not None
         return record | {
-            "long_side": detector.feature_space.long_side if detector.feature_space else None,
-            "n_train": facts["training_images"],
-            "n_calibration": facts["calibration_images"],
+            "long_side": fitted.preparation.size if detector.feature_space else None,
+            "n_train": fitted.facts["training_images"],
+            "n_calibration": fitted.facts["calibration_images"],
             **evaluation.figures(),
-            "fit_seconds": facts["seconds"],
-            "fit_steps": facts["steps"],
+            "fit_seconds": fitted.facts["seconds"],
+            "fit_steps": fitted.facts["steps"],
             **environment(detector.device),
         }
     except Interrupted:

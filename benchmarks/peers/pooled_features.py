@@ -107,7 +107,8 @@ def learn(folder: Path) -> tuple[FeatureSpace, Preparation, np.ndarray]:
     space.extractor.load_weights()
     with tempfile.TemporaryDirectory() as place:
         read = read_normals(list_images(folder / "train" / "good"), folder=Path(place))
-        preparation = Preparation.of(read, settings.image, settings.view, space.long_side)
+        long_side = space.long_side(read.shapes())
+        preparation = Preparation.of(read, settings.image, settings.view, long_side)
         with read.prepared(preparation, Path(place)) as store:
             vectors = [pooled(space, store[index]) for index in range(len(store))]
     return space, preparation, np.stack(vectors)

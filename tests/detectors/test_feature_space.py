@@ -377,6 +377,22 @@ def space():
     return made
 
 
+@pytest.mark.parametrize(
+    ("shapes", "side"),
+    [
+        ([(1024, 1024, 3)], 512),
+        ([(500, 1250)], 810),  # 810 x 324 pixels are as many as 512 x 512
+        ([(500, 1250), (1250, 500)], 810),
+        ([(300, 600)], 600),  # not enlarged
+        ([(100, 300)], 512),  # as small square ones are
+        ([(1, 5000)], 4096),
+    ],
+)
+def test_thin_images_get_as_many_pixels_as_square_ones(shapes, side):
+    assert FeatureSpace(BackboneSettings()).long_side(shapes) == side
+    assert FeatureSpace(BACKBONE).long_side(shapes) == 64
+
+
 def _learn(space, store, work=None, settings=BACKBONE, seed=0):
     folds = np.arange(len(store)) % 4
     work = work or MapFiles(None, {}, False)

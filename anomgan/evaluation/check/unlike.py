@@ -172,9 +172,10 @@ def _deal(groups: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
 @torch.no_grad()
 def _features(space: FeatureSpace, normals: NormalImages) -> Iterator[Tensor]:
     """Features of the cells of each photograph, [C, h, w], all on the median grid."""
-    prepare = Preparation.of(normals, ImageSettings(), ViewSettings(), space.long_side)
+    long_side = space.long_side(normals.shapes())
+    prepare = Preparation.of(normals, ImageSettings(), ViewSettings(), long_side)
     sides = np.array(normals.shapes())
-    cells = sides * (space.long_side / space.grid.stride) / sides.max(1, keepdims=True)
+    cells = sides * (long_side / space.grid.stride) / sides.max(1, keepdims=True)
     grid = np.maximum(1, np.rint(np.median(cells, axis=0))).astype(int).tolist()
     for place, name in enumerate(normals.names):
         image = prepare(normals[place], name)
