@@ -239,8 +239,8 @@ class ScoreSettings(Section):
         None,
         ge=0,
         lt=1,
-        description="subtract this quantile of the map from the map, because an image that is "
-        "rebuilt equally badly everywhere has no defect (None: subtract nothing)",
+        description="subtract this quantile of the map from the map, so that an image that is "
+        "rebuilt equally badly everywhere counts as good (not set: subtract nothing)",
     )
     precision: Literal["float32", "bfloat16"] = Field(
         "float32",

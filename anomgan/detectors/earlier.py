@@ -31,8 +31,7 @@ def current_settings(card: Mapping[str, Any], origin: object) -> dict[str, Any]:
             f"with the default: anomgan fit --normal-dir FOLDER"
         )
     settings = up_to_date(card["settings"])
-    # Settings that are newer than the model, whose threshold belongs to scores without them.
-    settings["score"] = {"background": None} | settings.get("score", {})
+    # A setting that is newer than the model, whose threshold belongs to scores without it.
     settings["calibration"] = {"method": "held-out"} | settings.get("calibration", {})
     for key, is_possible in POSSIBLE.items():
         section, _, name = key.rpartition(".")

@@ -90,7 +90,6 @@ class GANomalySettings(Settings):
         "network": {"features": 256, "latent_dim": 64},
         "calibration": {"method": "folds"},
         "loss": {"discriminator_floor": 0.0},
-        "score": {"background": 0.25},
         "weights": {"latent": 0.0},
         "heatmap_weights": {"latent": 0.0},
     }

@@ -181,10 +181,11 @@ def test_an_earlier_model_scores_without_a_setting_that_it_did_not_know():
     card = {"detector": "ganomaly", "settings": settings.model_dump()}
     known = current_settings(card, "model")
     assert build_settings(GANomalySettings, without_idle(GANomalySettings, known)) == settings
-    del card["settings"]["score"]["background"]
+    del card["settings"]["calibration"]["method"]
     known = current_settings(card, "model")
     earlier = build_settings(GANomalySettings, without_idle(GANomalySettings, known))
-    assert earlier.score.background is None and settings.score.background == 0.25
+    methods = earlier.calibration.method, settings.calibration.method
+    assert methods == ("held-out", "folds")
 
 
 def test_weights_that_do_not_fit_the_settings_are_refused(folder):
