@@ -36,7 +36,7 @@ IMAGES_PER_FILE = 64
 CELL = 16
 """Pixels from one cell to the next, at least. Whitened vectors are averaged over a cell, so that
 variation within a cell counts less."""
-LEAST_EXPLAINED = 0.1
+LEAST_EXPLAINED = 0.05
 """Share of the normals' variance that eigenmaps must explain to be used."""
 ROUNDING = 1e-3
 """Rounding error of whitened vectors in half precision; smaller differences are ignored."""
