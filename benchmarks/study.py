@@ -21,6 +21,11 @@ MODELS = ROOT / "benchmarks" / "models"
 FAST = ("ganomaly", "egbad", "f_anogan")
 """GAN detectors that score an image in one forward pass."""
 BASELINES = ("mean-image", "pca", "nearest", "autoencoder")
+ON_FEATURES = (
+    *("ganomaly", "f-anogan", "egbad", "anogan"),
+    *("autoencoder", "coreset", "eigenmaps", "gaussian", "place-gaussian"),
+)
+"""Detectors and baselines that work on features."""
 
 
 def parts_table(name: str) -> Path | None:
@@ -58,6 +63,29 @@ def run(
         cell
         for data, chosen in groups
         for cell in plan(study, data, chosen, options.seeds, options.categories)
+    ]
+    out = RESULTS / f"{study}.jsonl"
+    run_benchmark(cells, out, workers=options.workers, device=options.device)
+
+
+def features_parser(description: str, methods: Sequence[str]) -> argparse.ArgumentParser:
+    """Make the parser of a study on features; `run_on_features` takes what it returns."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("--methods", nargs="+", default=methods, help="names, or all")
+    parser.add_argument("--sets", nargs="+", help="names of their folders")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--set", nargs="+", default=[], help="settings, section.key=value")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--device", default="auto")
+    return parser
+
+
+def run_on_features(study: str, sets: Sequence[DataSet], options: argparse.Namespace) -> None:
+    """Run the methods of the options on each set, seed by seed."""
+    names = ON_FEATURES if options.methods == ["all"] else options.methods
+    chosen = contenders(names, [], ["space=features", *options.set], {})
+    cells = [
+        cell for seed in options.seeds for one in sets for cell in plan(study, one, chosen, [seed])
     ]
     out = RESULTS / f"{study}.jsonl"
     run_benchmark(cells, out, workers=options.workers, device=options.device)
