@@ -223,6 +223,8 @@ def table(study: str, figure: str | None) -> str:
         return _features(figure or "image_auroc", variants=True)
     if study == "peers_features":
         return _peers()
+    if study == "unseen":
+        return _unseen()
     if study == "limits_check":
         return _real_limits() if figure == "real" else _drawn_limits()
     results = RESULTS / f"{study}.jsonl"
@@ -266,6 +268,28 @@ def _features(figure: str, variants: bool = False) -> str:
         rows.append((order, [name, *map(spread, values), mean, alarms]))
     heads = ["detector", *SETS, "mean", "false alarms (promised)"]
     return markdown(heads, [row for _, row in sorted(rows, reverse=True)])
+
+
+def _unseen() -> str:
+    """Make the table of the sets that no setting was chosen on: methods side by side, one seed."""
+    found: dict[str, dict[str, Record]] = defaultdict(dict)
+    for record in read_records(RESULTS / "unseen.jsonl"):
+        if "error" not in record and not _changes(record):
+            found[record["category"]][record["detector"]] = record
+    names = list(dict.fromkeys(name for cells in found.values() for name in cells))
+    rows = []
+    for category, cells in sorted(found.items()):
+        ours = cells["ganomaly"]
+        counts = [ours["n_calibration"], ours["n_test_normal"], ours["n_test_anomalous"]]
+        figures = [_with_interval(cells[name]) if name in cells else "" for name in names]
+        shares = [f"{ours[key]:.0%}" for key in ("false_alarm_rate_observed", "detected")]
+        promised = f"{shares[0]} ({ours['false_alarm_rate_target']:.0%})"
+        aupro = _cell(ours["pixel_aupro_0.3"], ".3f")
+        rows.append([category, *map(str, counts), *figures, promised, shares[1], aupro])
+    every = [[cells[name]["image_auroc"] for cells in found.values()] for name in names]
+    rows.append(["mean", "", "", "", *(f"**{fmean(some):.3f}**" for some in every), "", "", ""])
+    heads = ["set", "learnt", "good", "defective", *names, "false alarms (promised)"]
+    return markdown([*heads, "defects called", "AUPRO"], rows)
 
 
 def _peers() -> str:
