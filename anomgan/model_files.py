@@ -191,7 +191,7 @@ def fit_weights(
     if wanted != {name: tensor.shape for name, tensor in fitting.items()}:
         raise ModelError(
             f"{folder / WEIGHTS} does not fit the settings in {CARD}; "
-            f"the model is damaged; {RESTORE}"
+            f"the model is damaged, or its networks are those of an earlier version; {RESTORE}"
         )
     return fitting
 

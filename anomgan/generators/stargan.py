@@ -65,6 +65,9 @@ class StarGAN(Translator):
             kernel=4,
             affine=True,
             change=settings.change,
+            # Transposed convolutions leave a grid. The generator uses it: it makes the
+            # discriminator see the domain asked for, where nobody else does.
+            smooth=settings.change,
         )
         discriminator = StarGANDiscriminator(size, channels, labels, settings.features)
         return {"generator": generator, "discriminator": discriminator}

@@ -28,6 +28,8 @@ class TranslatorNet(nn.Module):
         change: whether the output is added to the input image; the sum may leave [-1, 1]. Instance
             norm is then used in the residual blocks only: elsewhere it would remove the brightness
             of the image, on which the change depends.
+        smooth: whether maps are doubled by interpolation and a convolution, not by a transposed
+            convolution as in the papers.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class TranslatorNet(nn.Module):
         kernel: Literal[3, 4] = 3,
         affine: bool = False,
         change: bool = False,
+        smooth: bool = False,
     ) -> None:
         super().__init__()
         self.change = change
@@ -57,9 +60,7 @@ class TranslatorNet(nn.Module):
             layers += block(nn.Conv2d(above, below, kernel, 2, 1), below)
         layers += [_Residual(widths[-1], affine) for _ in range(blocks)]
         for below, above in zip(widths[:0:-1], widths[-2::-1], strict=True):
-            odd = kernel % 2  # an odd kernel would leave out the last row and column
-            double = nn.ConvTranspose2d(below, above, kernel, 2, 1, output_padding=odd)
-            layers += block(double, above)
+            layers += block(_doubled(below, above, kernel, smooth), above)
         self.layers = nn.Sequential(*layers, _padded(features, channels, 7), nn.Tanh())
         self.apply(initialise)
 
@@ -85,6 +86,14 @@ class _Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.layers(x)
+
+
+def _doubled(inputs: int, outputs: int, kernel: int, smooth: bool) -> nn.Module:
+    if smooth:
+        grow = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+        return nn.Sequential(grow, _padded(inputs, outputs, 3))
+    odd = kernel % 2  # an odd kernel would leave out the last row and column
+    return nn.ConvTranspose2d(inputs, outputs, kernel, 2, 1, output_padding=odd)
 
 
 def _padded(inputs: int, outputs: int, kernel: int) -> nn.Module:
