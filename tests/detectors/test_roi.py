@@ -59,8 +59,8 @@ def test_a_defect_counts_inside_and_not_outside(fitted, good, space):
     plain, inside, outside = fitted[space].score(
         [good[0], scribbled(good[0], np.s_[10:30]), scribbled(good[0], np.s_[78:])]
     )
-    assert outside.score == pytest.approx(plain.score, rel=0.02)
     assert inside.score > 1.5 * abs(plain.score)
+    assert outside.score == pytest.approx(plain.score, abs=0.02 * (inside.score - plain.score))
     assert inside.is_anomalous
     for result in (plain, inside, outside):
         assert (result.heatmap[:, 48:] == result.heatmap.min()).all()
@@ -75,7 +75,8 @@ def test_what_good_images_show_outside_is_not_learnt(fitted, good, rng):
     other = GANomaly(device="cpu", **SPACES["features"]).fit(littered, roi=LEFT).fitted
     expected = fitted["features"].fitted
     assert other.facts["explained"] == pytest.approx(expected.facts["explained"], abs=0.01)
-    assert other.calibration.scores == pytest.approx(expected.calibration.scores, rel=0.25)
+    # Scores of good images are near 0; if the litter counted, they would be 0.6 and more.
+    assert other.calibration.scores == pytest.approx(expected.calibration.scores, abs=0.1)
     assert other.usual.low["brightness"] == pytest.approx(expected.usual.low["brightness"])
 
 
