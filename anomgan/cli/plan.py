@@ -42,10 +42,12 @@ def describe_plan(detector: Detector, paths: Sequence[Path]) -> list[str]:
     through = ", ".join(f"{one['name']} ({one['licence']})" for one in loaded)
     lines = [f"Images are seen at {seen} px on the longer side, through {through}."]
     if longest > seen:
-        lost = SMALLEST * longest / seen
+        finer = min(2 * seen, round(longest))
+        lost, then = (SMALLEST * longest / side for side in (seen, finer))
         lines.append(
-            f"A defect below about {lost:.0f} px of the original is lost; "
-            f"--set backbone.long_side={2 * seen} sees half of that at four times the cost."
+            f"A defect below about {lost:.0f} px of the original is lost; with "
+            f"--set backbone.long_side={finer} one of {then:.0f} px is seen, at "
+            f"{(finer / seen) ** 2:.1f} times the cost."
         )
     minutes = estimate_seconds(detector, len(paths)) / 60
     return [*lines, f"This will take about {max(1, round(minutes))} min on {detector.device}."]

@@ -20,8 +20,16 @@ def test_large_images_are_told_what_is_lost(tmp_path, rng):
         Image.fromarray(image).save(tmp_path / f"{number}.png")
     seen, lost, duration = describe_plan(detector(), list_images(tmp_path))
     assert "at 128 px" in seen and "lite0 (Apache-2.0)" in seen
-    assert "below about 40 px" in lost and "backbone.long_side=256" in lost
+    assert "below about 40 px" in lost
+    assert "long_side=256 one of 20 px is seen, at 4.0 times the cost" in lost
     assert "about 1 min on cpu" in duration
+
+
+def test_no_larger_size_than_that_of_the_images_is_advised(tmp_path, rng):
+    image = rng.integers(0, 256, (100, 160), dtype=np.uint8)
+    Image.fromarray(image).save(tmp_path / "small.png")
+    _, lost, _ = describe_plan(detector(), list_images(tmp_path))
+    assert "long_side=160 one of 8 px is seen, at 1.6 times the cost" in lost
 
 
 def test_small_images_lose_nothing(line):
