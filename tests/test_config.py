@@ -30,7 +30,7 @@ def test_a_detector_sees_all_of_an_image():
 
 
 def test_null_unsets_a_setting():
-    values = parse_assignments(["calibration.region_rate=null", "training.learning_rate=null"])
+    values = parse_assignments(["training.learning_rate=null"])
     settings = build_settings(GANomalySettings, values | {"space": "features"})
     assert settings.training.learning_rate is None
     assert build_settings(GANomalySettings, {"space": "features"}).training.learning_rate == 1e-3

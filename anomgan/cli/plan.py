@@ -18,6 +18,8 @@ VECTORS = 2
 """Vectors per place: features and remainder, the slower case, with eigenmaps."""
 LOOKED_AT = 50
 """Number of images whose size is read."""
+SQUARE = (1, 1)
+"""Shape of a small square image, which is seen at the usual size. No other costs more."""
 BESIDES = 1.3
 """Factor for the time of a training step besides the networks: batches, averages, optimiser."""
 
@@ -34,9 +36,7 @@ def describe_plan(detector: Detector, paths: Sequence[Path]) -> list[str]:
     loaded = detector.load_backbone()
     if detector.feature_space is None:
         return []
-    sizes = _sizes(paths)
-    if not sizes:
-        return []
+    sizes = _sizes(paths) or [SQUARE]  # nothing is said to be lost of sizes that are unknown
     seen = detector.feature_space.long_side(sizes)
     longest = float(np.median([max(size) for size in sizes]))
     through = ", ".join(f"{one['name']} ({one['licence']})" for one in loaded)
@@ -57,8 +57,7 @@ def estimate_seconds(detector: Detector, images: int) -> float:
     """Estimate how long a fit will take, from the time of one image and one step of each phase."""
     assert detector.feature_space is not None
     space, device = detector.feature_space, detector.device
-    side = space.given_side or space.extractor.long_side
-    side = -(-side // space.grid.multiple) * space.grid.multiple
+    side = -(-space.long_side([SQUARE]) // space.grid.multiple) * space.grid.multiple
     image = torch.zeros(1, 3, side, side, device=device)
     with torch.no_grad():
         per_image = _seconds(lambda: space.extractor(image))

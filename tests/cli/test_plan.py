@@ -32,6 +32,12 @@ def test_no_larger_size_than_that_of_the_images_is_advised(tmp_path, rng):
     assert "long_side=160 one of 8 px is seen, at 1.6 times the cost" in lost
 
 
+def test_images_of_unknown_size_have_a_plan(tmp_path):
+    (tmp_path / "damaged.png").write_bytes(b"no image")
+    seen, duration = describe_plan(detector(), [tmp_path / "damaged.png"])
+    assert "at 128 px" in seen and "about 1 min on cpu" in duration
+
+
 def test_small_images_lose_nothing(line):
     text = "\n".join(describe_plan(detector(), list_images(line / "train" / "good")))
     assert "lost" not in text and "about 1 min" in text
