@@ -23,13 +23,17 @@ from anomgan.cli.words import (
     describe_roi,
     describe_scale,
 )
+from anomgan.errors import InputError
 
 
 def recalibrate(
     normal_dir: Annotated[
-        Path,
-        typer.Option(help="Folder of new images of good parts, none of them a training image."),
-    ],
+        Path | None,
+        typer.Option(
+            help="Folder of new images of good parts, none of them a training image. Without it, "
+            "only --false-alarm-rate is changed."
+        ),
+    ] = None,
     model: Model = DEFAULT_MODEL,
     out: Annotated[
         Path | None,
@@ -46,16 +50,24 @@ def recalibrate(
     skip_unreadable: SkipUnreadable = False,
     device: Device = "auto",
 ) -> None:
-    """Calibrate a model on new good images, without training.
+    """Calibrate a model on new good images, or change its false-alarm rate, without training.
 
-    Use it for a line whose scores have drifted. All images are used for calibration. The old
-    calibration is replaced at the end.
+    Use new images for a line whose scores have drifted. All of them are used for calibration. The
+    old calibration is replaced at the end.
     """
     from anomgan.detectors import load
     from anomgan.model_files import check_target, read_history
 
     out = out or model
     check_target(out)
+    if normal_dir is None:
+        if false_alarm_rate is None or groups or roi or pixels_per_mm or smallest_defect:
+            raise InputError(
+                "there are no images to recalibrate on: give --normal-dir new_ok/, or give "
+                "--false-alarm-rate alone to keep the images that the model was calibrated on"
+            )
+        _change_rate(model, out, false_alarm_rate)
+        return
     detector = load(model, device)
     scale = pixels_per_mm or detector.settings.score.pixels_per_mm
     detector.recalibrate(
@@ -79,4 +91,11 @@ def recalibrate(
         *describe_highest(fitted.facts["recalibration"]),
         f"Model: {out}/",
     ):
+        typer.echo(line)
+
+
+def _change_rate(model: Path, out: Path, rate: float) -> None:
+    from anomgan.detectors.model_folder import change_rate
+
+    for line in (*describe_promise(change_rate(model, out, rate)), f"Model: {out}/"):
         typer.echo(line)

@@ -7,6 +7,9 @@ if TYPE_CHECKING:
     from anomgan.data.roi import Roi
     from anomgan.detectors.calibration import Calibration
 
+OTHER_RATES = (0.02, 0.05, 0.1)
+"""False-alarm rates whose thresholds are shown beside the present one."""
+
 
 def describe_training(detector: str, facts: Mapping[str, Any]) -> list[str]:
     """Describe how many images a model was trained on, and how long it took."""
@@ -124,4 +127,14 @@ def describe_promise(calibration: "Calibration") -> list[str]:
     ]
     if calibration.shortfall:
         lines.append(f"WARNING: {calibration.shortfall}.")
+    others = [
+        f"{calibration.at_rate(other).threshold:.4g} at {other:.0%}"
+        for other in OTHER_RATES
+        if other > rate
+    ]
+    if others:
+        lines.append(
+            f"A higher rate finds more defects: the threshold would be {', '.join(others)} "
+            f"(anomgan recalibrate --false-alarm-rate RATE)."
+        )
     return lines

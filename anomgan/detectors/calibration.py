@@ -14,7 +14,7 @@ is about the promised rate.
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -235,6 +235,10 @@ class Calibration:
         if self.peaks is None or self.peak_weights is None:
             return None
         return float((1 + self.peak_weights[self.peaks >= peak].sum()) / (1 + self.groups))
+
+    def at_rate(self, rate: float) -> "Calibration":
+        """The same calibration images with another requested false-alarm rate."""
+        return replace(self, false_alarm_rate=max(rate, 1 / (self.groups + 1)), requested_rate=rate)
 
     @property
     def groups_needed(self) -> int:

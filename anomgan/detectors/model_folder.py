@@ -1,5 +1,6 @@
 """The model folder of a detector: the model itself, and pictures for people."""
 
+import shutil
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from anomgan.config import Settings
+from anomgan.config import Settings, merge
 from anomgan.data.prepare import Preparation
 from anomgan.data.roi import Roi
 from anomgan.data.usual import Usual
@@ -18,13 +19,14 @@ from anomgan.detectors.earlier import current_settings
 from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.heatmaps import Statistics
 from anomgan.detectors.packing import pack, unpack
-from anomgan.errors import ModelError
+from anomgan.errors import ModelError, SettingsError
 from anomgan.model_files import (
     CALIBRATION,
     RESTORE,
     SAMPLES,
     fit_weights,
     read_folder,
+    read_history,
     write_folder,
 )
 from anomgan.pictures import save_grid, save_histogram
@@ -208,6 +210,36 @@ def _halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {**tensors, **same}
 
 
+def change_rate(folder: Path, out: Path, rate: float) -> Calibration:
+    """Give a model another false-alarm rate; it stays calibrated on the same images.
+
+    Args:
+        folder: the model folder.
+        out: the model folder to write or replace.
+        rate: share of good images that may be called anomalous, above 0 and below 1.
+
+    Raises:
+        InputError: `out` cannot be written to, or is not a model.
+        ModelError: the model is missing or damaged.
+        SettingsError: the rate is not between 0 and 1.
+    """
+    if not 0 < rate < 1:
+        raise SettingsError(f"the false-alarm rate {rate:g} is not above 0 and below 1")
+    card, tensors = read_folder(folder, "anomgan fit")
+    stored, samples = StoredModel.from_card(card, tensors, folder), folder / SAMPLES
+    calibration = stored.calibration.at_rate(rate)
+    settings = merge(card["settings"], {"calibration": {"false_alarm_rate": rate}})
+    card |= {"settings": settings, "calibration": calibration.as_dict()}
+
+    def draw(place: Path) -> None:
+        if samples.exists():
+            shutil.copyfile(samples, place / SAMPLES)
+        _draw_histogram(place, calibration)
+
+    write_folder(out, card, tensors, read_history(folder), draw)
+    return calibration
+
+
 def _draw(folder: Path, fitted: Fitted) -> None:
     if fitted.samples:
         shown = [[one for one in sample if one is not None] for sample in fitted.samples]
@@ -218,10 +250,14 @@ def _draw(folder: Path, fitted: Fitted) -> None:
             titles if len(shown[0]) == len(titles) else (titles[0], titles[-1]),
             title="Good images with the highest scores",
         )
+    _draw_histogram(folder, fitted.calibration)
+
+
+def _draw_histogram(folder: Path, calibration: Calibration) -> None:
     save_histogram(
         folder / CALIBRATION,
-        {"good images": fitted.calibration.scores},
-        fitted.calibration.threshold,
+        {"good images": calibration.scores},
+        calibration.threshold,
         "Scores of good images that took no part in training",
     )
 

@@ -147,3 +147,42 @@ def test_the_scale_and_the_smallest_defect_are_set_with_a_new_threshold(model, n
     code, said, _ = run(*command, "--smallest-defect", "9mm2")
     assert code == 0 and "below 144 px² (9 mm²)" in said, "by the scale in the model"
     assert run(*command, "--pixels-per-mm", -1)[0] == 2
+
+
+def test_the_rate_alone_is_changed_without_images(model, run, line, tmp_path):
+    before, weights = read_folder(model, "")
+    kept = {name: (model / name).read_bytes() for name in ("samples.png", "history.csv")}
+    scores = np.array(before["calibration"]["scores"])
+    images = list_images(line / "test")
+    results = load(model, "cpu").score(images)
+
+    out = tmp_path / "again"
+    code, said, err = run("recalibrate", "--model", model, "--out", out, "--false-alarm-rate", 0.4)
+    assert code == 0, err
+    assert "at most 40.00% of good images" in said
+    after, same = read_folder(out, "")
+    assert {name: (out / name).read_bytes() for name in kept} == kept
+    assert weights.keys() == same.keys()
+    assert all((same[name] == tensor).all() for name, tensor in weights.items())
+    assert after["training"] == before["training"] and after["created"] == before["created"]
+
+    detector = load(out, "cpu")
+    assert detector.settings.calibration.false_alarm_rate == 0.4
+    # Of 6 scores, 0.4 * 7 - 1 may be as high: the second highest is the threshold.
+    assert detector.fitted.calibration.threshold == pytest.approx(np.sort(scores)[-2], rel=1e-4)
+    again = detector.score(images)
+    assert [one.p_value for one in again] == [one.p_value for one in results]
+    assert [one.is_anomalous for one in again] == [one.p_value <= 0.4 for one in again]
+    assert any(one.is_anomalous for one in again) and not all(one.is_anomalous for one in again)
+    assert read_folder(model, "")[0] == before
+
+
+def test_without_images_nothing_but_the_rate_is_changed(model, run):
+    before = {path.name: path.read_bytes() for path in model.iterdir()}
+    command = ("recalibrate", "--model", model)
+    for more in ((), ("--false-alarm-rate", 0.1, "--pixels-per-mm", 4)):
+        code, _, err = run(*command, *more)
+        assert code == 2 and "give --normal-dir new_ok/" in err
+    code, _, err = run(*command, "--false-alarm-rate", 1)
+    assert code == 2 and "false-alarm rate 1 is not above 0 and below 1" in err
+    assert {path.name: path.read_bytes() for path in model.iterdir()} == before
