@@ -7,7 +7,7 @@ latent vector are close to the original; for anomalous images they are not.
 
 In feature space x is a feature vector and the networks are 1x1 convolutions. The losses are the
 paper's. Two things are ours: half of each batch are hard normals (`training.hard`), and the score
-is the squared error of the vector plus its own magnitude, instead of the latent distance.
+is the squared error of the vector, instead of the latent distance.
 """
 
 from collections.abc import Iterator
