@@ -101,8 +101,11 @@ def to_grid(x: Tensor, grid: Sequence[int]) -> Tensor:
 
 def multiply(maps: Tensor) -> Tensor:
     """Multiply maps [n, D, rows, columns] with each other: float64 [n, n]."""
-    flat = maps.flatten(1).float()
-    return (flat @ flat.T).double()
+    products = torch.zeros(len(maps), len(maps), dtype=torch.float64)
+    for some in maps.flatten(1).split(VALUES_AT_ONCE, 1):
+        values = some.float()
+        products += values @ values.T
+    return products
 
 
 def that_count(maps: Tensor, counts: Tensor) -> Tensor:
@@ -134,7 +137,9 @@ def unexplained(
         eigenmaps = EigenMaps.fit(seen[others], count, products[others][:, others]).rounded()
         for member in np.flatnonzero(folds == fold).tolist():
             left[member] = eigenmaps.remainder(maps[member : member + 1].float())[0].half()
-    power, total = (
-        sum(float(one[:, counts].float().square_().sum()) for one in each) for each in (left, maps)
-    )
-    return left, 1 - power / total
+    return left, 1 - mean_square(left, counts) / mean_square(maps, counts)
+
+
+def mean_square(maps: Tensor, counts: Tensor) -> float:
+    """Compute the mean square of maps [n, D, rows, columns] over the places that count."""
+    return float(np.mean([float(one[:, counts].float().square_().mean()) for one in maps]))

@@ -22,11 +22,19 @@ from anomgan.data.roi import Roi
 from anomgan.data.store import ImageStore
 from anomgan.data.vectors import Vectors
 from anomgan.data.views import Maps, to_network
-from anomgan.detectors.eigenmaps import EigenMaps, multiply, that_count, to_grid, unexplained
+from anomgan.detectors.eigenmaps import (
+    EigenMaps,
+    mean_square,
+    multiply,
+    that_count,
+    to_grid,
+    unexplained,
+)
 from anomgan.detectors.heatmaps import Scope
 from anomgan.detectors.map_files import MapFiles
 from anomgan.detectors.turning import draw_turns, that_help, turned
 from anomgan.errors import InputError
+from anomgan.machine.memory import release_memory
 from anomgan.machine.progress import progress_bar
 
 MEMORY = 400 * 2**20
@@ -215,8 +223,10 @@ def learn_space(
         copies = draw_turns([store.shape(indices[place]) for place in chosen], most, seed)
         shots += [(chosen[image], turn) for image, turn in copies]
     _gather(space, store, [(indices[place], turn) for place, turn in shots], work, roi)
-    whole = [_whiten(space.extractor, raw) for raw in work.maps]
-    work.maps.clear()  # the largest part of what a fit holds
+    whole = list[Tensor]()
+    while work.maps:  # one by one: they are the largest part of what a fit holds
+        whole.append(_whiten(space.extractor, work.maps.pop(0)))
+    release_memory()
     if len(shots) > len(chosen):
         kept = _helpful(whole, shots, folds, settings.components)
         shots, whole = [shots[index] for index in kept], [whole[index] for index in kept]
@@ -271,6 +281,7 @@ def _gather(
                 some.append(space.coarsen(raw)[0].half())
                 report(first + number)
             work.append(some, moments)
+            release_memory()
     space.extractor.set_whitening(moments)
 
 
@@ -324,7 +335,7 @@ def _use_place(
     if explained < LEAST_EXPLAINED:
         return maps, explained
     eigenmaps = EigenMaps.fit(that_count(whole, counts), components).rounded()
-    powers = [float(some[..., counts].float().square_().mean()) for some in (whole, left)]
+    powers = [mean_square(some, counts) for some in (whole, left)]
     eigenmaps.scales.copy_(torch.tensor(powers).sqrt().clamp_min(ROUNDING))
     pairs = zip(whole.split(1), left.split(1), strict=True)
     joined = [eigenmaps.join(one, rest)[0].half() for one, rest in pairs]
