@@ -97,6 +97,8 @@ def _sizes(paths: Sequence[Path]) -> list[tuple[int, int]]:
     """Read the sizes of some images, in pixels; the fit will report unreadable images."""
     sizes = []
     for path in paths[:: max(1, len(paths) // LOOKED_AT)]:
+        if not path.is_file():  # to open a pipe may take for ever
+            continue
         try:
             with Image.open(path) as image:
                 sizes.append(image.size)

@@ -51,7 +51,29 @@ def read_image(path: Path | str) -> np.ndarray:
         InputError: the file cannot be opened, is not an image, is cut off, claims more than
             `MAX_PIXELS` pixels, or has more than `MAX_BYTES` bytes.
     """
-    return decode_image(_read_bytes(Path(path)), str(path))
+    return decode_image(read_file(Path(path)), str(path))
+
+
+def read_file(path: Path, most: int = MAX_BYTES) -> bytes:
+    """The content of an image file of at most `most` bytes.
+
+    Raises:
+        InputError: it cannot be opened, is larger, or is no file: a pipe or a device may have no
+            end.
+    """
+    try:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode) and not stat.S_ISDIR(about.st_mode):
+            raise InputError(f"{path} is a pipe or a device, not an image")
+        if about.st_size > most:
+            raise InputError(f"{path} has {about.st_size:,} bytes, more than the {most:,} accepted")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"there is no file {path}") from None
+    except IsADirectoryError:
+        raise InputError(f"{path} is a folder, not an image") from None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
 
 
 def decode_image(data: bytes, name: str) -> np.ndarray:
@@ -135,24 +157,6 @@ def with_channels(image: np.ndarray, channels: int) -> np.ndarray:
         grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         return grey[:, :, None]
     return image if image.ndim == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        about = path.stat()
-        if not stat.S_ISREG(about.st_mode) and not stat.S_ISDIR(about.st_mode):
-            raise InputError(f"{path} is a pipe or a device, not an image")  # it may have no end
-        if about.st_size > MAX_BYTES:
-            raise InputError(
-                f"{path} has {about.st_size:,} bytes, more than the {MAX_BYTES:,} accepted"
-            )
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"there is no file {path}") from None
-    except IsADirectoryError:
-        raise InputError(f"{path} is a folder, not an image") from None
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
 
 
 def _decode(data: bytes, name: str) -> np.ndarray:

@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from anomgan.data.decode import read_file
 from anomgan.data.folders import is_image, visible_files
 from anomgan.errors import InputError
 from anomgan.station.served import ServedModel
@@ -70,12 +71,8 @@ class WatchedFolder:
 
     async def _score(self, path: Path) -> None:
         try:
-            if path.stat().st_size > self._station.most:
-                raise InputError(f"{path} is larger than the station accepts (--max-mb)")
-            data = await asyncio.to_thread(path.read_bytes)
+            data = await asyncio.to_thread(read_file, path, self._station.most)
             await self._station.score(self.model, Upload(path.name, data))
-        except OSError as error:
-            LOG.warning("cannot read %s: %s", path, error.strerror)
         except InputError as error:
             LOG.warning(str(error))
 

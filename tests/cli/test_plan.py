@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -36,6 +38,13 @@ def test_images_of_unknown_size_have_a_plan(tmp_path):
     (tmp_path / "damaged.png").write_bytes(b"no image")
     seen, duration = describe_plan(detector(), [tmp_path / "damaged.png"])
     assert "at 128 px" in seen and "about 1 min on cpu" in duration
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    seen, _ = describe_plan(detector(), [tmp_path / "pipe.png"])
+    assert "at 128 px" in seen
 
 
 def test_small_images_lose_nothing(line):

@@ -1,4 +1,5 @@
 import asyncio
+import os
 
 import pytest
 
@@ -53,6 +54,21 @@ def test_images_that_arrive_are_scored_once_when_they_are_complete(station, phot
         assert watched.problem is None and len(names()) == 2
 
     asyncio.run(steps())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_pipe_is_not_waited_for(station, photograph, tmp_path):
+    watched = WatchedFolder(station, station.models["part"], tmp_path)
+    before = station.models["part"].parts.counts["ok"]
+
+    async def steps():
+        os.mkfifo(tmp_path / "a.png")
+        (tmp_path / "b.png").write_bytes(photograph)
+        for _ in range(2):
+            await watched.look()
+
+    asyncio.run(steps())
+    assert station.models["part"].parts.counts["ok"] == before + 1
 
 
 def test_a_folder_that_is_not_there_is_refused(station, tmp_path):
