@@ -4,7 +4,7 @@ The sections here are common to all detectors. Each detector subclasses `Setting
 module, with the settings of its networks and losses. Its defaults are for images of parts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -19,9 +19,9 @@ MAX_SIDE = 4096
 
 
 class Section(BaseModel):
-    """A group of settings: immutable; unknown keys are errors."""
+    """A group of settings: immutable; unknown keys are errors, and so are inf and nan."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class ImageSettings(Section):
@@ -224,7 +224,6 @@ class ScoreSettings(Section):
     smallest_defect: float | None = Field(
         None,
         gt=0,
-        allow_inf_nan=False,
         description="square pixels of the original image; the score is the highest level at which "
         "the heatmap has a connected region of this area, so that smaller ones make no verdict "
         "(not set: any region may)",
@@ -232,7 +231,6 @@ class ScoreSettings(Section):
     pixels_per_mm: float | None = Field(
         None,
         gt=0,
-        allow_inf_nan=False,
         description="scale of the original images, to give sizes in mm, too (not set: unknown)",
     )
     background: float | None = Field(
@@ -419,14 +417,22 @@ def _defaults(kind: type[LearningSettings], values: Mapping[str, Any]) -> dict[s
 
 
 def _explain(kind: type[LearningSettings], detail: Any) -> str:
-    key = ".".join(str(part) for part in detail["loc"])
+    *sections, last = detail["loc"] or [""]
+    key = ".".join(map(str, detail["loc"]))
     if detail["type"] == "extra_forbidden":
-        section: Any = kind
-        for part in detail["loc"][:-1]:
-            section = section.model_fields[part].annotation
-        allowed = ", ".join(section.model_fields)
+        allowed = ", ".join(_section(kind, sections).model_fields)
         return f"unknown key {key} (known here: {allowed})"
+    if detail["type"] == "model_type":
+        first = next(iter(_section(kind, [*sections, last]).model_fields))
+        return f"{key} = {detail['input']!r}: a section has keys, such as {key}.{first}"
     message = str(detail["msg"]).removeprefix("Value error, ")
     if not key:
         return message
     return f"{key} = {detail['input']!r}: {message[0].lower()}{message[1:]}"
+
+
+def _section(kind: type[BaseModel], names: Sequence[str]) -> Any:
+    section: Any = kind
+    for name in names:
+        section = section.model_fields[name].annotation
+    return section

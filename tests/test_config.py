@@ -59,7 +59,9 @@ def test_later_layers_win_and_sections_may_be_partial():
         ({"training": {"steps": 0}}, ["training.steps = 0", "greater than or equal to 1"]),
         ({"training": {"steps": True}}, ["training.steps = True"]),
         ({"view": {"kind": "half"}}, ["view.kind = 'half'", "'whole', 'patch' or 'centre'"]),
-        ({"training": 3}, ["training = 3"]),
+        ({"training": 3}, ["training = 3", "a section has keys, such as training.steps"]),
+        ({"weights": {"squared": float("inf")}}, ["weights.squared = inf", "finite"]),
+        ({"training": {"minutes": float("nan")}}, ["training.minutes = nan", "finite"]),
         (
             {"weights": {"latent": 0.0, "residual": 0.0, "contrast": 0.0}},
             ["residual, squared, contrast, magnitude, latent", "above 0"],
