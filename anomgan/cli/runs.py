@@ -10,7 +10,7 @@ from anomgan.config import merge
 from anomgan.config_files import parse_assignments, read_toml
 from anomgan.data.folders import list_images
 from anomgan.data.labels import LabelledImages, from_domains, read_labelled
-from anomgan.errors import InputError, SettingsError
+from anomgan.errors import InputError, Interrupted, SettingsError
 from anomgan.machine.distributed import rank
 from anomgan.model_files import check_target
 
@@ -100,6 +100,7 @@ def work_folder(out: Path, what: str, resume: bool) -> Iterator[Path | None]:
 
     Raises:
         InputError: `out` cannot be used, or an earlier run is unfinished.
+        Interrupted: Ctrl-C was pressed, and there is something to go on with.
     """
     if rank() > 0:
         yield None
@@ -117,9 +118,11 @@ def work_folder(out: Path, what: str, resume: bool) -> Iterator[Path | None]:
         raise InputError(f"cannot write {work}: {error.strerror}") from error
     try:
         yield work
-    except BaseException:
+    except BaseException as error:
         if not any(work.iterdir()):
             work.rmdir()
+        elif isinstance(error, KeyboardInterrupt):  # while features were computed
+            raise Interrupted("stopped; the same command with --resume goes on") from None
         raise
     shutil.rmtree(work, ignore_errors=True)
 

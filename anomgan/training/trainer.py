@@ -171,7 +171,7 @@ class Trainer:
                 report(self.state.step, {**self.figures, **latest})
                 if stopped:
                     self._save()
-                    raise Interrupted(self._how_to_go_on("stopped"))
+                    raise Interrupted(self._why_stopped())
                 if time.monotonic() - saved > 60 * self.settings.checkpoint_minutes:
                     self._save()
                     saved = time.monotonic()
@@ -278,11 +278,8 @@ class Trainer:
             trained = any(name in self.optimizers for name in self.recipe.players[update.player])
             return trained and mean.item() > update.floor
         raise TrainingError(
-            self._how_to_go_on(
-                f"the loss of the {update.player} is {mean.item()} at step "
-                f"{self.state.step + 1}; a lower training.learning_rate often helps.",
-                saves=False,
-            )
+            f"the loss of the {update.player} is {mean.item()} at step {self.state.step + 1}; a "
+            f"lower training.learning_rate often helps. {self._what_is_left()}"
         )
 
     def _learn(self, update: Update) -> None:
@@ -374,18 +371,22 @@ class Trainer:
         if self.best:
             self.lowest = saved.tensors["lowest"].item()
 
-    def _how_to_go_on(self, problem: str, saves: bool = True) -> str:
+    def _why_stopped(self) -> str:
+        text = f"stopped after step {self.state.step}"
         if rank() > 0:
-            return f"{problem} (process 0 says how to go on)"
-        if self.checkpoint is None or not (saves or self.checkpoint.exists()):
-            return f"{problem} No checkpoint was saved yet."
-        if saves:
-            return f"{problem} after step {self.state.step}; the same command with --resume goes on"
+            return f"{text} (process 0 says how to go on)"
+        if self.checkpoint is None:
+            return f"{text}; no checkpoint is kept"
+        return f"{text}; the same command with --resume goes on"
+
+    def _what_is_left(self) -> str:
+        """What can be done after a step that must not be saved."""
+        if rank() > 0:
+            return "(Process 0 says how to go on.)"
+        if self.checkpoint is None or not self.checkpoint.exists():
+            return "No checkpoint was saved yet."
         step = Checkpoint.load(self.checkpoint).step
-        return (
-            f"{problem} The last good checkpoint is kept: --resume --steps {step} makes a model "
-            f"of it"
-        )
+        return f"The last good checkpoint is kept: --resume --steps {step} makes a model of it"
 
 
 def _weights(optimizers: Sequence[optim.Optimizer]) -> list[Tensor]:

@@ -12,7 +12,8 @@ from conftest import TINY
 
 from anomgan import GANomaly
 from anomgan.cli.fit import fit_to_folder
-from anomgan.errors import InputError
+from anomgan.cli.runs import work_folder
+from anomgan.errors import InputError, Interrupted
 from anomgan.model_files import read_folder
 
 OFTEN = TINY | {"training": {"steps": 60, "batch_size": 8, "checkpoint_minutes": 1e-9}}
@@ -101,6 +102,16 @@ def test_a_full_disk_keeps_the_earlier_model_and_the_fit_goes_on(
     assert contents(earlier) == before
     fit(good, earlier, resume=True)
     assert_fitted(earlier, expected)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_ctrl_c_before_the_training_says_how_to_go_on(tmp_path, kept):
+    error = Interrupted if kept else KeyboardInterrupt
+    with pytest.raises(error) as caught, work_folder(tmp_path / "model", "fit", False) as work:
+        if kept:
+            (work / "features-00000.safetensors").touch()
+        raise KeyboardInterrupt
+    assert work.exists() == kept and ("--resume goes on" in str(caught.value)) == kept
 
 
 @pytest.mark.skipif(

@@ -90,6 +90,11 @@ def test_a_resumed_run_ends_like_one_that_was_never_stopped(tmp_path, stopped_at
     assert summary.steps == 50
 
 
+def test_a_run_without_a_checkpoint_promises_none():
+    with pytest.raises(Interrupted, match="^stopped after step 3; no checkpoint is kept$"):
+        trainer(None, Toy(stop_at=3)).run()
+
+
 def test_a_checkpoint_of_another_data_set_is_refused(tmp_path):
     path = tmp_path / "checkpoint.safetensors"
     trainer(path, facts={"images": "a", "settings": 1}, steps=2).run()
