@@ -109,11 +109,11 @@ def read_folder(folder: Path, made_by: str) -> tuple[dict[str, Any], dict[str, T
     """
     try:
         restore_interrupted(folder)
-        exists = folder.is_dir()
+        problem = _why_no_model(folder)
     except OSError as error:
         raise ModelError(f"cannot read {folder}: {error.strerror}") from error
-    if not exists:
-        raise ModelError(f"there is no model folder {folder}; make one with: {made_by}")
+    if problem:
+        raise ModelError(f"{problem}; make one with: {made_by}")
     card = parse_card(read_file(folder / CARD, LARGEST_CARD), folder / CARD)
     path = folder / WEIGHTS
     weights = read_file(path, LARGEST_WEIGHTS)
@@ -131,6 +131,17 @@ def read_folder(folder: Path, made_by: str) -> tuple[dict[str, Any], dict[str, T
     return card, tensors
 
 
+def _why_no_model(folder: Path) -> str:
+    """Why a folder is none of a model, not even a damaged one; empty if it is one."""
+    if folder.is_file():
+        return f"{folder} is a file, not a model folder"
+    if not folder.is_dir():
+        return f"there is no model folder {folder}"
+    if not any((folder / name).exists() for name in (CARD, WEIGHTS)):
+        return f"{folder} is no model folder: it holds neither {CARD} nor {WEIGHTS}"
+    return ""
+
+
 def card_checksum(card: Mapping[str, Any]) -> str:
     """SHA-256 of the content of a card, however it is laid out."""
     content = {name: value for name, value in card.items() if name != CHECKSUM}
@@ -146,6 +157,8 @@ def model_id(model: Path) -> str:
     Raises:
         ModelError: the file or the card is missing.
     """
+    if not model.is_file() and (problem := _why_no_model(model)):
+        raise ModelError(problem)
     path, limit = (model, LARGEST_WEIGHTS) if model.is_file() else (model / CARD, LARGEST_CARD)
     return hashlib.sha256(read_file(path, limit)).hexdigest()[:12]
 
