@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from anomgan.cli.options import Device, Groups, Ray
+from anomgan.cli.say import argument, say
 
 if TYPE_CHECKING:
     from anomgan.evaluation.sets import DataSet
@@ -162,8 +163,8 @@ def report(
 
     if readme:
         renew_tables(readme, results.parent)
-        typer.echo(f"Renewed the tables of {readme}")
-    typer.echo(f"Report: {write_report(results, out or results.with_suffix('.report'))}")
+        say(f"Renewed the tables of {readme}")
+    say(f"Report: {write_report(results, out or results.with_suffix('.report'))}")
 
 
 def _run(
@@ -189,8 +190,9 @@ def _run(
         raise InputError(f"--seeds {seeds}: write numbers with commas between") from None
     chosen = contenders(names, configs, assignments, base or {})
     cells = plan(out.stem, source, chosen, numbers, _split(categories))
-    failed = run_benchmark(cells, out, workers=workers, device=device, ray=ray, say=typer.echo)
-    typer.echo(f"Records: {out}\nTables and curves: anomgan benchmark report {out}")
+    failed = run_benchmark(cells, out, workers=workers, device=device, ray=ray, say=say)
+    say(f"Records: {out}")
+    say(f"Tables and curves: anomgan benchmark report {argument(out)}")
     if failed:
         raise typer.Exit(3)
 

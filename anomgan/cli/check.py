@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from anomgan.cli.options import Device, Groups
-from anomgan.cli.say import say
+from anomgan.cli.say import argument, say
 
 if TYPE_CHECKING:
     from anomgan.evaluation.check import Check
@@ -78,7 +78,10 @@ def describe_glance(folder: Path, paths: Sequence[Path]) -> list[str]:
     if not findings:
         return []
     texts = [finding.text for finding in findings[: LINES - 1]]
-    return [*texts, f"These are {count} of the images; see all with: anomgan check {folder}"]
+    return [
+        *texts,
+        f"These are {count} of the images; see all with: anomgan check {argument(folder)}",
+    ]
 
 
 def draw(found: "Check", folder: Path, out: Path) -> bool:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from anomgan.cli.options import Device
+from anomgan.cli.say import say
 
 NORMAL, TEST_NORMAL, PER_DEFECT = 140, 40, 10
 STEPS = 120
@@ -35,14 +36,13 @@ def demo(
     from anomgan.evaluation.report import kind_rows, write_report
     from anomgan.inspection.scorer import write_overlay
 
-    console = Console()
     parts = out / "parts"
     if out.exists() and (out.is_file() or (any(out.iterdir()) and not parts.exists())):
         raise InputError(f"{out} exists and is not an earlier demo; choose another with --out")
     defective = PER_DEFECT * len(DEFECTS)
-    console.print(f"Rendering {NORMAL + TEST_NORMAL} good parts and {defective} defective ones ...")
+    say(f"Rendering {NORMAL + TEST_NORMAL} good parts and {defective} defective ones ...")
     write_line(parts, NORMAL, TEST_NORMAL, PER_DEFECT, seed=seed)
-    console.print("Fitting a detector to the good parts ...")
+    say("Fitting a detector to the good parts ...")
     detector = GANomaly(
         device=device,
         seed=seed,
@@ -52,7 +52,7 @@ def demo(
     )
     detector.fit(parts / "train" / "good")
     detector.save(out / "anomgan-model")
-    console.print(summarise(detector, out / "anomgan-model"))
+    typer.echo(summarise(detector, out / "anomgan-model"))
     evaluation = evaluate(detector, read_test(parts))
     write_report(detector, evaluation, out, "Rendered parts")
     images = reversed(evaluation.images)
@@ -63,5 +63,5 @@ def demo(
     table = Table("part", "images", "called anomalous", "AUROC against good")
     for row in kind_rows(evaluation):
         table.add_row(*row)
-    console.print(table)
-    console.print(f"Look at {out}/report.html and {out}/heatmaps/")
+    Console().print(table)
+    say(f"Look at {out}/report.html and {out}/heatmaps/")

@@ -51,7 +51,7 @@ def evaluate(
     detector = load(model, device)
     evaluation = measure(detector, images, groups)
     if evaluation.learnt:
-        typer.echo(
+        say(
             f"WARNING: the model learnt from {evaluation.learnt} of the good images, so that these "
             f"figures are better than those on new parts would be; evaluate on others."
         )
@@ -60,5 +60,5 @@ def evaluate(
         say(line)
     for name, value in evaluation.figures().items():
         if name in EXPLAINED and value is not None:
-            typer.echo(f"{EXPLAINED[name]}: {figure_text(value)}")
+            say(f"{EXPLAINED[name]}: {figure_text(value)}")
     say(f"Pictures and details: {out / 'report.html'}")

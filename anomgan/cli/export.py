@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from anomgan.cli.options import DEFAULT_MODEL, Model
+from anomgan.cli.say import say
 
 
 def export(
@@ -39,7 +40,7 @@ def export(
     out = out or Path(f"{model.resolve().name}{FORMATS[format]}")
     found = export_model(model, out, format, check_dir)
     what = f"images of {check_dir}" if check_dir else "images of noise (--check-dir for yours)"
-    typer.echo(
+    say(
         f"{out}: {out.stat().st_size / 1e6:.1f} MB. On {found.images} {what} it has "
         f"{found.differences} of those of {model}, as a share of the largest one "
         f"({TOLERANCE:g} is allowed), and {found.verdicts} of {found.images} verdicts are the same."

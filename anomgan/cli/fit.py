@@ -17,7 +17,7 @@ from anomgan.cli.options import (
     SmallestDefect,
     read_area,
 )
-from anomgan.cli.say import say
+from anomgan.cli.say import argument, say, text_of
 from anomgan.cli.words import (
     describe_highest,
     describe_promise,
@@ -232,9 +232,9 @@ def summarise(detector: "Detector", out: Path) -> str:
         *describe_promise(fitted.calibration),
         *describe_highest(fitted.facts),
         f"Model: {out}/  (see samples.png and calibration.png)",
-        f"Next:  anomgan score --model {out} --image part.png --heatmap",
+        f"Next:  anomgan score --model {argument(out)} --image part.png --heatmap",
     ]
-    return "\n".join(lines)
+    return text_of(lines)
 
 
 def _describe_discriminator(history: Sequence[Mapping[str, float]]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from anomgan.cli.options import Device, Seed
+from anomgan.cli.say import argument, say
 
 
 def classifier(
@@ -39,9 +40,8 @@ def classifier(
         images = [preparation(to_uint8(image, read.bits)) for image in read]
     lesson = learn_classes(images, labels, names, size=size, steps=steps, seed=seed, device=device)
     lesson.classifier.save(out)
-    typer.echo(
-        f"Learnt {', '.join(names)} from {len(images) - lesson.held_out} images.\n"
-        f"Accuracy on {lesson.held_out} held-out images: {lesson.accuracy:.1%}\n"
-        f"Classifier: {out}/\n"
-        f"Next:  anomgan generator evaluate --features {out} --data-dir {data_dir}"
-    )
+    say(f"Learnt {', '.join(names)} from {len(images) - lesson.held_out} images.")
+    say(f"Accuracy on {lesson.held_out} held-out images: {lesson.accuracy:.1%}")
+    say(f"Classifier: {out}/")
+    features, data = argument(out), argument(data_dir)
+    say(f"Next:  anomgan generator evaluate --features {features} --data-dir {data}")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from anomgan.cli.options import DEFAULT_GENERATOR, DEFAULT_MODEL, Device, Groups, SkipUnreadable
+from anomgan.cli.say import argument, say
 from anomgan.errors import InputError
 
 
@@ -76,20 +77,22 @@ def import_weights(
         from anomgan.generators.published_stargan_v2 import import_stargan_v2
 
         model = import_stargan_v2(file, domain or (), device)
-        then = f"translate --model {out} --dir photos/ --to {model.names[-1]} --out translated/"
+        to = model.names[-1]
+        then = f"translate --model {argument(out)} --dir photos/ --to {to} --out translated/"
     else:
         from anomgan.generators.published_stylegan import import_stylegan
 
         if size is None:
             raise InputError("say which images it was trained on, such as --size 256")
         model = import_stylegan(file, size, device)
-        then = f"sample --model {out} --count 16 --truncation 0.7"
+        then = f"sample --model {argument(out)} --count 16 --truncation 0.7"
     model.save(out)
     view = model.settings.view.size
-    typer.echo(f"{method} for images of {view} px, from {file}.")
+    say(f"{method} for images of {view} px, from {file}.")
     for name in model.facts["imported"]["untrained"]:
-        typer.echo(f"The file has no weights for our {name}: they are random.")
-    typer.echo(f"Model: {out}/\nNext:  anomgan generator {then}")
+        say(f"The file has no weights for our {name}: they are random.")
+    say(f"Model: {out}/")
+    say(f"Next:  anomgan generator {then}")
 
 
 def _import_detector(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from anomgan.cli.options import DEFAULT_GENERATOR, Device, Generator, Seed
+from anomgan.cli.say import say
 from anomgan.errors import InputError
 
 if TYPE_CHECKING:
@@ -104,9 +105,9 @@ def sample(
     if grid:
         _draw(grid, images)
     if out:
-        typer.echo(f"{len(images)} images in {out}/")
+        say(f"{len(images)} images in {out}/")
     if grid:
-        typer.echo(f"Picture: {grid}")
+        say(f"Picture: {grid}")
 
 
 def _mix(
@@ -119,7 +120,7 @@ def _mix(
     _check_picture(grid)
     rows = load_gan(model, device).mix(part.value, count, seed, truncation=truncation)
     save_grid(grid, rows, ["", *[part.value] * count])
-    typer.echo(f"Picture: {grid}")
+    say(f"Picture: {grid}")
 
 
 def _check_picture(grid: Path) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from anomgan.cli.options import DEFAULT_GENERATOR, Device, Domains, LogDir
+from anomgan.cli.say import argument, text_of
 
 if TYPE_CHECKING:
     from anomgan.generators.registry import MethodName
@@ -169,10 +170,11 @@ def _summarise(model: "TrainedGenerator", out: Path) -> str:
     labels = f" and the labels {', '.join(model.names)}" if model.names else ""
     grids = f"; {SNAPSHOTS}/ shows the progress" if model.snapshots else ""
     if isinstance(model, TrainedGAN):
-        then = f"sample --model {out} --count 16"
+        then = f"sample --model {argument(out)} --count 16"
     else:
-        then = f"translate --model {out} --dir photos/ --to {model.names[-1]} --out translated/"
-    return "\n".join(
+        to = model.names[-1]
+        then = f"translate --model {argument(out)} --dir photos/ --to {to} --out translated/"
+    return text_of(
         [
             f"{model.settings.generator} learnt from {facts['images']} images{labels}.",
             f"{facts['steps']} steps in {facts['seconds'] / 60:.1f} minutes on {facts['device']}"

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from anomgan.cli.options import DEFAULT_MODEL
+from anomgan.cli.say import text_of
 from anomgan.cli.words import (
     describe_highest,
     describe_promise,
@@ -59,7 +60,7 @@ def model_card(folder: Path) -> str:
         *_flat(model.settings),
         f"Data fingerprint: {model.facts['data_fingerprint']}",
     ]
-    return "\n".join(lines)
+    return text_of(lines)
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -16,6 +16,7 @@ from anomgan.cli.options import (
     SmallestDefect,
     read_area,
 )
+from anomgan.cli.say import say
 from anomgan.cli.words import (
     describe_highest,
     describe_promise,
@@ -91,11 +92,11 @@ def recalibrate(
         *describe_highest(fitted.facts["recalibration"]),
         f"Model: {out}/",
     ):
-        typer.echo(line)
+        say(line)
 
 
 def _change_rate(model: Path, out: Path, rate: float) -> None:
     from anomgan.detectors.model_folder import change_rate
 
     for line in (*describe_promise(change_rate(model, out, rate)), f"Model: {out}/"):
-        typer.echo(line)
+        say(line)

@@ -254,6 +254,19 @@ def test_info_is_a_readable_card(run, model):
         assert part in out
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no such names there")
+def test_a_summary_is_text_whatever_the_images_are_called(line, run, tmp_path):
+    odd = tmp_path / "odd ones"
+    shutil.copytree(line / "train" / "good", odd)
+    for path in odd.iterdir():
+        path.rename(path.with_name(f"\x1b[2J{path.name}"))
+    code, out, _ = run("fit", "--normal-dir", odd, "--out", tmp_path / "a model", *FAST)
+    assert code == 0 and "\x1b" not in out and r"\x1b[2J" in out
+    assert f'--model "{tmp_path / "a model"}" --image' in out
+    code, out, _ = run("info", tmp_path / "a model")
+    assert code == 0 and "\x1b" not in out and r"\x1b[2J" in out
+
+
 def test_recalibrate_replaces_the_promise_of_a_model(run, model, line, tmp_path):
     new = tmp_path / "new_ok"
     new.mkdir()
