@@ -1,8 +1,9 @@
 """`anomgan info`: describes a model."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +18,9 @@ from anomgan.cli.words import (
     describe_space,
     describe_training,
 )
+
+if TYPE_CHECKING:
+    from anomgan.detectors.model_folder import StoredModel
 
 
 def info(
@@ -56,11 +60,19 @@ def model_card(folder: Path) -> str:
         f"Sees {colour}, {view}; lighting: {preparation.lighting}.",
         *describe_promise(model.calibration),
         *describe_highest(model.facts.get("recalibration", model.facts)),
-        "Settings:",
-        *_flat(model.settings),
+        "Settings, as --set takes them; those without effect are left out:",
+        *_flat(_in_effect(model)),
         f"Data fingerprint: {model.facts['data_fingerprint']}",
     ]
     return text_of(lines)
+
+
+def _in_effect(model: "StoredModel") -> dict[str, Any]:
+    from anomgan.config import without_idle
+    from anomgan.detectors import METHODS
+
+    method = METHODS.get(model.detector)  # a newer version may know more
+    return without_idle(method.settings_type, model.settings) if method else model.settings
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -69,5 +81,6 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> list[str]:
         if isinstance(value, Mapping):
             lines += _flat(value, f"{prefix}{key}.")
         else:
-            lines.append(f"  {prefix}{key} = {value}")
+            shown = value if isinstance(value, str) else json.dumps(value)
+            lines.append(f"  {prefix}{key}={shown}")
     return lines

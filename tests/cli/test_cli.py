@@ -250,8 +250,10 @@ def test_detectors_are_listed_with_their_cost(run):
 def test_info_is_a_readable_card(run, model):
     code, out, _ = run("info", model)
     assert code == 0
-    for part in ("ganomaly", "Threshold", "patches of 32 px", "training.steps = 30", "24"):
+    for part in ("ganomaly", "Threshold", "patches of 32 px", "training.steps=30", "24"):
         assert part in out
+    assert "view.flip=false" in out
+    assert "calibration.region_rate=null" in out and "backbone" not in out
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such names there")
