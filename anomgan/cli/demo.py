@@ -22,7 +22,7 @@ def demo(
 ) -> None:
     """Render images of machined parts, fit a detector to the good ones, and find the defects.
 
-    It takes about two minutes on two CPU cores.
+    It takes about a minute on two CPU cores.
     """
     from rich.console import Console
     from rich.table import Table
