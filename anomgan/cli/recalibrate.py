@@ -89,7 +89,7 @@ def recalibrate(
         *describe_roi(detector.roi),
         *describe_scale(detector.settings.score.model_dump()),
         *describe_promise(fitted.calibration),
-        *describe_highest(fitted.facts["recalibration"]),
+        *describe_highest(fitted.facts),
         f"Model: {out}/",
     ):
         say(line)

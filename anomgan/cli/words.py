@@ -32,13 +32,15 @@ def describe_training(detector: str, facts: Mapping[str, Any]) -> list[str]:
 
 def describe_highest(facts: Mapping[str, Any]) -> list[str]:
     """Name the good images with the highest scores; earlier models have not stored them."""
-    highest = facts.get("highest")
+    recalibration = facts.get("recalibration")
+    highest = (recalibration or facts).get("highest")
     if not highest:
         return []
     names = ", ".join(f"{name} ({score:.2f})" for name, score in highest)
+    again = "recalibrate" if recalibration else "fit"
     return [
         f"Highest scores of good images: {names}. They set the threshold: if one shows a defect "
-        f"(samples.png), remove it and fit again."
+        f"(samples.png), remove it and {again} again."
     ]
 
 

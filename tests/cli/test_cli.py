@@ -265,6 +265,7 @@ def test_a_summary_is_text_whatever_the_images_are_called(line, run, tmp_path):
     code, out, _ = run("fit", "--normal-dir", odd, "--out", tmp_path / "a model", *FAST)
     assert code == 0 and "\x1b" not in out and r"\x1b[2J" in out
     assert f'--model "{tmp_path / "a model"}" --image' in out
+    assert "remove it and fit again" in out
     code, out, _ = run("info", tmp_path / "a model")
     assert code == 0 and "\x1b" not in out and r"\x1b[2J" in out
 
