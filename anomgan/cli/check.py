@@ -10,6 +10,7 @@ import typer
 
 from anomgan.cli.options import Device, Groups
 from anomgan.cli.say import argument, say
+from anomgan.errors import InputError
 
 if TYPE_CHECKING:
     from anomgan.evaluation.check import Check
@@ -41,6 +42,7 @@ def check(
     """
     from anomgan.evaluation.check import check_folder
 
+    _refuse_to_overwrite(out, drop_list)
     found = check_folder(normal_dir, device, groups)
     if as_json:
         typer.echo(json.dumps(found.as_dict()))
@@ -111,6 +113,19 @@ def write_names(path: Path, names: Sequence[str]) -> None:
 
     with atomic_path(path) as temporary:
         temporary.write_bytes(b"".join(os.fsencode(name) + b"\n" for name in names))
+
+
+def _refuse_to_overwrite(picture: Path, drop_list: Path | None) -> None:
+    """Refuse files to write whose place a photograph has; it takes a moment, the check minutes."""
+    from anomgan.data.folders import is_image
+    from anomgan.data.own_pictures import is_own_picture
+
+    if picture.suffix.lower() != ".png":
+        raise InputError(f"--out {picture}: the picture must end in .png")
+    if picture.exists() and not is_own_picture(picture):
+        raise InputError(f"--out {picture} would overwrite what anomgan did not write")
+    if drop_list is not None and is_image(drop_list):
+        raise InputError(f"--drop-list {drop_list}: a list of names must not end like an image")
 
 
 def _summary(found: "Check", folder: Path) -> str:

@@ -69,6 +69,21 @@ def test_a_folder_without_images_is_bad_input(run, tmp_path):
     assert code == 2 and "there is no folder" in err
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--out", "sheet.jpg"], "must end in .png"),
+        (["--out", "ok/broken.png"], "would overwrite"),
+        (["--out", "ok"], "must end in .png"),
+        (["--drop-list", "ok/broken.png"], "must not end like an image"),
+    ],
+)
+def test_no_photograph_is_overwritten(run, ok, options, message):
+    code, out, err = run("ok", *options)
+    assert (code, out) == (2, "") and message in err
+    assert (ok / "broken.png").read_bytes() == b"no image"
+
+
 def test_a_fit_says_in_three_lines_what_a_glance_shows(ok, line):
     lines = describe_glance(ok, list_images(ok))
     assert 2 <= len(lines) <= 3
