@@ -9,6 +9,7 @@ import typer
 from anomgan.cli.say import say
 from anomgan.errors import InputError
 from anomgan.inspection.results_table import Row
+from anomgan.machine.notes import counted
 
 
 @dataclass
@@ -55,15 +56,15 @@ def describe_row(row: Row) -> str:
         return describe_error(row["error"])
     from anomgan.detectors.result import tell_apart
 
-    regions = len(row["regions"])
+    regions = row["regions"]
     score, threshold = tell_apart(row["score"], row["threshold"])
     text = f"{row['verdict']:<10} {row['image']}  score {score} (threshold {threshold})"
     text += f"  p {row['p_value']:.3g}"
     if row["reason"]:
         text += f"  {row['reason']}"
     if regions:
-        first = row["regions"][0]
-        text += f"  {regions} region{'s' * (regions > 1)}, hottest at x {first['x']} y {first['y']}"
+        first = regions[0]
+        text += f"  {counted(len(regions), 'region')}, hottest at x {first['x']} y {first['y']}"
         text += f" ({first['width']} x {first['height']})"
     return text + (f"  {row['heatmap']}" if row["heatmap"] else "")
 
@@ -71,7 +72,7 @@ def describe_row(row: Row) -> str:
 def verdict_counts(outcome: Outcome, table: Path | None) -> str:
     """The counts of scored images in one line."""
     ok = outcome.total - outcome.anomalous - outcome.failed
-    text = f"{outcome.total} images: {ok} ok, {outcome.anomalous} anomalous"
+    text = f"{counted(outcome.total, 'image')}: {ok} ok, {outcome.anomalous} anomalous"
     if outcome.failed:
         text += f", {outcome.failed} could not be scored"
     return text + (f"; table in {table}" if table else "")
@@ -115,5 +116,5 @@ def targets_of(images: Sequence[Path], folder: Path | None, out: Path) -> dict[P
 
 def file_counts(outcome: Outcome, verb: str, out: Path) -> str:
     """The counts of translated or projected images in one line."""
-    text = f"{outcome.total - outcome.failed} images {verb}, in {out}/"
+    text = f"{counted(outcome.total - outcome.failed, 'image')} {verb}, in {out}/"
     return text + (f"; {outcome.failed} could not be" if outcome.failed else "")

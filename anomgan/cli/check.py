@@ -11,6 +11,7 @@ import typer
 from anomgan.cli.options import Device, Groups
 from anomgan.cli.say import argument, say
 from anomgan.errors import InputError
+from anomgan.machine.notes import counted
 
 if TYPE_CHECKING:
     from anomgan.evaluation.check import Check
@@ -136,7 +137,7 @@ def _summary(found: "Check", folder: Path) -> str:
         " and ".join(sorted({"grey" if one.is_grey else "colour" for one in facts})),
         f"brightness {_span([one.brightness for one in facts])} of 255",
     ]
-    return f"{len(facts)} image{'s' * (len(facts) > 1)} in {folder}: {', '.join(spans)}."
+    return f"{counted(len(facts), 'image')} in {folder}: {', '.join(spans)}."
 
 
 def _span(values: Sequence[float]) -> str:

@@ -9,6 +9,7 @@ from anomgan.cli.batch import Outcome, describe_row, verdict_counts
 from anomgan.cli.json_lines import JsonLines
 from anomgan.cli.say import say
 from anomgan.inspection.results_table import Row
+from anomgan.machine.notes import counted
 
 if TYPE_CHECKING:
     from anomgan.inspection.sources import Source
@@ -48,7 +49,7 @@ class TextLog:
     def stopped(self, source: "Source | None") -> None:
         """The watch has ended; `source` gave the frames."""
         if source is not None:
-            text = f"{source.came} frames came from {source.name}"
+            text = f"{counted(source.came, 'frame')} came from {source.name}"
             if source.dropped:
                 text += f"; {source.dropped} were dropped, as earlier ones were still being scored"
             say(text)

@@ -12,7 +12,7 @@ from typing import NoReturn
 from anomgan.data.decode import SUFFIXES
 from anomgan.data.own_pictures import is_own_picture
 from anomgan.errors import InputError
-from anomgan.machine.notes import note
+from anomgan.machine.notes import counted, note
 
 GROUP_COLUMNS = ("group", "tile", "part", "object", "serial", "lot", "batch")
 """Names of the group column of a table, in order of preference."""
@@ -42,9 +42,9 @@ class Survey:
         """What is left out, in words; empty if nothing is."""
         parts = [f"{count} {suffix}" for suffix, count in sorted(self.others.items())]
         if self.hidden:
-            parts.append(f"{self.hidden} hidden images")
+            parts.append(counted(self.hidden, "hidden image"))
         if self.own:
-            parts.append(f"{self.own} pictures that anomgan wrote")
+            parts.append(f"{counted(self.own, 'picture')} that anomgan wrote")
         if self.folders:
             parts.append("folders " + ", ".join(sorted(self.folders)))
         return ", ".join(parts)
@@ -88,7 +88,7 @@ def list_images(folder: Path) -> list[Path]:
             + (f", only {left_out}" if left_out else "")
         )
     if left_out:
-        note(f"{folder}: {len(found.images)} images; left out: {left_out}")
+        note(f"{folder}: {counted(len(found.images), 'image')}; left out: {left_out}")
     return found.images
 
 

@@ -157,7 +157,7 @@ def _draw_polygon(text: str) -> np.ndarray:
     corners = np.array([pair.split(",") for pair in re.sub(r"\s*,\s*", ",", text).split()], float)
     if len(corners) < 3:
         raise InputError(
-            f"the region of interest {text!r} has {len(corners)} corners, not 3 or more"
+            f"the region of interest {text!r} needs 3 corners or more, but has {len(corners)}"
         )
     if corners.min() < 0 or corners.max() > 1:
         raise InputError(

@@ -366,7 +366,7 @@ def test_a_watch_scores_what_arrives_and_ends_with_a_summary(model, line, tmp_pa
     process.send_signal(ending)
     out, err = process.communicate()
     assert process.returncode == 0 and err == ""
-    assert out.endswith(f"; table in {table}\n") and "1 images: " in out
+    assert out.endswith(f"; table in {table}\n") and "1 image: " in out
     assert json.loads(table.read_text())["image"] == str(incoming / "a.png")
 
 

@@ -127,7 +127,7 @@ def test_a_region_of_interest_that_cannot_be_is_refused(line, run, tmp_path):
     command = ("fit", "--normal-dir", line / "train" / "good", "--out", tmp_path / "model")
     command += ("--set", "backbone.long_side=64")
     code, _, problem = run(*command, "--roi", "0,0 1,1")
-    assert code == 2 and "has 2 corners, not 3 or more" in problem
+    assert code == 2 and "needs 3 corners or more, but has 2" in problem
     mask = np.zeros((96, 96), np.uint8)
     mask[40:50, 40:50] = 255
     cv2.imwrite(str(tmp_path / "mask.png"), mask)

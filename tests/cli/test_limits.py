@@ -16,7 +16,7 @@ def test_limits_are_printed_drawn_and_kept_and_a_run_can_go_on(run, patch_model,
     some = ("--per-kind", 24, "--kind", "missing", "--pixels-per-mm", 4)
     code, out, _ = run(*given, *some, "--kind", "pit")
     assert code == 0 and "pits" in out.splitlines()[0] + out.splitlines()[1]
-    assert "18 images were left out: the model learnt from them" in out
+    assert "Images left out because the model learnt from them: 18" in out
     facts = json.loads((tmp_path / "anomgan-limits" / "limits.json").read_text())
     assert set(facts["kinds"]) == {"pit", "missing"} and facts["pixels_per_mm"] == 4
     assert facts["in_words"] == out.splitlines()[:2]

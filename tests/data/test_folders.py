@@ -34,7 +34,7 @@ def test_what_is_left_out_is_named_by_count_and_suffix(tmp_path, caplog):
     for _ in range(2):
         assert [path.name for path in list_images(tmp_path)] == ["a.jpg"]
     (text,) = caplog.messages
-    assert "1 images; left out: 2 .nef, 1 without suffix, 1 hidden images" in text
+    assert "1 image; left out: 2 .nef, 1 without suffix, 1 hidden image" in text
     assert "folders .thumbnails, @eaDir, __MACOSX" in text
 
 
@@ -54,7 +54,7 @@ def test_pictures_that_anomgan_wrote_are_left_out(tmp_path, caplog):
     image = np.zeros((8, 8), np.uint8)
     save_grid(tmp_path / "model" / "samples.png", [[image, image]], ("a", "b"), title="c")
     assert [path.name for path in list_images(tmp_path)] == ["part.png"]
-    assert "left out: 1 pictures that anomgan wrote" in caplog.text
+    assert "left out: 1 picture that anomgan wrote" in caplog.text
 
 
 def test_useless_folders_are_explained(tmp_path):

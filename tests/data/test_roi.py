@@ -75,7 +75,7 @@ def test_brightness_and_colour_are_those_of_what_counts(rng):
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
-        ("0.1,0.1 0.9,0.9", "has 2 corners, not 3 or more"),
+        ("0.1,0.1 0.9,0.9", "needs 3 corners or more, but has 2"),
         ("0,0 1.2,0 0,1", "reaches out of the image"),
         ("-0.1,0 1,0 0,1", "reaches out of the image"),
         ("0,0 0.5,0.5 1,1", "has no area"),

@@ -211,7 +211,7 @@ def test_what_is_left_out_is_noted_once_for_each_kind(place, caplog):
     assert [row["image"] for row in place.rows()] == [f"{place.folder}/a.png"] and not notices
     assert [record.message for record in caplog.records] == [
         f"{place.folder}: left out: 1 .nef",
-        f"{place.folder}: left out: 2 .nef, 1 pictures that anomgan wrote",
+        f"{place.folder}: left out: 2 .nef, 1 picture that anomgan wrote",
     ]
 
 

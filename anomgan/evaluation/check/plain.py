@@ -10,6 +10,7 @@ from anomgan.data.usual import NO_CONTRAST
 from anomgan.evaluation.check.facts import Facts, in_order
 from anomgan.evaluation.check.robust import FAR, deviations
 from anomgan.evaluation.check.shifts import find_shifts, where
+from anomgan.machine.notes import counted
 
 CLIPPED = 0.03
 """Share of pixels that must be clipped in addition to those of a typical image."""
@@ -156,7 +157,9 @@ def mixed(facts: Sequence[Facts]) -> list[Finding]:
     return [
         *_mixed(facts, "size", "Sizes differ", lambda one: f"{one.width} x {one.height} px"),
         *_mixed(facts, "depth", "Depths differ", lambda one: f"{one.depth} bits"),
-        *_mixed(facts, "colour", "Colours differ", lambda one: "grey" if one.is_grey else "colour"),
+        *_mixed(
+            facts, "colour", "Colours differ", lambda one: "no colour" if one.is_grey else "colour"
+        ),
     ]
 
 
@@ -170,9 +173,9 @@ def _mixed(
     rest = sum(count for _, count in others)
     if rest > number and len(counts) > 5:
         return [Finding(kind, f"{title}: {len(counts)} in {len(facts)} images.")]
-    shown = ", ".join(f"{count} {value}" for value, count in others[:3])
+    shown = ", ".join(f"{count} with {value}" for value, count in others[:3])
     more = f" and {len(others) - 3} more" if len(others) > 3 else ""
-    text = f"{title}: {number} images {usual}; {shown}{more}."
+    text = f"{title}: {counted(number, 'image')} with {usual}; {shown}{more}."
     # Where there is no usual kind, as in images cut to the part, none of them stands out.
     odd = {one.name: of(one) for one in facts if of(one) != usual} if rest < number / 10 else {}
     return [Finding(kind, text, odd)]
@@ -205,4 +208,4 @@ def blocks(facts: Sequence[Facts]) -> Finding | None:
 
 
 def _count(found: Sequence[str] | dict[str, str]) -> str:
-    return f"{len(found)} image{'s have' if len(found) > 1 else ' has'}"
+    return f"{counted(len(found), 'image')} {'has' if len(found) == 1 else 'have'}"

@@ -16,6 +16,7 @@ from anomgan.evaluation.limits.trials import NEAR_CELLS, Bench, Trial
 from anomgan.evaluation.page import embedded, page, paragraph, table
 from anomgan.machine.files import atomic_path
 from anomgan.machine.names import escaped
+from anomgan.machine.notes import counted
 from anomgan.metrics.pod import Bound, Pod
 from anomgan.pictures.pod import Curve, save_map, save_pod
 from anomgan.pictures.sheet import save_sheet
@@ -72,16 +73,17 @@ def describe_bench(bench: Bench) -> list[str]:
         f"{calibration.false_alarm_rate:.1%}."
     ]
     if bench.learnt:
-        lines.append(f"{bench.learnt} images were left out: the model learnt from them.")
+        lines.append(f"Images left out because the model learnt from them: {bench.learnt}.")
     if not bench.knows_learnt:
         lines.append(
             "WARNING: the model does not say which images it learnt from; if these are among them, "
             "real limits are worse. A model that is fitted anew knows."
         )
     if bench.alarming:
-        lines.append(f"{bench.alarming} images were left out: they raise an alarm as they are.")
+        lines.append(f"Images left out because they raise an alarm as they are: {bench.alarming}.")
     if bench.unreadable:
-        lines.append(f"{len(bench.unreadable)} files cannot be read: {bench.unreadable[0]}")
+        count_of = counted(len(bench.unreadable), "file")
+        lines.append(f"{count_of} cannot be read: {bench.unreadable[0]}")
     if count < 10:
         lines.append(f"WARNING: {count} images are few, so that the intervals are wide.")
     return lines
