@@ -3,6 +3,7 @@
 import os
 import tempfile
 from pathlib import Path
+from threading import Lock
 from typing import IO, Self
 
 import numpy as np
@@ -13,8 +14,8 @@ from anomgan.errors import InputError
 class ImageStore:
     """uint8 images of any sizes, in memory or, beyond `memory_limit`, in an unnamed file.
 
-    The file is read with `os.pread`: a memory map would count as resident memory as it is read.
-    It has no name on disk, so nothing is left behind however the process ends.
+    A memory map would count as resident memory as it is read. The file has no name on disk, so
+    nothing is left behind however the process ends. Images may be read from several threads.
 
     Args:
         memory_limit: bytes of pixels up to which no file is used.
@@ -29,6 +30,7 @@ class ImageStore:
         self._offsets: list[int] = []
         self._bytes = 0
         self._file: IO[bytes] | None = None
+        self._lock = Lock()  # of the position in the file
 
     def __len__(self) -> int:
         return len(self._shapes)
@@ -58,7 +60,9 @@ class ImageStore:
             if self._file is None:
                 self._images.append(image)
             else:
-                _write(self._file, image)
+                with self._lock:
+                    self._file.seek(0, os.SEEK_END)
+                    _write(self._file, image)
         except OSError as error:
             where = self.folder or tempfile.gettempdir()
             raise InputError(
@@ -94,7 +98,9 @@ class ImageStore:
         _, width, channels = self._shapes[index]
         row = width * channels
         assert self._file is not None
-        data = os.pread(self._file.fileno(), height * row, self._offsets[index] + top * row)
+        with self._lock:
+            self._file.seek(self._offsets[index] + top * row)
+            data = self._file.read(height * row)
         return np.frombuffer(data, np.uint8).reshape(height, width, channels)
 
 

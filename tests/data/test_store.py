@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,7 +14,8 @@ def fill(store, rng, count=6):
         rng.integers(0, 256, (int(h), int(w), int(c)), dtype=np.uint8)
         for h, w, c in zip(rng.integers(5, 20, count), rng.integers(5, 20, count), [1, 3] * 3)
     ]
-    assert [store.append(image) for image in images] == list(range(count))
+    first = len(store)
+    assert [store.append(image) for image in images] == list(range(first, first + count))
     return images
 
 
@@ -24,6 +27,17 @@ def test_images_come_back_in_memory_and_from_disk(rng, tmp_path, limit):
         for index, image in enumerate(images):
             assert store.shape(index) == image.shape
             assert (store[index] == image).all()
+
+
+def test_threads_read_and_more_is_added_meanwhile(rng, tmp_path):
+    with ImageStore(memory_limit=0, folder=tmp_path) as store, ThreadPoolExecutor(8) as pool:
+        images = [rng.integers(0, 256, (100, 100, 3), dtype=np.uint8) for _ in range(8)]
+        for image in images:
+            store.append(image)
+        read = pool.map(lambda turn: (store[turn % 8] == images[turn % 8]).all(), range(10_000))
+        images += fill(store, rng)
+        assert all(read)
+        assert all((store[index] == image).all() for index, image in enumerate(images))
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([10**9, 0]))
