@@ -270,6 +270,8 @@ def _all_or_none(test: Sequence[LabelledImage]) -> None:
 
 
 def _need(folder: Path, *names: str) -> None:
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {folder}")
     missing = [name for name in names if not (folder / name).is_dir()]
     if missing:
-        raise InputError(f"{folder} lacks {' and '.join(missing)}; it must hold {', '.join(names)}")
+        raise InputError(f"{folder} lacks {' and '.join(missing)}")

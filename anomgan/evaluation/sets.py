@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from anomgan.data.mnist import read_mnist
 from anomgan.data.public_sets import (
     PartSet,
     categories,
@@ -46,11 +47,15 @@ class DataSet:
         """All categories.
 
         Raises:
-            InputError: the folder holds none.
+            InputError: the folder holds none, or is not arranged like this.
         """
         if self.layout == "mnist":
+            read_mnist(self.root, train=False)
             return [str(digit) for digit in range(10)]
-        return [self.name] if self.layout == "folder" else categories(self.root, self.layout)
+        if self.layout == "folder":
+            read_folder(self.root)
+            return [self.name]
+        return categories(self.root, self.layout)
 
     def read(self, category: str) -> PartSet:
         """Read the training and test images of a category.

@@ -302,6 +302,8 @@ def test_recalibrate_replaces_the_promise_of_a_model(run, model, line, tmp_path)
         (["watch", "--dir", "gone", "--out", "r.csv"], "there is no folder"),
         (["watch", "--dir", ".", "--out", "r.xls"], ".csv or .jsonl"),
         (["info", "gone"], "no model folder gone"),
+        (["benchmark", "folder", "--data", "."], "lacks train/good and test/good"),
+        (["benchmark", "mnist", "--data", "."], "does not hold MNIST"),
         (["info", "."], "it holds neither model.json nor weights.safetensors; make one with"),
         (["info", __file__], "is a file, not a model folder"),
         (["serve", "--model", "a=."], ". is no model folder"),

@@ -78,8 +78,10 @@ def test_masks_are_all_there_or_none_is(mvtec):
 
 
 def test_folders_that_are_missing_are_named(mvtec, tmp_path):
-    with pytest.raises(InputError, match="lacks train/good"):
+    with pytest.raises(InputError, match="lacks train/good and test/good$"):
         read_folder(tmp_path)
+    with pytest.raises(InputError, match="there is no folder .*gone"):
+        read_test(tmp_path / "gone")
     with pytest.raises(InputError, match="no category in this layout .*Data/Images.*spot-diff"):
         categories(mvtec, "visa")
     write(tmp_path / "x" / "test" / "good" / "0.png")
