@@ -102,5 +102,5 @@ def test_a_cluster_gives_the_figures_of_one_process(line, tmp_path):
 def test_names_that_do_not_exist_are_refused(line):
     with pytest.raises(SettingsError, match="unknown detector 'gan'; choose"):
         contenders(["gan"], [], [], {})
-    with pytest.raises(InputError, match="has no 11; there are 0, 1"):
-        plan("s", DataSet("mnist", line, "one-class"), [], [0], ["11"])
+    with pytest.raises(InputError, match=f"has no 11; there are {line.name}"):
+        plan("s", DataSet("folder", line, "split by folder"), [], [0], ["11"])
