@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from anomgan.data.decode import read_image
 from anomgan.data.folders import is_image, visible_files
@@ -152,8 +152,11 @@ def marked_pixels(path: Path) -> np.ndarray:
 
 
 def _palette_numbers(path: Path) -> np.ndarray | None:
-    with Image.open(path) as image:
-        return np.asarray(image) if image.mode == "P" else None
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image) if image.mode == "P" else None
+    except UnidentifiedImageError:  # a TIFF that only tifffile reads, which has no palette
+        return None
 
 
 def _is_scaled(mask: Sequence[int], image: Sequence[int]) -> bool:

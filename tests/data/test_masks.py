@@ -3,6 +3,7 @@ import unicodedata
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from anomgan.data.masks import find_masks, open_mask
@@ -138,6 +139,12 @@ def test_a_palette_is_a_mask_whatever_its_colours(tmp_path, colours):
     image.save(tmp_path / "m.png")
     mask = open_mask(tmp_path / "m.png", "image", DEFECT.shape)
     assert np.array_equal(mask.pixels, DEFECT > 0)
+
+
+def test_an_empty_mask_of_a_kind_that_pillow_does_not_know_is_empty(tmp_path):
+    empty = np.zeros((*DEFECT.shape, 2), np.uint16)
+    tifffile.imwrite(tmp_path / "m.tif", empty, photometric="minisblack", extrasamples=[2])
+    assert not open_mask(tmp_path / "m.tif", "image", DEFECT.shape).pixels.any()
 
 
 @pytest.mark.parametrize("size", [(32, 48), (8, 12), (5, 8)])
