@@ -1,16 +1,13 @@
-"""Typed, validated settings, with units; `config_files` reads them from files.
+"""Typed, validated settings, with units; `config_values` makes them of nested values.
 
 The sections here are common to all detectors. Each detector subclasses `Settings` in its own
 module, with the settings of its networks and losses. Its defaults are for images of parts.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, TypeVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from anomgan.errors import SettingsError
-from anomgan.idle import IDLE, IDLE_CALIBRATION, complain_of_idle, drop_idle
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Space = Literal["pixels", "features"]
 
@@ -306,7 +303,8 @@ class Settings(LearningSettings):
     in_features: ClassVar[Mapping[str, Any] | None] = None
     """Defaults that change in feature space; None for a method that works on pixels only."""
     idle: ClassVar[Mapping[str, frozenset[str]]] = {}
-    """Keys or sections that the method does not use, by space, in addition to `IDLE`."""
+    """Keys or sections that the method does not use, by space, in addition to
+    `config_values.IDLE`."""
 
     detector: str
     space: Space = Field(
@@ -340,99 +338,3 @@ class Settings(LearningSettings):
                     f"{section}.{unknown} is not available if space = {self.space}; set it to 0"
                 )
         return self
-
-
-AnySettings = TypeVar("AnySettings", bound=LearningSettings)
-
-
-def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Combine nested settings; later layers win."""
-    merged: dict[str, Any] = {}
-    for layer in layers:
-        for key, value in layer.items():
-            if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
-                merged[key] = merge(merged[key], value)
-            else:
-                merged[key] = value
-    return merged
-
-
-def build_settings(
-    kind: type[AnySettings], values: Mapping[str, Any], source: str = "settings"
-) -> AnySettings:
-    """Validate nested values; missing sections and keys get their defaults.
-
-    Raises:
-        SettingsError: names every wrong key, every key without effect, and the allowed ones.
-    """
-    if issubclass(kind, Settings):
-        idle = complain_of_idle(kind, values, _idle(kind, values))
-        if idle:
-            detector, space = (
-                values.get(key, kind.model_fields[key].default) for key in ("detector", "space")
-            )
-            which = f"{detector}, space = {space}"
-            if any(line.startswith("calibration") for line in idle):
-                which += f", calibration.method = {_method(kind, values)}"
-            raise SettingsError(f"{source}: {which}: " + "; ".join(idle))
-    try:
-        defaults = kind.suited(_defaults(kind, values), values)
-        return kind.model_validate(merge(defaults, values))
-    except ValidationError as error:
-        lines = [_explain(kind, detail) for detail in error.errors()]
-        raise SettingsError(f"{source}: " + "; ".join(lines)) from error
-
-
-def without_idle(kind: type[Settings], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Remove nested values that have no effect, which `build_settings` would refuse.
-
-    A model folder stores all settings, also those without effect.
-    """
-    return drop_idle(values, _idle(kind, values))
-
-
-def _idle(kind: type[Settings], values: Mapping[str, Any]) -> frozenset[str]:
-    """List the sections and keys that have no effect in the space that the values choose."""
-    space = values.get("space", kind.model_fields["space"].default)
-    idle = IDLE.get(space, frozenset()) | kind.idle.get(space, frozenset())
-    return idle | IDLE_CALIBRATION.get(_method(kind, values), frozenset())
-
-
-def _method(kind: type[Settings], values: Mapping[str, Any]) -> Any:
-    """The method of calibration that the values choose."""
-    given, usual = values.get("calibration"), _defaults(kind, values)["calibration"]["method"]
-    return given.get("method", usual) if isinstance(given, Mapping) else usual
-
-
-def _defaults(kind: type[LearningSettings], values: Mapping[str, Any]) -> dict[str, Any]:
-    defaults = kind().model_dump()
-    if not issubclass(kind, Settings) or values.get("space") in (None, defaults["space"]):
-        return defaults
-    if kind.in_features is None:
-        raise SettingsError(
-            f"{defaults['detector']} works on {defaults['space']} only; leave out "
-            f"space={values['space']}"
-        )
-    return merge(defaults, IN_FEATURES, kind.in_features)
-
-
-def _explain(kind: type[LearningSettings], detail: Any) -> str:
-    *sections, last = detail["loc"] or [""]
-    key = ".".join(map(str, detail["loc"]))
-    if detail["type"] == "extra_forbidden":
-        allowed = ", ".join(_section(kind, sections).model_fields)
-        return f"unknown key {key} (known here: {allowed})"
-    if detail["type"] == "model_type":
-        first = next(iter(_section(kind, [*sections, last]).model_fields))
-        return f"{key} = {detail['input']!r}: a section has keys, such as {key}.{first}"
-    message = str(detail["msg"]).removeprefix("Value error, ")
-    if not key:
-        return message
-    return f"{key} = {detail['input']!r}: {message[0].lower()}{message[1:]}"
-
-
-def _section(kind: type[BaseModel], names: Sequence[str]) -> Any:
-    section: Any = kind
-    for name in names:
-        section = section.model_fields[name].annotation
-    return section

@@ -27,7 +27,7 @@ import torch
 from study import DATA, RESULTS, make
 
 from anomgan import GANomaly, load
-from anomgan.config import build_settings, without_idle
+from anomgan.config_values import build_settings, without_idle
 from anomgan.data.decode import read_image
 from anomgan.data.mnist import read_mnist
 from anomgan.detectors.base import Detector

@@ -25,7 +25,7 @@ from mnist_generators import read_digits
 from study import DATA, MODELS, RESULTS, make
 from tiles import TABLE, TILES, by_lighting
 
-from anomgan.config import merge
+from anomgan.config_values import merge
 from anomgan.data.labels import from_domains
 from anomgan.data.normals import Source, read_source
 from anomgan.detectors import load

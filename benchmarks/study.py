@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from anomgan.config import merge
 from anomgan.config_files import read_toml
+from anomgan.config_values import merge
 from anomgan.detectors import METHODS
 from anomgan.detectors.base import Detector
 from anomgan.evaluation.benchmark import Contender, contenders, plan, run_benchmark

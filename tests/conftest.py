@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from anomgan import GANomaly
-from anomgan.config import without_idle
+from anomgan.config_values import without_idle
 from anomgan.data.flange import write_line
 from anomgan.detectors import METHODS
 from anomgan.machine.notes import forget_notes

@@ -4,8 +4,8 @@ import pytest
 from conftest import ROOT
 
 import anomgan
-from anomgan.config import build_settings, merge, without_idle
 from anomgan.config_files import find_config, parse_assignments, read_toml
+from anomgan.config_values import build_settings, merge, without_idle
 from anomgan.detectors import DETECTORS, METHODS
 from anomgan.detectors.ganomaly import GANomalySettings
 from anomgan.errors import SettingsError

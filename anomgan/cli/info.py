@@ -68,7 +68,7 @@ def model_card(folder: Path) -> str:
 
 
 def _in_effect(model: "StoredModel") -> dict[str, Any]:
-    from anomgan.config import without_idle
+    from anomgan.config_values import without_idle
     from anomgan.detectors import METHODS
 
     method = METHODS.get(model.detector)  # a newer version may know more

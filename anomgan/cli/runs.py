@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from anomgan.config import merge
 from anomgan.config_files import parse_assignments, read_toml
+from anomgan.config_values import merge
 from anomgan.data.folders import list_images
 from anomgan.data.labels import LabelledImages, from_domains, read_labelled
 from anomgan.errors import InputError, Interrupted, SettingsError

@@ -5,7 +5,7 @@
 
 from pathlib import Path
 
-from anomgan.config import build_settings, without_idle
+from anomgan.config_values import build_settings, without_idle
 from anomgan.detectors.anogan import AnoGAN
 from anomgan.detectors.base import Detector
 from anomgan.detectors.baselines import BASELINES

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from anomgan.config import merge, without_idle
+from anomgan.config_values import merge, without_idle
 from anomgan.data.decode import to_uint8
 from anomgan.data.normals import Source, read_source
 from anomgan.data.roi import Given

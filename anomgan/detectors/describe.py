@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from textwrap import fill
 from typing import Any
 
-from anomgan.config import Settings, build_settings
+from anomgan.config import Settings
+from anomgan.config_values import build_settings
 
 WIDTH = 96
 OWN = {

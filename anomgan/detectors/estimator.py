@@ -4,7 +4,8 @@ import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from anomgan.config import Section, Settings, build_settings
+from anomgan.config import Section, Settings
+from anomgan.config_values import build_settings
 from anomgan.detectors.describe import describe_arguments
 from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.method import Method

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
-from anomgan.config import merge
 from anomgan.config_files import read_toml
+from anomgan.config_values import merge
 from anomgan.detectors.fitting import FitOptions, fit_method
 from anomgan.detectors.ganomaly import GANomaly
 from anomgan.generators.published import (

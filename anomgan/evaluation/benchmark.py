@@ -17,8 +17,8 @@ from typing import Any
 
 import torch
 
-from anomgan.config import build_settings, merge, without_idle
 from anomgan.config_files import find_config, parse_assignments, read_toml
+from anomgan.config_values import build_settings, merge, without_idle
 from anomgan.detectors import METHODS
 from anomgan.errors import AnomganError, InputError, Interrupted, SettingsError
 from anomgan.evaluation.evaluate import evaluate

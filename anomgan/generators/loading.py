@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from anomgan.config_values import drop_idle
 from anomgan.data.labels import LabelSet
 from anomgan.data.prepare import Preparation
 from anomgan.errors import ModelError, SettingsError
@@ -14,7 +15,6 @@ from anomgan.generators.trained import GeneratorSettings, TrainedGenerator, reci
 from anomgan.generators.trained_gan import TrainedGAN
 from anomgan.generators.trained_translator import TrainedTranslator
 from anomgan.generators.translator import Translator
-from anomgan.idle import drop_idle
 from anomgan.machine.device import choose_device
 from anomgan.model_files import CARD, RESTORE, fit_weights, read_folder
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from anomgan.config import build_settings
+from anomgan.config_values import build_settings
 from anomgan.data.labels import LabelSet
 from anomgan.data.prepare import Preparation
 from anomgan.errors import InputError, ModelError

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anomgan.config import merge
+from anomgan.config_values import merge
 from anomgan.errors import SettingsError
 from anomgan.generators.loading import load_generator
 from anomgan.generators.trained import TrainedGenerator

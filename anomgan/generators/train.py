@@ -11,7 +11,7 @@ from typing import Any, Never
 import numpy as np
 import torch
 
-from anomgan.config import build_settings
+from anomgan.config_values import build_settings
 from anomgan.data.folders import list_images
 from anomgan.data.labels import LabelledImages, from_domains, read_labelled
 from anomgan.data.normals import NormalImages, Source, read_normals

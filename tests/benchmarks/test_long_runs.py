@@ -3,7 +3,7 @@ import json
 from digits import load
 from long_runs import GeneratorRun, runs, status, work
 
-from anomgan.config import build_settings
+from anomgan.config_values import build_settings
 from anomgan.generators.trained import settings_of
 
 

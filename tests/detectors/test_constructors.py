@@ -10,12 +10,11 @@ import typed_arguments
 from conftest import ROOT
 
 from anomgan import GANomaly
-from anomgan.config import build_settings
+from anomgan.config_values import IDLE, build_settings
 from anomgan.detectors import DETECTORS, METHODS, arguments
 from anomgan.errors import SettingsError
 from anomgan.generators import LatentSettings
 from anomgan.generators.arguments import LatentGANOptions
-from anomgan.idle import IDLE
 
 
 def test_typed_sections_are_those_of_the_settings():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from digits import WHOLE, separation
 
-from anomgan.config import build_settings, without_idle
+from anomgan.config_values import build_settings, without_idle
 from anomgan.detectors import load
 from anomgan.detectors.anogan import AnoGANSettings
 from anomgan.detectors.f_anogan import EncoderRecipe, EncoderSettings, FAnoGAN, FAnoGANSettings

@@ -4,7 +4,7 @@ import torch
 from scipy.spatial.distance import cdist, mahalanobis
 
 from anomgan.backbones import Moments
-from anomgan.config import build_settings
+from anomgan.config_values import build_settings
 from anomgan.data.flange import render_part
 from anomgan.data.views import to_network
 from anomgan.detectors import load

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import label
 
-from anomgan.config import ScoreSettings, build_settings
+from anomgan.config import ScoreSettings
+from anomgan.config_values import build_settings
 from anomgan.detectors.evidence import compare, contrast_map, residual_map
 from anomgan.detectors.ganomaly import GANomalySettings
 from anomgan.detectors.heatmaps import (

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save
 
 from anomgan import GANomaly, load
 from anomgan.cli.info import model_card
-from anomgan.config import build_settings, without_idle
+from anomgan.config_values import build_settings, without_idle
 from anomgan.data.folders import list_images
 from anomgan.detectors.earlier import current_settings
 from anomgan.detectors.ganomaly import GANomalySettings

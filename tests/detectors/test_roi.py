@@ -7,7 +7,7 @@ from conftest import TINY
 
 from anomgan import GANomaly, load
 from anomgan.cli.info import model_card
-from anomgan.config import build_settings
+from anomgan.config_values import build_settings
 from anomgan.data.decode import read_image
 from anomgan.data.folders import list_images
 from anomgan.data.public_sets import read_pair
