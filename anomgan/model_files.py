@@ -142,6 +142,15 @@ def _why_no_model(folder: Path) -> str:
     return ""
 
 
+def kind_of(card: Mapping[str, Any]) -> str:
+    """What kind of model a card describes, in words."""
+    if "generator" in card:
+        return f"a generator, {card['generator']}"
+    if "detector" in card:
+        return f"a detector, {card['detector']}"
+    return "a classifier" if "classes" in card else "a damaged model"
+
+
 def card_checksum(card: Mapping[str, Any]) -> str:
     """SHA-256 of the content of a card, however it is laid out."""
     content = {name: value for name, value in card.items() if name != CHECKSUM}

@@ -19,7 +19,15 @@ from anomgan.data.prepare import Preparation
 from anomgan.errors import InputError, ModelError, SettingsError
 from anomgan.evaluation.feature_networks import Images, infer, prepare, whole_images
 from anomgan.machine.device import choose_device
-from anomgan.model_files import CARD, LOSSES, RESTORE, fit_weights, read_folder, write_folder
+from anomgan.model_files import (
+    CARD,
+    LOSSES,
+    RESTORE,
+    fit_weights,
+    kind_of,
+    read_folder,
+    write_folder,
+)
 from anomgan.networks.classifier import ConvClassifier
 from anomgan.pictures import save_curves
 from anomgan.training.batches import Batches
@@ -91,7 +99,7 @@ def load_classifier(folder: Path | str, device: str = "auto") -> Classifier:
     """
     card, tensors = read_folder(Path(folder), "anomgan generator classifier")
     if "classes" not in card:
-        raise ModelError(f"{folder} holds another model, no classifier")
+        raise ModelError(f"{folder} holds {kind_of(card)}, not a classifier")
     try:
         names = [str(name) for name in card["classes"]]
         preparation = Preparation.from_dict(card["preparation"])

@@ -81,7 +81,7 @@ def load_inception(device: str = "auto") -> Inception:
         path = Path(torch.hub.get_dir(), "checkpoints", Path(trained.url).name)
         raise InputError(
             f"cannot get the weights of Inception v3 ({error}); put the file {trained.url} at "
-            f"{path}, or use a classifier trained on your own images (train_classifier)"
+            f"{path}, or use lite0, which is embedded, or a classifier of your own images"
         ) from error
     return Inception(weights, device)
 

@@ -16,7 +16,7 @@ from anomgan.generators.trained_gan import TrainedGAN
 from anomgan.generators.trained_translator import TrainedTranslator
 from anomgan.generators.translator import Translator
 from anomgan.machine.device import choose_device
-from anomgan.model_files import CARD, RESTORE, fit_weights, read_folder
+from anomgan.model_files import CARD, RESTORE, fit_weights, kind_of, read_folder
 
 UNION = frozenset(
     ("spectral_norm", "saturating", "critic_steps", "clip")
@@ -35,7 +35,7 @@ def load_generator(folder: Path | str, device: str = "auto") -> TrainedGenerator
     """
     card, tensors = read_folder(Path(folder), "anomgan generator train")
     if "generator" not in card:
-        raise ModelError(f"{folder} holds a {card.get('detector', 'damaged')} model, no generator")
+        raise ModelError(f"{folder} holds {kind_of(card)}, not a generator")
     try:
         settings = settings_of(card["generator"]).model_validate(up_to_date(card["settings"]))
         preparation = Preparation.from_dict(card["preparation"])

@@ -425,7 +425,7 @@ def test_a_model_is_asked_for_what_it_can_do(run, dcgan, cyclegan, data, tmp_pat
         ),
         (
             ("evaluate", "--model", cyclegan, "--features", dcgan, "--data-dir", data / "digits"),
-            "no classifier",
+            "holds a generator, dcgan, not a classifier",
         ),
     ]:
         code, out, err = run(*arguments)

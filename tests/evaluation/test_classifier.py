@@ -110,5 +110,5 @@ def test_folders_that_hold_no_classifier_are_refused(classifier, tmp_path):
             load_classifier(tmp_path / "digits", "cpu")
     del about["classes"]
     card.write_text(json.dumps(about))
-    with pytest.raises(ModelError, match="no classifier"):
+    with pytest.raises(ModelError, match="holds a damaged model, not a classifier"):
         load_classifier(tmp_path / "digits", "cpu")
