@@ -18,6 +18,7 @@ Source = Path | str | np.ndarray
 """An image: a path, or a uint8 or uint16 array [H, W] or [H, W, 3] in RGB."""
 LISTED = 20
 """Unreadable files that an error message names one by one."""
+LEAVE_OUT = ", or leave them out with --skip-unreadable (skip_unreadable=True)"
 
 
 def read_source(source: Source, name: str = "image") -> np.ndarray:
@@ -85,7 +86,7 @@ def read_normals(
     sources: Sequence[Source],
     *,
     folder: Path,
-    skip_unreadable: bool = False,
+    skip_unreadable: bool | None = None,
     report: Callable[[int], None] = lambda done: None,
 ) -> NormalImages:
     """Decode every image once.
@@ -93,7 +94,8 @@ def read_normals(
     Args:
         sources: paths or arrays.
         folder: for pixels that do not fit in memory; nothing is left there.
-        skip_unreadable: leave out what cannot be read instead of raising.
+        skip_unreadable: leave out what cannot be read instead of raising; None if the user has no
+            such choice, so that the message offers none.
         report: called with the number of images read so far.
 
     Raises:
@@ -121,8 +123,7 @@ def read_normals(
             f"{len(normals.skipped)} of {len(sources)} images cannot be read:",
             *shown,
             *([f"  and {more} more"] if more > 0 else []),
-            "remove or replace them; a fit leaves them out with --skip-unreadable "
-            "(skip_unreadable=True)",
+            f"remove or replace them{'' if skip_unreadable is None else LEAVE_OUT}",
         )
     if normals.deep:
         note(normals.depth.describe(len(normals)))

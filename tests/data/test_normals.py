@@ -27,10 +27,12 @@ def test_every_unreadable_image_is_listed_before_anything_else(tmp_path):
         (tmp_path / f"bad{number:02d}.png").write_text("text")
     sources = [good, *sorted(tmp_path.glob("*.png"))]
     with pytest.raises(InputError) as caught:
-        read_normals(sources, folder=tmp_path)
+        read_normals(sources, folder=tmp_path, skip_unreadable=False)
     message = str(caught.value)
     assert "25 of 26 images cannot be read" in message
     assert "bad00.png" in message and "and 5 more" in message and "--skip-unreadable" in message
+    with pytest.raises(InputError, match="remove or replace them$"):
+        read_normals(sources, folder=tmp_path)
     normals = read_normals(sources, folder=tmp_path, skip_unreadable=True)
     assert len(normals) == 1 and len(normals.skipped) == 25
 
