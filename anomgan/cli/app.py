@@ -4,6 +4,7 @@ import os
 import sys
 import warnings
 from importlib.metadata import version
+from inspect import getdoc
 from io import TextIOWrapper
 from typing import Annotated
 
@@ -46,6 +47,11 @@ for verb in VERBS:
     app.command()(verb)
 app.add_typer(benchmark, name="benchmark")
 app.add_typer(generator, name="generator")
+for group in (app, benchmark, generator):
+    for command in group.registered_commands:
+        # A paragraph on one line, which the help breaks where the terminal ends.
+        paragraphs = (getdoc(command.callback) or "").split("\n\n")
+        command.help = "\n\n".join(" ".join(one.split()) for one in paragraphs)
 
 
 def _is_of_memory(error: Exception) -> bool:

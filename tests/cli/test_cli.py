@@ -89,6 +89,12 @@ def test_every_verb_explains_itself(run):
         assert code == 0 and word in out
 
 
+def test_help_is_broken_only_where_the_terminal_ends(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "500")
+    (line,) = (one for one in run("watch", "--help")[1].splitlines() if "Goes on until" in one)
+    assert "even after a crash, it continues where it stopped. Exit codes: 0" in line
+
+
 def test_score_prints_a_verdict_and_leaves_a_heatmap(run, model, line, tmp_path):
     image = list_images(line / "test" / "stain")[0]
     code, out, _ = run(
