@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from anomgan.config import Settings, merge
+from anomgan.config import Settings
+from anomgan.config_values import merge
 from anomgan.data.prepare import Preparation
 from anomgan.data.roi import Roi
 from anomgan.data.usual import Usual
