@@ -129,7 +129,10 @@ class TrainingSettings(Section):
 
     steps: int = Field(1500, ge=1, description="training steps, unless minutes ends first")
     minutes: float | None = Field(
-        None, gt=0, description="stop each phase after this many minutes, even before `steps`"
+        None,
+        gt=0,
+        description="stop each phase, of all networks together, after this many minutes, even "
+        "before `steps`",
     )
     batch_size: int = Field(32, ge=2, le=4096, description="views per step")
     learning_rate: float | None = Field(

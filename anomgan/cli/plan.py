@@ -62,15 +62,15 @@ def estimate_seconds(detector: Detector, images: int) -> float:
     with torch.no_grad():
         per_image = _seconds(lambda: space.extractor(image))
     detector.networks = detector.build(VECTORS * detector.settings.backbone.directions)
-    networks = sum(_seconds_of_phase(phase, detector) for phase in detector.phases().values())
     backbone, calibration = detector.settings.backbone, detector.settings.calibration
     if backbone.align == backbone.augment == "auto":
         images = max(images, min(ENOUGH, images * (1 + len(TURNS))))  # turned copies are tried
     times = calibration.folds if calibration.method == "folds" else 1
-    return images * per_image + times * networks
+    phases = detector.phases().values()
+    return images * per_image + sum(_seconds_of_phase(one, detector, times) for one in phases)
 
 
-def _seconds_of_phase(phase: Phase, detector: Detector) -> float:
+def _seconds_of_phase(phase: Phase, detector: Detector, times: int) -> float:
     training = phase.training
     size = training.batch_size * phase.recipe.batches_per_step
     channels = VECTORS * detector.settings.backbone.directions
@@ -82,7 +82,7 @@ def _seconds_of_phase(phase: Phase, detector: Detector) -> float:
         for update in phase.recipe.step(x):
             update.loss.backward()
 
-    seconds = training.steps * BESIDES * _seconds(step)
+    seconds = times * training.steps * BESIDES * _seconds(step)
     return min(seconds, 60 * training.minutes) if training.minutes else seconds
 
 

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -206,7 +206,7 @@ def _train(
             seen = parts.folds[learnt.images] != number
             suffix = f"-{number + 1}-of-{len(members)}"
         vectors = learnt.vectors.of_images(seen)
-        summaries += _train_phases(member, parts, vectors, options, suffix)
+        summaries += _train_phases(member, parts, vectors, options, len(members), suffix)
         training = np.flatnonzero(seen).tolist()
         member.learn(learnt.maps[index][None].float() for index in training)
         _finish(member)
@@ -215,10 +215,23 @@ def _train(
 
 
 def _train_phases(
-    member: Method, parts: Parts, vectors: Vectors | None, options: FitOptions, suffix: str = ""
+    member: Method,
+    parts: Parts,
+    vectors: Vectors | None,
+    options: FitOptions,
+    members: int = 1,
+    suffix: str = "",
 ) -> list[TrainingSummary]:
-    """Train the networks of one member, on vectors in feature space."""
+    """Train the networks of one of the members, on vectors in feature space."""
     settings = member.settings
+
+    def share_of(phase: Phase) -> Phase:
+        """The phase with this member's share of the time, if that is limited."""
+        minutes = phase.training.minutes
+        if minutes is None:
+            return phase
+        share = {"minutes": minutes / members}
+        return replace(phase, training=phase.training.model_copy(update=share))
 
     def batches_of(phase: Phase) -> Batches:
         if vectors is not None:
@@ -230,7 +243,7 @@ def _train_phases(
     return [
         train_phase(
             name + suffix,
-            phase,
+            share_of(phase),
             batches_of(phase),
             settings,
             fingerprint=parts.fingerprint,

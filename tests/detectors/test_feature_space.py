@@ -137,6 +137,14 @@ def test_each_image_is_calibrated_by_the_network_that_has_not_seen_it(fitted, li
     assert again.mean() < calibration.scores.mean()
 
 
+def test_all_networks_together_keep_to_the_minutes():
+    training = {"steps": 10**6, "batch_size": 16, "minutes": 0.02}
+    values = SHORT | {"training": training, "calibration": {"method": "folds", "minimum": 5}}
+    facts = _detector(**values).fit(_plates(24, seed=4)).fitted.facts
+    # 0.02 minutes are 1.2 s for all four; each takes at least one step, however slow it is.
+    assert facts["seconds"] < 3 * 1.2
+
+
 def test_a_model_of_folds_is_recalibrated_on_the_mean_of_its_networks(fitted, line, tmp_path):
     fitted.save(tmp_path / "model")
     loaded = load(tmp_path / "model", "cpu")
