@@ -122,6 +122,7 @@ class StarGANOptions(TranslatorOptions, total=False):
     domain: float
     reconstruction: float
     gradient_penalty: float
+    diff_augment: bool
 
 
 class StarGANv2Options(TranslatorOptions, total=False):

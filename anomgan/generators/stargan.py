@@ -15,7 +15,9 @@ from anomgan.config import TrainingSettings
 from anomgan.data.labels import LabelSet
 from anomgan.generators.translator import Translator, TranslatorSettings
 from anomgan.losses import critic_wasserstein, generator_wasserstein, gradient_penalty
+from anomgan.networks.augment import augment
 from anomgan.networks.cyclegan import TranslatorNet
+from anomgan.networks.dcgan import he_initialise
 from anomgan.networks.stargan import StarGANDiscriminator
 from anomgan.training.recipe import Adam, Update
 
@@ -34,6 +36,11 @@ class StarGANSettings(TranslatorSettings):
         10.0, ge=0, description="weight of the reconstruction (cycle) loss"
     )
     gradient_penalty: float = Field(10.0, ge=0, description="weight of the gradient penalty")
+    diff_augment: bool = Field(
+        False,
+        description="the discriminator sees all images translated and with a square cut out, at "
+        "random; for few images (not in the paper)",
+    )
 
 
 class StarGAN(Translator):
@@ -69,6 +76,12 @@ class StarGAN(Translator):
             # discriminator see the domain asked for, where nobody else does.
             smooth=settings.change,
         )
+        if settings.change:
+            # It has no norm layers outside of its blocks, and from the papers' small weights it
+            # would output next to nothing for hundreds of steps. It starts with the image itself.
+            generator.apply(he_initialise)
+            for weight in generator.layers[-2].parameters():  # before tanh
+                nn.init.zeros_(weight)
         discriminator = StarGANDiscriminator(size, channels, labels, settings.features)
         return {"generator": generator, "discriminator": discriminator}
 
@@ -80,9 +93,10 @@ class StarGAN(Translator):
             wanted = self.shuffle(label)
             with torch.no_grad():
                 fake = self.translate(real, wanted)
-            values, logits = discriminator(real)
-            estimate = critic_wasserstein(values, discriminator(fake)[0])
-            penalty = gradient_penalty(lambda between: discriminator(between)[0], real, fake)
+            seen, made = self.shown(real, fake)
+            values, logits = discriminator(seen)
+            estimate = critic_wasserstein(values, discriminator(made)[0])
+            penalty = gradient_penalty(lambda between: discriminator(between)[0], seen, made)
             domain = self.label_error(logits, label)  # equation 2
             yield Update(
                 "discriminator",
@@ -91,13 +105,23 @@ class StarGAN(Translator):
             )
 
         fake = self.translate(real, wanted)
-        values, logits = discriminator(fake)
+        values, logits = discriminator(*self.shown(fake))
         adversarial = generator_wasserstein(values)
         domain = self.label_error(logits, wanted)  # equation 3
         back = F.l1_loss(self.translate(fake, label), real)  # equation 4
         loss = adversarial + settings.domain * domain + settings.reconstruction * back
         terms = {"generator": adversarial, "domain_fake": domain, "reconstruction": back}
         yield Update("generator", loss, terms)
+
+    def shown(self, *images: Tensor) -> tuple[Tensor, ...]:
+        """Images [N, C, H, W] as the discriminator sees them; a fake is augmented as its source.
+
+        Augmented images are also cut off at -1 and 1, as in a file: the generator can't hide
+        anything beyond.
+        """
+        if not self.settings.diff_augment:
+            return images
+        return augment(torch.cat(images, 1).clamp(-1, 1)).chunk(len(images), 1)
 
     def translate(self, x: Tensor, style: Tensor) -> Tensor:
         """Images x [N, C, H, W] translated to labels `style` [N, K]; nan stands for unknown."""

@@ -15,6 +15,7 @@ from anomgan.config import TrainingSettings
 from anomgan.data.labels import LabelSet
 from anomgan.generators.translator import Translator, TranslatorSettings
 from anomgan.losses import discriminator_minimax, generator_non_saturating, r1_penalty
+from anomgan.networks.dcgan import he_initialise
 from anomgan.networks.stargan_v2 import ImageHeads, MappingNetwork, StyledGenerator
 from anomgan.training.recipe import Adam, Update
 
@@ -69,7 +70,7 @@ class StarGANv2(Translator):
             "discriminator": ImageHeads(size, channels, 1, domains, own.features),
         }
         for network in networks.values():
-            network.apply(_initialise)
+            network.apply(he_initialise)  # appendix B
         if own.change:
             # He initialisation would add noise as strong as the image to it.
             for weight in generator.head[-1].parameters():
@@ -151,11 +152,3 @@ class StarGANv2(Translator):
 
     def _map(self, z: Tensor, y: Tensor) -> Tensor:
         return self.networks["mapping"](z, y)
-
-
-def _initialise(layer: nn.Module) -> None:
-    """He initialisation with biases of 0 (appendix B)."""
-    if isinstance(layer, nn.Conv2d | nn.Linear):
-        nn.init.kaiming_normal_(layer.weight)
-        if layer.bias is not None:
-            nn.init.zeros_(layer.bias)

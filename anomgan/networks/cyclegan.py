@@ -29,7 +29,8 @@ class TranslatorNet(nn.Module):
             norm is then used in the residual blocks only: elsewhere it would remove the brightness
             of the image, on which the change depends.
         smooth: whether maps are doubled by interpolation and a convolution, not by a transposed
-            convolution as in the papers.
+            convolution as in the papers, and all edges are mirrored: beside zeros, a network knows
+            where in the image it is, and paints blots at fixed places.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class TranslatorNet(nn.Module):
             norm = nn.Identity() if change else nn.InstanceNorm2d(width, affine=affine)
             return [layer, norm, nn.ReLU()]
 
+        edges: Literal["reflect", "zeros"] = "reflect" if smooth else "zeros"
         widths = [features, 2 * features, 4 * features]
         layers = block(_padded(in_channels, features, 7), features)
         if in_channels > channels:
@@ -57,7 +59,8 @@ class TranslatorNet(nn.Module):
             # of StarGAN's authors leaves a trace of them at the edge.)
             layers[1] = nn.Identity()
         for above, below in zip(widths, widths[1:], strict=False):
-            layers += block(nn.Conv2d(above, below, kernel, 2, 1), below)
+            halve = nn.Conv2d(above, below, kernel, 2, 1, padding_mode=edges)
+            layers += block(halve, below)
         layers += [_Residual(widths[-1], affine) for _ in range(blocks)]
         for below, above in zip(widths[:0:-1], widths[-2::-1], strict=True):
             layers += block(_doubled(below, above, kernel, smooth), above)

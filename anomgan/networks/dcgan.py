@@ -56,6 +56,17 @@ def initialise(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
+def he_initialise(module: nn.Module) -> None:
+    """Draw weights so that a ReLU network without norm layers keeps the scale of its maps.
+
+    He et al. 2015, equation 10; biases are 0.
+    """
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.kaiming_normal_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
 class Encoder(nn.Module):
     """Image [N, channels, H, W] to latent [N, latent_dim, h, w].
 

@@ -128,3 +128,42 @@ def test_a_batch_of_one_data_set_alone_is_learnt_too():
     gan = make(critic_steps=1)
     for update in gan.step(torch.randn(3, 1, 16, 16), JOINT[:3]):
         assert update.loss.isfinite()
+
+
+def test_a_generator_of_changes_starts_with_the_image_and_learns_from_the_first_steps():
+    gan = make(features=8, blocks=2, change=True)
+    generator, x = gan.networks["generator"], torch.rand(5, 1, 16, 16) * 2 - 1
+    assert torch.equal(gan.translate(x, JOINT), x)
+    # The maps before the last layer are as strong as the image, and tell the labels apart.
+    seen = []
+    generator.layers[-2].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    for labels in (JOINT, JOINT.roll(1, 1)):
+        gan.translate(x, labels)
+    assert 0.3 < seen[0].std() / x.std() < 5
+    assert (seen[0] - seen[1]).std() > 0.3 * x.std()
+
+
+def test_the_discriminator_sees_images_as_they_are_unless_it_is_told_to_augment():
+    plain, augmenting = make(), make(diff_augment=True)
+    real, fake = torch.rand(2, 6, 1, 16, 16) * 4 - 2
+    assert all(map(torch.equal, plain.shown(real, fake), (real, fake)))
+    seen, made = augmenting.shown(real, real * 0.5)
+    assert seen.shape == real.shape and not torch.equal(seen, real)
+    assert seen.abs().max() <= 1
+    inside = seen.abs() < 1
+    assert torch.equal(made[inside], seen[inside] * 0.5), "both are moved and cut alike"
+    shown = [augmenting.shown(real)[0] for _ in range(2)]
+    assert not torch.equal(*shown), "differently each time"
+
+
+def test_both_players_learn_from_augmented_images():
+    gan = make((HAIR,), critic_steps=1, diff_augment=True)
+    seen = []
+    gan.networks["discriminator"].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    x, c = torch.full((6, 1, 16, 16), 0.9), torch.eye(3).repeat(2, 1)
+    for update in gan.step(x, c):
+        weights = list(gan.networks[update.player].parameters())
+        gradients = torch.autograd.grad(update.loss, weights, allow_unused=True)
+        assert sum(one.abs().sum() for one in gradients if one is not None) > 0, update.player
+    # Real, fake and between them; then the generator's fake: all have grey pixels.
+    assert len(seen) == 4 and all((one == 0).any(3).any(2).any(1).all() for one in seen)

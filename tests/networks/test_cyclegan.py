@@ -55,16 +55,20 @@ def test_only_a_change_remembers_how_bright_an_image_was():
     assert torch.allclose(changed(x) + 0.5, changed(x + 0.5), atol=1e-3)
 
 
-def test_a_smooth_translator_leaves_no_grid():
-    # Away from the edges, where the zeros beside the image are seen.
-    x, inside = torch.full((1, 1, 96, 96), 0.5), slice(32, 64)
-    spreads = []
+def test_a_smooth_translator_leaves_neither_a_grid_nor_a_frame():
+    x = torch.full((1, 1, 96, 96), 0.5)
+    inside, everywhere = slice(32, 64), slice(None)
+    spreads = {}
     for smooth in (False, True):
         network = TranslatorNet(1, 1, 4, 1, kernel=4, change=True, smooth=smooth)
         with torch.no_grad():
-            change = (network(x) - x)[..., inside, inside]
-        spreads.append((change.std() / change.abs().mean()).item())
-    assert spreads[0] > 0.1 and spreads[1] < 1e-3
+            change = network(x) - x
+        for part in (inside, everywhere):
+            some = change[..., part, part]
+            spreads[smooth, part == inside] = (some.std() / some.abs().mean()).item()
+    assert spreads[False, True] > 0.1, "a grid"
+    assert spreads[False, False] > spreads[False, True], "and a frame, beside the zeros"
+    assert spreads[True, False] < 1e-3
 
 
 def test_every_residual_block_adds_to_what_it_is_given():
