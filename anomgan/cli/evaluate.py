@@ -41,6 +41,7 @@ def evaluate(
     from anomgan.errors import InputError
     from anomgan.evaluation.evaluate import evaluate as measure
     from anomgan.evaluation.report import EXPLAINED, figure_text, mask_lines, write_report
+    from anomgan.machine.files import make_folder
 
     if data and not (good_dir or bad_dir or mask_dir):
         images, title = read_test(data), data
@@ -49,6 +50,7 @@ def evaluate(
     else:
         raise InputError("give --data ROOT, or --good-dir and --bad-dir")
     detector = load(model, device)
+    make_folder(out)
     evaluation = measure(detector, images, groups)
     if evaluation.learnt:
         say(

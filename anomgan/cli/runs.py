@@ -12,6 +12,7 @@ from anomgan.data.folders import list_images
 from anomgan.data.labels import LabelledImages, from_domains, read_labelled
 from anomgan.errors import InputError, Interrupted, SettingsError
 from anomgan.machine.distributed import rank
+from anomgan.machine.files import make_folder
 from anomgan.model_files import check_target
 
 
@@ -112,10 +113,7 @@ def work_folder(out: Path, what: str, resume: bool) -> Iterator[Path | None]:
             f"{work} holds an unfinished {what}; go on with --resume, or delete that folder to "
             f"start again"
         )
-    try:
-        work.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write {work}: {error.strerror}") from error
+    make_folder(work)
     try:
         yield work
     except BaseException as error:

@@ -33,6 +33,7 @@ from anomgan.evaluation.records import (
 )
 from anomgan.evaluation.sets import DataSet
 from anomgan.machine.cluster import spread
+from anomgan.machine.files import make_folder
 
 MNIST_VIEW = {"image": {"lighting": "keep"}, "view": {"kind": "whole", "size": 32}}
 """How a detector sees digits, unless a settings file says otherwise."""
@@ -161,6 +162,7 @@ def run_benchmark(
         InputError: `out` cannot be read or written.
         SettingsError: there is no such Ray cluster, or `workers` is given as well.
     """
+    make_folder(out.parent)
     if ray and workers > 1:
         raise SettingsError("--ray runs a cell on each core of the cluster; leave out --workers")
     done = {key_of(record) for record in read_records(out) if "error" not in record}

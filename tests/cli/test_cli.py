@@ -459,6 +459,16 @@ def test_a_model_is_evaluated_on_labelled_folders(run, model, line, tmp_path):
         assert code == 2 and "give --data ROOT, or --good-dir and --bad-dir" in err
 
 
+def test_a_report_that_cannot_be_written_is_told_before_any_image_is_read(run, model, tmp_path):
+    for kind in ("good", "bad"):
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / "broken.png").write_text("no image")
+    folders = ("--good-dir", tmp_path / "good", "--bad-dir", tmp_path / "bad")
+    out = tmp_path / "good" / "broken.png"
+    code, _, error = run("evaluate", "--model", model, *folders, "--out", out)
+    assert code == 2 and f"cannot write {out}" in error
+
+
 def test_a_benchmark_of_one_s_own_parts_and_its_report(run, line, tmp_path):
     out = tmp_path / "bench" / "results.jsonl"
     command = ("benchmark", "folder", "--data", line, "--limit", 2, "--out", out)
