@@ -36,7 +36,7 @@ def describe_highest(facts: Mapping[str, Any]) -> list[str]:
     highest = (recalibration or facts).get("highest")
     if not highest:
         return []
-    names = ", ".join(f"{name} ({score:.2f})" for name, score in highest)
+    names = ", ".join(f"{name} ({score:.3g})" for name, score in highest)
     again = "recalibrate" if recalibration else "fit"
     return [
         f"Highest scores of good images: {names}. They set the threshold: if one shows a defect "

@@ -42,7 +42,7 @@ def test_new_images_take_the_place_of_the_old_calibration_and_nothing_else(model
     recalibrate(new_ok, model, device="cpu")
     said = capsys.readouterr().out
     assert "on 12 other good images" in said and "Threshold" in said
-    named = f"good images: {Path(highest.image).name} ({highest.score:.2f})"
+    named = f"good images: {Path(highest.image).name} ({highest.score:.3g})"
     assert named in said and named in model_card(model)
     assert "remove it and recalibrate again" in said and "fit again" not in said
     after, same = read_folder(model, "")
