@@ -42,6 +42,11 @@ def test_malformed_assignments_are_refused(wrong):
         parse_assignments([wrong])
 
 
+def test_a_value_is_no_section_at_the_same_time():
+    with pytest.raises(SettingsError, match="training.steps.x=1: steps is a value, not a section"):
+        parse_assignments(["training.steps=5", "training.steps.x=1"])
+
+
 def test_later_layers_win_and_sections_may_be_partial():
     merged = merge({"training": {"steps": 1, "ema": 0.5}}, {"training": {"steps": 2}})
     settings = build_settings(GANomalySettings, merged)

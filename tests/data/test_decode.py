@@ -88,10 +88,30 @@ def test_exif_rotation_is_applied_to_sixteen_bit_colour(tmp_path, orientation, s
 
 def insert_exif_chunk(png, exif):
     """Pillow cannot write 16-bit colour, and OpenCV's way to write EXIF is not in every version."""
-    body = b"eXIf" + exif.tobytes().removeprefix(b"Exif\0\0")
+    return insert_chunk(png, b"eXIf" + exif.tobytes().removeprefix(b"Exif\0\0"))
+
+
+def insert_chunk(png, body):
     header = 33
     chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
     return png[:header] + chunk + png[header:]
+
+
+@pytest.mark.parametrize("image", [GREY, RGB])
+def test_a_transparent_colour_of_sixteen_bits_becomes_black(tmp_path, image):
+    deep = image.astype(np.uint16) * 257 + 5
+    key = np.atleast_1d(deep[2, 3])
+    ok, png = cv2.imencode(".png", deep[:, :, ::-1] if deep.ndim == 3 else deep)
+    path = tmp_path / "key.png"
+    path.write_bytes(insert_chunk(png.tobytes(), b"tRNS" + key.astype(">u2").tobytes()))
+    here = (deep.reshape(12, 10, -1) == key).all(2)
+    expected = np.where(here[:, :, None] if deep.ndim == 3 else here, 0, deep)
+    assert ok and here.sum() == 1 and (read_image(path) == expected).all()
+
+
+def test_sixteen_bits_of_jpeg_2000_are_kept(tmp_path):
+    deep = GREY.astype(np.uint16) * 257
+    assert (read_image(save(tmp_path / "a.jp2", deep)) == deep).all()
 
 
 def set_tiff_orientation(tiff, exif):
