@@ -232,7 +232,7 @@ def test_a_fit_without_a_method_is_ganomaly_on_features(run, line, tmp_path):
     assert "This will take about" in out and "ganomaly learnt from 24 good images" in out
     assert "each by one of 4 networks that had not seen it" in out
     _, card, _ = run("info", tmp_path / "model")
-    assert "Place: " in card and "space = features" in card and "SHA-256 5793" in card
+    assert "Place: " in card and "space=features" in card and "SHA-256 5793" in card
     bad = next((line / "test").glob("[!g]*/*.png"))
     command = ("score", "--model", tmp_path / "model", "--image", bad, "--json")
     code, out, _ = run(*command)
