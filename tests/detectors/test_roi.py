@@ -113,7 +113,7 @@ def test_a_model_counts_another_part_after_a_recalibration(patch_model, line, tm
 @pytest.mark.parametrize("roi", ["0,0 0.05,0 0,0.05", np.ones((40, 60), bool), "0,0 1,1"])
 def test_a_wrong_region_is_refused_before_the_training(good, roi, tmp_path):
     detector = GANomaly(device="cpu", **SPACES["features"])
-    problem = "less than one place of the map, 16 x 16|60 : 40, but image 0 is 96 x 96|2 corners"
+    problem = "less than one place of the map, 16 x 16|60 : 40, but image 0 is 96 x 96|has 2"
     with pytest.raises(InputError, match=problem):
         detector.fit(good, roi=roi, work_folder=tmp_path)
     assert not list(tmp_path.iterdir())
