@@ -70,9 +70,15 @@ def model_card(folder: Path) -> str:
 def _in_effect(model: "StoredModel") -> dict[str, Any]:
     from anomgan.config_values import without_idle
     from anomgan.detectors import METHODS
+    from anomgan.errors import ModelError, SettingsError
+    from anomgan.model_files import RESTORE
 
-    method = METHODS.get(model.detector)  # a newer version may know more
-    return without_idle(method.settings_type, model.settings) if method else model.settings
+    if model.detector not in METHODS:  # a newer version may know more
+        return model.settings
+    try:
+        return without_idle(METHODS[model.detector].settings_type, model.settings)
+    except (SettingsError, TypeError) as error:
+        raise ModelError(f"the card of {model.folder} is damaged: {error}; {RESTORE}") from error
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> list[str]:

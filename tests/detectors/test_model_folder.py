@@ -4,6 +4,7 @@ import os
 import pickle
 import shutil
 import struct
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -161,6 +162,15 @@ def test_a_model_of_a_detector_that_is_gone_says_what_to_do(folder):
     seal(folder, card | {"detector": "restoration"})
     for read in (load, model_card):
         with pytest.raises(ModelError, match="restoration, which has been removed; fit again"):
+            read(folder)
+
+
+@pytest.mark.parametrize("values", [{"space": [1]}, {"space": "time"}, {"calibration": 5}])
+def test_settings_that_cannot_be_never_crash_a_reader(folder, values):
+    card = read_card(folder)
+    seal(folder, card | {"settings": card["settings"] | values})
+    for read in (load, model_card):
+        with suppress(ModelError):
             read(folder)
 
 
