@@ -165,7 +165,9 @@ def test_a_model_of_a_detector_that_is_gone_says_what_to_do(folder):
             read(folder)
 
 
-@pytest.mark.parametrize("values", [{"space": [1]}, {"space": "time"}, {"calibration": 5}])
+@pytest.mark.parametrize(
+    "values", [{"space": [1]}, {"space": "time"}, {"calibration": 5}, {"score": 5}]
+)
 def test_settings_that_cannot_be_never_crash_a_reader(folder, values):
     card = read_card(folder)
     seal(folder, card | {"settings": card["settings"] | values})
