@@ -74,7 +74,8 @@ FalseAlarmRate = Annotated[
     typer.Option(help="Share of good images that may be called anomalous. Default: 0.01."),
 ]
 Minutes = Annotated[
-    float | None, typer.Option(help="Stop each training phase after this many minutes.")
+    float | None,
+    typer.Option(help="Minutes at most for each training phase, of all networks together."),
 ]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Continue a fit that was stopped, from its checkpoint.")

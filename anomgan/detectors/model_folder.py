@@ -26,6 +26,7 @@ from anomgan.model_files import (
     RESTORE,
     SAMPLES,
     fit_weights,
+    kind_of,
     read_folder,
     read_history,
     write_folder,
@@ -270,8 +271,8 @@ def read_model(folder: Path) -> StoredModel:
         ModelError: it is missing, incomplete, damaged, of a newer format, or not a detector.
     """
     card, tensors = read_folder(folder, "anomgan fit")
-    if "generator" in card:
-        raise ModelError(f"{folder} holds a generator, {card['generator']}, not a detector")
+    if "detector" not in card:
+        raise ModelError(f"{folder} holds {kind_of(card)}, not a detector")
     return StoredModel.from_card(card, _unpacked(tensors, folder), folder)
 
 

@@ -42,10 +42,12 @@ def require_cells(method: Method, store: ImageStore, shapes: Sequence[tuple[int,
     for shape, original in {(store.shape(index), shapes[index]) for index in range(len(store))}:
         pixels = shape[0] * shape[1] if method.roi is None else int(method.roi.at(shape).sum())
         if pixels < side**2:
+            what, more = "an image has", "take a larger backbone.long_side, or leave it out"
+            if method.roi is not None:
+                what, more = "the region of interest covers", "draw a larger one"
             raise InputError(
-                f"the region of interest covers {pixels} pixels of an image of {shape[1]} x "
-                f"{shape[0]}, as the networks see it, less than one place of the map, {side} x "
-                f"{side}; draw a larger one"
+                f"{what} {pixels} pixels of {shape[1]} x {shape[0]}, as the networks see it, less "
+                f"than one place of the map, {side} x {side}; {more}"
             )
         least = method.scope(shape, original).least
         if least is not None and least * side**2 > pixels:

@@ -13,12 +13,16 @@ from anomgan.detectors.heatmaps import Region, find_regions
 
 
 def tell_apart(score: float, threshold: float) -> tuple[str, str]:
-    """Format score and threshold with enough digits, at least three, to tell them apart."""
-    for digits in range(3, 17):
+    """Format score and threshold with as many digits, from three to six, as tell them apart.
+
+    A score that was moved to the other side of the threshold differs in no digit that counts.
+    """
+    for digits in range(3, 7):
         texts = f"{score:.{digits}g}", f"{threshold:.{digits}g}"
         if texts[0] != texts[1]:
-            break
-    return texts
+            return texts
+    side = "above" if score > threshold else "below"
+    return f"just {side} {threshold:.3g}", f"{threshold:.3g}"
 
 
 @dataclass(frozen=True)

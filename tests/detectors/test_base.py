@@ -116,6 +116,8 @@ def test_a_promise_weaker_than_asked_for_is_warned_of(line):
         (1.0, 20.0, ("1", "20")),
         (10.61, 10.58, ("10.61", "10.58")),
         (1.00002, 1.00001, ("1.00002", "1.00001")),
+        (np.nextafter(14.4282, np.inf), 14.4282, ("just above 14.4", "14.4")),
+        (14.4282, 14.4282, ("just below 14.4", "14.4")),
     ],
 )
 def test_scores_are_written_with_the_digits_that_tell_them_from_the_threshold(
