@@ -227,7 +227,7 @@ def change_rate(folder: Path, out: Path, rate: float) -> Calibration:
     """
     if not 0 < rate < 1:
         raise SettingsError(f"the false-alarm rate {rate:g} is not above 0 and below 1")
-    card, tensors = read_folder(folder, "anomgan fit")
+    card, tensors = _read_detector(folder)
     stored, samples = StoredModel.from_card(card, tensors, folder), folder / SAMPLES
     calibration = stored.calibration.at_rate(rate)
     settings = merge(card["settings"], {"calibration": {"false_alarm_rate": rate}})
@@ -270,10 +270,15 @@ def read_model(folder: Path) -> StoredModel:
     Raises:
         ModelError: it is missing, incomplete, damaged, of a newer format, or not a detector.
     """
+    card, tensors = _read_detector(folder)
+    return StoredModel.from_card(card, _unpacked(tensors, folder), folder)
+
+
+def _read_detector(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     card, tensors = read_folder(folder, "anomgan fit")
     if "detector" not in card:
         raise ModelError(f"{folder} holds {kind_of(card)}, not a detector")
-    return StoredModel.from_card(card, _unpacked(tensors, folder), folder)
+    return card, tensors
 
 
 def _packed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
