@@ -5,7 +5,7 @@ import hashlib
 import json
 import math
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +17,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
+from anomgan.data.own_files import is_own_picture
 from anomgan.errors import InputError, ModelError
 from anomgan.machine.files import atomic_folder, restore_interrupted
 
@@ -32,13 +33,20 @@ HISTORY = "history.csv"
 SAMPLES = "samples.png"
 LOSSES = "losses.png"
 CALIBRATION = "calibration.png"
+SNAPSHOTS = "samples"
+"""Folder of the sample grids drawn during the training of a generator."""
+BEST = "best"
+"""Model folder in the model folder: the generator's weights with the best quality."""
+LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
+"""Files that file managers leave in every folder."""
+FILES = (CARD, WEIGHTS, HISTORY, SAMPLES, LOSSES, CALIBRATION)
 CHECKSUM = "card_sha256"
 LARGEST_CARD, LARGEST_WEIGHTS = 64 * 2**20, 2 * 2**30
 """Bytes that are read at most: the scores of 700,000 held-out images, 500 million weights."""
 
 
 def check_target(folder: Path) -> None:
-    """Refuse to replace a folder that is not a model.
+    """Refuse to replace a folder that is not a model, or that holds more than the model.
 
     Raises:
         InputError: `folder` exists and holds something else, or cannot be read.
@@ -46,12 +54,30 @@ def check_target(folder: Path) -> None:
     try:
         is_file = folder.is_file()
         other = folder.is_dir() and any(folder.iterdir()) and not (folder / CARD).exists()
+        strange = sorted(_strange(folder)) if folder.is_dir() else []
     except OSError as error:
         raise InputError(f"cannot read {folder}: {error.strerror}") from error
     if is_file:
         raise InputError(f"{folder} is a file; choose another folder for the model")
     if other:
         raise InputError(f"{folder} holds files but no model; choose another folder for the model")
+    if strange:
+        raise InputError(
+            f"{strange[0]} would be lost when the model in {folder} is replaced; move it out of "
+            f"there, or choose another folder for the model"
+        )
+
+
+def _strange(folder: Path) -> Iterator[Path]:
+    """The files in a model folder that are no part of the model."""
+    for path in folder.rglob("*"):
+        place = path.relative_to(folder).parent
+        if path.is_dir() or path.name in LITTER:
+            continue
+        if place in (Path(), Path(BEST)) and path.name in FILES:
+            continue
+        if place != Path(SNAPSHOTS) or not is_own_picture(path):
+            yield path
 
 
 def write_folder(
@@ -71,8 +97,8 @@ def write_folder(
         draw: leaves pictures in the folder that it is given.
 
     Raises:
-        InputError: the folder cannot be written to, the disk is full, it is not a model, or the
-            weights are too large.
+        InputError: the folder cannot be written to, the disk is full, it holds something else than
+            a model, or the weights are too large.
     """
     check_target(folder)
     weights = to_bytes({name: tensor.cpu().contiguous() for name, tensor in tensors.items()})

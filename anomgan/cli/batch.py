@@ -91,6 +91,7 @@ def targets_of(images: Sequence[Path], folder: Path | None, out: Path) -> dict[P
             overwritten.
     """
     from anomgan.data.folders import list_images
+    from anomgan.data.own_files import refuse_to_overwrite
 
     named = [(path, Path(path.name)) for path in images]
     if folder:
@@ -111,6 +112,7 @@ def targets_of(images: Sequence[Path], folder: Path | None, out: Path) -> dict[P
         if target.resolve() in sources:
             raise InputError(f"{target} would be overwritten; choose another --out")
         targets[target] = path
+    refuse_to_overwrite(*targets)
     return targets
 
 

@@ -31,7 +31,7 @@ def check(
     out: Annotated[Path, typer.Option(help="Picture to write, PNG.")] = Path("anomgan-check.png"),
     drop_list: Annotated[
         Path | None,
-        typer.Option(help="File for the names of images that may be left out, one per line."),
+        typer.Option(help="New file for the names of images that may be left out, one per line."),
     ] = None,
     groups: Groups = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -43,7 +43,7 @@ def check(
     """
     from anomgan.evaluation.check import check_folder
 
-    _refuse_to_overwrite(out, drop_list)
+    _check_targets(out, drop_list)
     found = check_folder(normal_dir, device, groups)
     if as_json:
         typer.echo(json.dumps(found.as_dict()))
@@ -116,17 +116,16 @@ def write_names(path: Path, names: Sequence[str]) -> None:
         temporary.write_bytes(b"".join(os.fsencode(name) + b"\n" for name in names))
 
 
-def _refuse_to_overwrite(picture: Path, drop_list: Path | None) -> None:
-    """Refuse files to write whose place a photograph has; it takes a moment, the check minutes."""
+def _check_targets(picture: Path, drop_list: Path | None) -> None:
+    """Refuse files that cannot be written; it takes a moment, the check minutes."""
     from anomgan.data.folders import is_image
-    from anomgan.data.own_pictures import is_own_picture
+    from anomgan.data.own_files import refuse_to_overwrite
 
     if picture.suffix.lower() != ".png":
         raise InputError(f"--out {picture}: the picture must end in .png")
-    if picture.exists() and not is_own_picture(picture):
-        raise InputError(f"--out {picture} would overwrite what anomgan did not write")
     if drop_list is not None and is_image(drop_list):
         raise InputError(f"--drop-list {drop_list}: a list of names must not end like an image")
+    refuse_to_overwrite(picture, *([drop_list] if drop_list else []))
 
 
 def _summary(found: "Check", folder: Path) -> str:

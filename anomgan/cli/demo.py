@@ -29,16 +29,21 @@ def demo(
 
     from anomgan.cli.fit import summarise
     from anomgan.data.flange import DEFECTS, write_line
+    from anomgan.data.own_files import refuse_to_overwrite
     from anomgan.data.public_sets import read_test
     from anomgan.detectors.ganomaly import GANomaly
     from anomgan.errors import InputError
     from anomgan.evaluation.evaluate import evaluate
-    from anomgan.evaluation.report import kind_rows, write_report
+    from anomgan.evaluation.report import check_report, kind_rows, write_report
     from anomgan.inspection.scorer import write_overlay
+    from anomgan.model_files import check_target
 
-    parts = out / "parts"
+    parts, model = out / "parts", out / "anomgan-model"
     if out.exists() and (out.is_file() or (any(out.iterdir()) and not parts.exists())):
         raise InputError(f"{out} exists and is not an earlier demo; choose another with --out")
+    refuse_to_overwrite(*parts.rglob("*.png"))
+    check_report(out)
+    check_target(model)
     defective = PER_DEFECT * len(DEFECTS)
     say(f"Rendering {NORMAL + TEST_NORMAL} good parts and {defective} defective ones ...")
     write_line(parts, NORMAL, TEST_NORMAL, PER_DEFECT, seed=seed)
@@ -51,8 +56,8 @@ def demo(
         calibration={"false_alarm_rate": FALSE_ALARM_RATE},
     )
     detector.fit(parts / "train" / "good")
-    detector.save(out / "anomgan-model")
-    typer.echo(summarise(detector, out / "anomgan-model"))
+    detector.save(model)
+    typer.echo(summarise(detector, model))
     evaluation = evaluate(detector, read_test(parts))
     write_report(detector, evaluation, out, "Rendered parts")
     images = reversed(evaluation.images)

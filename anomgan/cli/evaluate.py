@@ -40,8 +40,13 @@ def evaluate(
     from anomgan.detectors import load
     from anomgan.errors import InputError
     from anomgan.evaluation.evaluate import evaluate as measure
-    from anomgan.evaluation.report import EXPLAINED, figure_text, mask_lines, write_report
-    from anomgan.machine.files import make_folder
+    from anomgan.evaluation.report import (
+        EXPLAINED,
+        check_report,
+        figure_text,
+        mask_lines,
+        write_report,
+    )
 
     if data and not (good_dir or bad_dir or mask_dir):
         images, title = read_test(data), data
@@ -49,8 +54,8 @@ def evaluate(
         images, title = read_pair(good_dir, bad_dir, mask_dir), bad_dir
     else:
         raise InputError("give --data ROOT, or --good-dir and --bad-dir")
+    check_report(out)
     detector = load(model, device)
-    make_folder(out)
     evaluation = measure(detector, images, groups)
     if evaluation.learnt:
         say(

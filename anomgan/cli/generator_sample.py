@@ -124,8 +124,11 @@ def _mix(
 
 
 def _check_picture(grid: Path) -> None:
+    from anomgan.data.own_files import refuse_to_overwrite
+
     if grid.suffix.lower() != ".png":
         raise InputError(f"--grid {grid}: the picture must end in .png")
+    refuse_to_overwrite(grid)
 
 
 def _check(out: Path) -> None:
@@ -135,7 +138,7 @@ def _check(out: Path) -> None:
     if not out.is_dir():
         return
     names = {path.name for path in out.iterdir()}
-    others = sorted(name for name in names - {RECORD} if not re.fullmatch(r"\d{6,}\.png", name))
+    others = sorted(path.name for path in out.iterdir() if not _is_sample(path))
     if names and (others or RECORD not in names):
         raise InputError(
             f"{out} holds other files than earlier samples, such as {min(others or names)}; choose "
@@ -143,16 +146,25 @@ def _check(out: Path) -> None:
         )
 
 
+def _is_sample(path: Path) -> bool:
+    """Whether a file is of earlier samples."""
+    from anomgan.data.own_files import is_own_file
+
+    is_named = path.name == RECORD or re.fullmatch(r"\d{6,}\.png", path.name)
+    return bool(is_named) and is_own_file(path)
+
+
 def _write(out: Path, images: "np.ndarray", record: dict[str, Any]) -> None:
     """Write numbered images and a record, all at once; earlier samples there are replaced."""
-    from PIL import Image
-
+    from anomgan.data.encode import write_png
+    from anomgan.data.own_files import JSON
     from anomgan.machine.files import atomic_folder
 
     with atomic_folder(out) as temporary:
         for number, image in enumerate(images):
-            Image.fromarray(image).save(temporary / f"{number:06d}.png")
-        (temporary / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+            write_png(temporary / f"{number:06d}.png", image)
+        text = json.dumps(JSON | record, indent=1) + "\n"
+        (temporary / RECORD).write_text(text, encoding="utf-8")
 
 
 def _draw(path: Path, images: "np.ndarray") -> None:

@@ -106,13 +106,13 @@ def train(
 ) -> None:
     """Train a generator on images, with or without labels, or on images of several domains.
 
-    The model folder is written at the end. Ctrl-C saves a checkpoint for --resume.
+    The model folder is written at the end. Ctrl-C or SIGTERM saves a checkpoint for --resume.
     """
     from anomgan.cli.runs import gather_settings, read_folders, take_method, work_folder
     from anomgan.generators.registry import GENERATORS, METHODS
     from anomgan.generators.train import train_generator
-    from anomgan.generators.trained import SNAPSHOTS
     from anomgan.machine.distributed import process_group
+    from anomgan.model_files import SNAPSHOTS
     from anomgan.training.tensorboard import tensorboard_log
 
     options = {
@@ -161,8 +161,8 @@ def train(
 
 def _summarise(model: "TrainedGenerator", out: Path) -> str:
     """Summarise a training: the images, where the model is, and what to do next."""
-    from anomgan.generators.trained import BEST, SNAPSHOTS
     from anomgan.generators.trained_gan import TrainedGAN
+    from anomgan.model_files import BEST, SNAPSHOTS
 
     facts = model.facts
     best = f"; {BEST}/ is the model with the best quality" if model.best else ""

@@ -49,7 +49,14 @@ def limits(
     from anomgan.data.folders import list_images
     from anomgan.detectors import load
     from anomgan.errors import InputError
-    from anomgan.evaluation.limits import Bench, Limits, describe_bench, run_trials, write_limits
+    from anomgan.evaluation.limits import (
+        Bench,
+        Limits,
+        check_out,
+        describe_bench,
+        run_trials,
+        write_limits,
+    )
     from anomgan.evaluation.limits.defects import KINDS
 
     kinds = list(dict.fromkeys(kind or KINDS))
@@ -58,6 +65,7 @@ def limits(
         raise InputError(f"there is no kind of defect {unknown[0]!r}, only {', '.join(KINDS)}")
     if pixels_per_mm is not None and not 0 < pixels_per_mm < float("inf"):
         raise InputError(f"--pixels-per-mm is {pixels_per_mm:g}; it must be above 0")
+    check_out(out)
     detector = load(model, device)
     if pixels_per_mm is None:
         pixels_per_mm = detector.settings.score.pixels_per_mm

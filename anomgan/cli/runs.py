@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from anomgan.config_files import parse_assignments, read_toml
 from anomgan.config_values import merge
@@ -12,8 +12,11 @@ from anomgan.data.folders import list_images
 from anomgan.data.labels import LabelledImages, from_domains, read_labelled
 from anomgan.errors import InputError, Interrupted, SettingsError
 from anomgan.machine.distributed import rank
-from anomgan.machine.files import make_folder
+from anomgan.machine.files import lock_file, make_folder
 from anomgan.model_files import check_target
+
+LOCK = "anomgan.lock"
+"""File in a work folder; locked while somebody trains there."""
 
 
 def gather_settings(
@@ -92,6 +95,9 @@ def read_folders(
 def work_folder(out: Path, what: str, resume: bool) -> Iterator[Path | None]:
     """Yield `<out>.training`, which holds checkpoints until the model is saved in `out`.
 
+    A file in it is locked, so that nobody else trains into it, and tells it from a folder of
+    the user.
+
     If several processes train together, only the first one gets the folder; the others get None.
 
     Args:
@@ -100,7 +106,7 @@ def work_folder(out: Path, what: str, resume: bool) -> Iterator[Path | None]:
         resume: whether checkpoints of an earlier run are allowed.
 
     Raises:
-        InputError: `out` cannot be used, or an earlier run is unfinished.
+        InputError: `out` cannot be used, or an earlier run is unfinished, or one is running.
         Interrupted: Ctrl-C was pressed, and there is something to go on with.
     """
     if rank() > 0:
@@ -108,21 +114,43 @@ def work_folder(out: Path, what: str, resume: bool) -> Iterator[Path | None]:
         return
     check_target(out)
     work = out.with_name(out.name + ".training")
-    if any(work.glob("*.safetensors")) and not resume:
-        raise InputError(
-            f"{work} holds an unfinished {what}; go on with --resume, or delete that folder to "
-            f"start again"
-        )
-    make_folder(work)
+    lock = _lock(work, what)
     try:
-        yield work
+        with lock:
+            if any(work.glob("*.safetensors")) and not resume:
+                raise InputError(
+                    f"{work} holds an unfinished {what}; go on with --resume, or delete that "
+                    f"folder to start again"
+                )
+            yield work
     except BaseException as error:
-        if not any(work.iterdir()):
-            work.rmdir()
+        if [path.name for path in work.iterdir()] == [LOCK]:
+            shutil.rmtree(work, ignore_errors=True)
         elif isinstance(error, KeyboardInterrupt):  # while features were computed
             raise Interrupted("stopped; the same command with --resume goes on") from None
         raise
     shutil.rmtree(work, ignore_errors=True)
+
+
+def _lock(work: Path, what: str) -> IO[bytes]:
+    """Make the work folder if there is none, and keep others out of it until the file is closed."""
+    make_folder(work)
+    try:
+        if any(work.iterdir()) and not (work / LOCK).exists():
+            raise InputError(
+                f"{work} would hold the {what} until the model is saved, and holds other files; "
+                f"move it away, or choose another --out"
+            )
+        file = (work / LOCK).open("ab")
+    except OSError as error:
+        raise InputError(f"cannot use {work}: {error.strerror}") from error
+    if not lock_file(file):
+        file.close()
+        raise InputError(
+            f"another {what} into this folder is running ({work}); wait for it, or choose another "
+            f"--out"
+        )
+    return file
 
 
 def _by_name(domains: Sequence[str]) -> dict[str, Path]:

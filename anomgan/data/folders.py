@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from anomgan.data.decode import SUFFIXES
-from anomgan.data.own_pictures import is_own_picture
+from anomgan.data.own_files import is_own_picture
 from anomgan.errors import InputError
 from anomgan.machine.notes import counted, note
 

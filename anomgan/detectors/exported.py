@@ -139,6 +139,12 @@ def seal(data: bytes) -> bytes:
     return data[:-SEAL] + _checksum(data)
 
 
+def is_sealed(path: Path) -> bool:
+    """Whether a file ends in the checksum of the rest, as those from `anomgan export` do."""
+    data = path.read_bytes()
+    return data[-SEAL:] == _checksum(data)
+
+
 def read_exported(path: Path, device: str = "auto") -> tuple[StoredModel, dict[str, Any]]:
     """Read and check an exported file.
 

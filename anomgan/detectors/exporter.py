@@ -15,11 +15,12 @@ from torch import Tensor, nn
 
 from anomgan.data.folders import list_images
 from anomgan.data.normals import Source
+from anomgan.data.own_files import refuse_to_overwrite
 from anomgan.data.views import scaled
 from anomgan.detectors import load
 from anomgan.detectors.base import Detector
 from anomgan.detectors.engines import CARD, VIEWS
-from anomgan.detectors.exported import FORMATS, SEAL, describe, seal
+from anomgan.detectors.exported import FORMATS, SEAL, describe, is_sealed, seal
 from anomgan.detectors.fitted import Fitted
 from anomgan.errors import InputError, ModelError
 from anomgan.machine.files import atomic_path
@@ -79,12 +80,13 @@ def export_model(
     Raises:
         ModelError: the model cannot be loaded or exported, a package is missing, or the exported
             file does not agree with the model. Then no file is written.
-        InputError: the images cannot be used, or `out` cannot be written.
+        InputError: the images cannot be used, or `out` cannot be written or is no exported model.
     """
     if out.suffix != FORMATS[format]:
         raise InputError(f"{out}: the name of a file of format {format} ends in {FORMATS[format]}")
     if out.is_dir():
         raise InputError(f"{out} is a folder; choose another name")
+    refuse_to_overwrite(out, is_own=is_sealed)
     detector = load(model, "cpu")
     card, _ = read_folder(model, "anomgan fit")
     if detector.searches:

@@ -5,6 +5,7 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
+from anomgan.data.own_files import HTML
 from anomgan.machine.names import escaped
 
 STYLE = (
@@ -17,8 +18,8 @@ STYLE = (
 def page(title: str, body: Sequence[str]) -> str:
     """A whole page from its title and the parts of its body, all of them HTML."""
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
-        f"<style>{STYLE}</style>" + "\n".join(body) + "</html>\n"
+        f'<!doctype html><html lang="en"><meta charset="utf-8">{HTML}'
+        f"<title>{title}</title><style>{STYLE}</style>" + "\n".join(body) + "</html>\n"
     )
 
 

@@ -33,7 +33,7 @@ def read_records(path: Path) -> list[Record]:
     """The latest record of each cell; a line that was cut off by a crash is left out.
 
     Raises:
-        InputError: the file cannot be read.
+        InputError: the file cannot be read, or is another one.
     """
     if not path.exists():
         return []
@@ -48,6 +48,8 @@ def read_records(path: Path) -> list[Record]:
         except json.JSONDecodeError:
             continue
         latest[key_of(record)] = record
+    if lines and not any(line.startswith("{") for line in lines):
+        raise InputError(f"{path} holds no results of a benchmark; choose another file")
     return list(latest.values())
 
 

@@ -11,15 +11,17 @@ from typing import NamedTuple
 import numpy as np
 
 from anomgan.data.decode import read_image, reduced, to_uint8
+from anomgan.data.own_files import JSON, SCORES, refuse_to_overwrite
 from anomgan.data.public_sets import read_mask
 from anomgan.detectors.base import Detector
 from anomgan.evaluation.evaluate import Evaluation
 from anomgan.evaluation.page import embedded, page, paragraph, table
-from anomgan.machine.files import atomic_path
+from anomgan.machine.files import atomic_path, make_folder
 from anomgan.machine.names import escaped, escaped_cell
 from anomgan.metrics.detection import auroc, average_precision, precision_recall_points, roc_points
 from anomgan.pictures import save_grid, save_histogram, save_precision_recall, save_roc
 
+TABLE, FIGURES, REPORT = "scores.csv", "figures.json", "report.html"
 EXAMPLES = 5
 """Images in each part of the contact sheet."""
 IN_A_ROW = 28
@@ -49,24 +51,35 @@ class _Part(NamedTuple):
     names: Sequence[str] = ()
 
 
+def check_report(out: Path) -> None:
+    """Make the folder `out`, so that a wrong one is told before anything is measured.
+
+    Raises:
+        InputError: it cannot be made, or a file of a report would replace one of somebody else.
+    """
+    make_folder(out)
+    refuse_to_overwrite(*(out / name for name in (TABLE, FIGURES, REPORT)))
+
+
 def write_report(detector: Detector, evaluation: Evaluation, out: Path, title: str) -> None:
     """Write `report.html`, `figures.json` and `scores.csv` to the folder `out`.
 
     Args:
         detector: the one that was evaluated; it scores the shown images again.
         evaluation: its results.
-        out: folder; created, and its three files replaced.
+        out: folder; created, and the three files of an earlier report replaced.
         title: what was evaluated.
 
     Raises:
-        InputError: the folder cannot be written to.
+        InputError: the folder cannot be written to, or holds such a file of somebody else.
     """
+    check_report(out)
     figures = evaluation.figures()
     title = html.escape(escaped(title))
-    with atomic_path(out / "scores.csv") as temporary:
+    with atomic_path(out / TABLE) as temporary:
         _write_scores(evaluation, temporary)
-    with atomic_path(out / "figures.json") as temporary:
-        temporary.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    with atomic_path(out / FIGURES) as temporary:
+        temporary.write_text(json.dumps(JSON | figures, indent=1) + "\n", encoding="utf-8")
     with tempfile.TemporaryDirectory() as scratch:
         parts = _draw(detector, evaluation, Path(scratch))
         body = [
@@ -79,7 +92,7 @@ def write_report(detector: Detector, evaluation: Evaluation, out: Path, title: s
             table(kind_rows(evaluation), ("kind", "images", "called anomalous", "AUROC")),
         ]
         body += map(_part_html, parts)
-    with atomic_path(out / "report.html") as temporary:
+    with atomic_path(out / REPORT) as temporary:
         temporary.write_text(page(title, body), encoding="utf-8")
 
 
@@ -191,7 +204,7 @@ def _draw_examples(
 def _write_scores(evaluation: Evaluation, path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        table.writerow(("image", "kind", "score", "p_value", "verdict"))
+        table.writerow(SCORES)
         for number, image in enumerate(evaluation.images):
             verdict = "anomalous" if evaluation.alarms[number] else "ok"
             row = (evaluation.scores[number], evaluation.p_values[number], verdict)

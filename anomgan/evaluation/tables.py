@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from anomgan.data.own_files import MARKDOWN, refuse_to_overwrite
 from anomgan.errors import InputError
 from anomgan.evaluation.records import Record, read_records, scores_path
 from anomgan.machine.files import atomic_path
@@ -92,13 +93,16 @@ def write_report(results: Path, out: Path) -> Path:
         The path of the report.
 
     Raises:
-        InputError: there are no records, or the folder cannot be written to.
+        InputError: there are no records, or the folder cannot be written to or holds another
+            report.md.
     """
     every = read_records(results)
     records = [record for record in every if "error" not in record]
     if not records:
         raise InputError(f"{results} holds no finished cells")
-    parts = [f"# {results.stem}"]
+    report = out / "report.md"
+    refuse_to_overwrite(report)
+    parts = [MARKDOWN, f"# {results.stem}"]
     categories = sorted({record["category"] for record in records}, key=_natural)
     for figure in FIGURES:
         if len(categories) > 1 and all(record[figure] is not None for record in records):
@@ -113,9 +117,9 @@ def write_report(results: Path, out: Path) -> Path:
     failed = [f"- {r['category']}, {r['detector']}: {r['error']}" for r in every if "error" in r]
     if failed:
         parts.append("## Failed\n\n" + "\n".join(failed))
-    with atomic_path(out / "report.md") as temporary:
+    with atomic_path(report) as temporary:
         temporary.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-    return out / "report.md"
+    return report
 
 
 def fill_tables(text: str, table: Callable[[str, str | None], str]) -> str:

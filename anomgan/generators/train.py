@@ -1,7 +1,6 @@
 """Training a generator: `train_generator`."""
 
 import hashlib
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ from anomgan.config_values import build_settings
 from anomgan.data.folders import list_images
 from anomgan.data.labels import LabelledImages, from_domains, read_labelled
 from anomgan.data.normals import NormalImages, Source, read_normals
+from anomgan.data.own_files import is_own_picture
 from anomgan.data.prepare import Preparation
 from anomgan.data.store import ImageStore
 from anomgan.errors import InputError, SettingsError
@@ -28,10 +28,11 @@ from anomgan.generators.base import LatentGAN
 from anomgan.generators.loading import build_model
 from anomgan.generators.registry import METHODS, MethodName
 from anomgan.generators.start import Start
-from anomgan.generators.trained import SNAPSHOTS, GeneratorSettings, TrainedGenerator, settings_of
+from anomgan.generators.trained import GeneratorSettings, TrainedGenerator, settings_of
 from anomgan.generators.trained_translator import TrainedTranslator
 from anomgan.machine.device import choose_device
 from anomgan.machine.progress import progress_bar
+from anomgan.model_files import SNAPSHOTS
 from anomgan.training.phases import train_phase, view_batches
 from anomgan.training.recipe import Phase
 
@@ -158,7 +159,7 @@ def _train(
             if watch.samples_every:
                 model.snapshots = folder / SNAPSHOTS
                 if not resume:
-                    shutil.rmtree(model.snapshots, ignore_errors=True)  # of an earlier training
+                    _remove_snapshots(model.snapshots)
             phase = Phase(model.method, settings.training)
             summary = train_phase(
                 settings.generator,
@@ -227,6 +228,13 @@ def _examples(store: ImageStore, labelled: LabelledImages) -> list[np.ndarray]:
     members = [np.flatnonzero(strata == number) for number in np.unique(strata)]
     each = -(-EXAMPLES // len(members))
     return [store[int(index)].copy() for some in members for index in some[:each]]
+
+
+def _remove_snapshots(folder: Path) -> None:
+    """Remove those of an earlier training."""
+    for path in folder.glob("*.png"):
+        if is_own_picture(path):
+            path.unlink()
 
 
 def _snapshot(model: TrainedGenerator, step: int) -> None:

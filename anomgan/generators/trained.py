@@ -19,13 +19,8 @@ from anomgan.data.prepare import Preparation
 from anomgan.errors import SettingsError
 from anomgan.generators.base import LatentGAN
 from anomgan.generators.registry import METHODS
-from anomgan.model_files import LOSSES, SAMPLES, write_folder
+from anomgan.model_files import BEST, LOSSES, SAMPLES, SNAPSHOTS, write_folder
 from anomgan.pictures import save_curves
-
-SNAPSHOTS = "samples"
-"""Folder of the sample grids drawn during training."""
-BEST = "best"
-"""Model folder in the model folder: the weights with the best quality during the training."""
 
 
 class GeneratorSettings(LearningSettings):

@@ -4,17 +4,14 @@ import csv
 import io
 import json
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from anomgan.errors import InputError
+from anomgan.machine.files import lock_file
 from anomgan.machine.names import escaped_cell, unescaped
-
-if sys.platform != "win32":
-    import fcntl
 
 COLUMNS = (
     "image",
@@ -81,7 +78,8 @@ def open_table(
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from error
     with file:
-        _lock(file, path)
+        if not lock_file(file):
+            raise InputError(f"another job is writing {path}; wait for it, or give another --out")
         if earlier is None and path.stat().st_size:
             raise InputError(
                 f"{path} exists already; --resume goes on with it, or give another --out"
@@ -209,17 +207,3 @@ class ResultsTable:
             f"line {number} of {self.path} is no row of such a table; give another --out, or "
             f"mend that line"
         )
-
-
-def _lock(file: io.FileIO, path: Path) -> None:
-    """Lock the table against other jobs, if the system has locks; a kill ends the lock."""
-    if sys.platform == "win32":
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise InputError(
-            f"another job is writing {path}; wait for it, or give another --out"
-        ) from None
-    except OSError:
-        pass  # a network share without locks

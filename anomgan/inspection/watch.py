@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from anomgan.data.folders import survey
-from anomgan.data.own_pictures import is_own_picture
+from anomgan.data.own_files import is_own_picture
 from anomgan.errors import InputError
 from anomgan.inspection.drift import DriftAlarm
 from anomgan.inspection.results_table import (

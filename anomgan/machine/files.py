@@ -5,18 +5,27 @@ import glob
 import hashlib
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import IO
 
 from anomgan.errors import InputError
 from anomgan.machine.names import LONGEST, shortened
 
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
 ABANDONED = 3600.0
 """Seconds after which a half-written folder is taken to be from a killed process."""
+FAR = 2**31 - 2
+"""A place beyond the end of every file that is locked, in bytes."""
 MARKS = 32
 """Bytes that the marks of half-written files add to a name, at most."""
 
@@ -37,6 +46,26 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror}") from error
+
+
+def lock_file(file: IO[bytes]) -> bool:
+    """Lock an open file against other processes until it is closed; a kill ends the lock, too.
+
+    Returns:
+        False if another process has locked it. True also where there are no locks, as on some
+        network shares.
+    """
+    try:
+        if sys.platform == "win32":
+            file.seek(FAR)  # others cannot read what is locked
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:
+        pass
+    return True
 
 
 @contextmanager

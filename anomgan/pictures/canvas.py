@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from anomgan.data.own_pictures import MARK
+from anomgan.data.own_files import MARK, is_own_picture, refuse_to_overwrite
 from anomgan.machine.files import atomic_path
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -46,7 +46,12 @@ def plain(text: str) -> str:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, completely or not at all."""
+    """Write a figure as PNG, completely or not at all.
+
+    Raises:
+        InputError: the file cannot be written, or there is one that anomgan did not write.
+    """
+    refuse_to_overwrite(path, is_own=is_own_picture)
     FigureCanvasAgg(figure)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", metadata=MARK)

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from anomgan.data.encode import write_png
+from anomgan.data.own_files import is_own_file, refuse_to_overwrite
 from anomgan.errors import InputError
 from anomgan.machine.files import atomic_folder
-from anomgan.station.review import Review
+from anomgan.station.review import IMAGES, Review
 
 GOOD, DEFECT = "good", "defect"
 
@@ -24,12 +25,18 @@ def export_mvtec(review: Review, model: str) -> dict[str, Any]:
         The folder, and how many good and defective images it holds.
 
     Raises:
-        InputError: there is nothing to export, or the disk is full.
+        InputError: there is nothing to export, the disk is full, or the folder holds files of
+            somebody else, such as masks that were drawn anew.
     """
     good, defects = review.answered(model, "good"), review.answered(model, "defect")
     if not good and not defects:
         raise InputError("nothing to export: no part was called good or defect")
     folder = review.folder / "mvtec" / model
+
+    def is_of_export(path: Path) -> bool:
+        return is_own_file(path) or (review.folder / IMAGES / path.name).exists()
+
+    refuse_to_overwrite(*sorted(folder.rglob("*")), is_own=is_of_export)
     with atomic_folder(folder) as temporary:
         for kind, items in ((GOOD, good), (DEFECT, defects)):
             place = temporary / "test" / kind

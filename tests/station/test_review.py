@@ -211,12 +211,18 @@ def test_the_export_is_a_data_set_with_masks(place):
         say(client, second, "defect")
         made = client.post(f"{URL}/export").json()
         assert made == client.post(f"{URL}/export").json(), "it is replaced"
-    folder = place.folder / "mvtec" / "part"
+        folder = place.folder / "mvtec" / "part"
+        (mask,) = (folder / "ground_truth" / "defect").iterdir()
+        shutil.copy(mask, place.folder / "saved.png")
+        Image.open(mask).point(lambda value: 255 - value).save(mask)  # somebody drew it anew
+        drawn = mask.read_bytes()
+        assert "anomgan did not write it" in client.post(f"{URL}/export").json()["error"]
+        assert mask.read_bytes() == drawn
+        shutil.move(place.folder / "saved.png", mask)
     assert made == {"folder": str(folder), "good": 1, "defect": 2}
     (image,) = (folder / "test" / "good").iterdir()
     assert image.read_bytes() == place.good[0]
     assert len(list((folder / "test" / "defect").iterdir())) == 2
-    (mask,) = (folder / "ground_truth" / "defect").iterdir()
     assert (folder / "test" / "defect" / mask.name.replace("_mask", "")).exists()
     pixels = np.array(Image.open(mask))
     assert (pixels[20:60, 10:40] == 255).all() and pixels.sum() == 255 * 30 * 40

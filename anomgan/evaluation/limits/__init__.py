@@ -2,6 +2,6 @@
 
 from anomgan.evaluation.limits.limits import Limits
 from anomgan.evaluation.limits.report import describe_bench, write_limits
-from anomgan.evaluation.limits.trials import Bench, run_trials
+from anomgan.evaluation.limits.trials import Bench, check_out, run_trials
 
-__all__ = ["Bench", "Limits", "describe_bench", "run_trials", "write_limits"]
+__all__ = ["Bench", "Limits", "check_out", "describe_bench", "run_trials", "write_limits"]

@@ -10,9 +10,10 @@ from typing import Any
 import cv2
 import numpy as np
 
+from anomgan.data.own_files import JSON
 from anomgan.evaluation.limits.defects import GREY
 from anomgan.evaluation.limits.limits import CELLS, SHARE, KindLimits, Limits, length
-from anomgan.evaluation.limits.trials import NEAR_CELLS, Bench, Trial
+from anomgan.evaluation.limits.trials import FACTS, NEAR_CELLS, PAGE, Bench, Trial, check_out
 from anomgan.evaluation.page import embedded, page, paragraph, table
 from anomgan.machine.files import atomic_path
 from anomgan.machine.names import escaped
@@ -45,10 +46,11 @@ def write_limits(
     """Write `limits.html` and `limits.json` to the folder `out`.
 
     Raises:
-        InputError: the folder cannot be written to.
+        InputError: the folder cannot be written to, or holds such a file of somebody else.
     """
-    facts = _facts(bench, title, pixels_per_mm) | limits.as_dict(pixels_per_mm)
-    with atomic_path(out / "limits.json") as temporary:
+    check_out(out)
+    facts = JSON | _facts(bench, title, pixels_per_mm) | limits.as_dict(pixels_per_mm)
+    with atomic_path(out / FACTS) as temporary:
         temporary.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     name = html.escape(escaped(f"Detection limits of {title}"))
     body = [f"<h1>{name}</h1>"]
@@ -60,7 +62,7 @@ def write_limits(
         body += _map(limits, bench, Path(scratch))
         for kind in limits.kinds:
             body += _kind(kind, bench, Path(scratch))
-    with atomic_path(out / "limits.html") as temporary:
+    with atomic_path(out / PAGE) as temporary:
         temporary.write_text(page(name, body), encoding="utf-8")
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from anomgan.data.copies import digest
 from anomgan.data.decode import read_image, to_uint8
+from anomgan.data.own_files import JSON, refuse_to_overwrite
 from anomgan.detectors.base import Detector
 from anomgan.detectors.calibration import Calibration
 from anomgan.detectors.result import Result
@@ -20,7 +21,7 @@ from anomgan.errors import InputError, Interrupted
 from anomgan.evaluation.limits.defects import KINDS, Defect, draw
 from anomgan.evaluation.limits.frame import Frame
 from anomgan.evaluation.limits.part import Parts
-from anomgan.machine.files import atomic_path
+from anomgan.machine.files import atomic_path, make_folder
 from anomgan.machine.progress import progress_bar
 from anomgan.metrics.pod import Pod
 
@@ -46,7 +47,7 @@ NEAR_SHARE = 0.02
 """The same for detectors without cells, as a share of the image's longer side."""
 TRIES = 20
 """Places that are tried until something can be seen of a defect."""
-TRIALS = "trials.jsonl"
+TRIALS, FACTS, PAGE = "trials.jsonl", "limits.json", "limits.html"
 Plan = tuple[str, int, float, float]
 """Kind, number, size and contrast of a trial."""
 
@@ -215,15 +216,27 @@ class Bench:
         self.paths, self.sizes = ok, (smallest, largest)
 
 
+def check_out(out: Path) -> None:
+    """Make the folder `out`, so that a wrong one is told before anything is scored.
+
+    Raises:
+        InputError: it cannot be made, or a file of a report would replace one of somebody else.
+    """
+    make_folder(out)
+    refuse_to_overwrite(*(out / name for name in (TRIALS, FACTS, PAGE)))
+
+
 def run_trials(
     bench: Bench, kinds: Sequence[str], per_kind: int, out: Path, resume: bool
 ) -> list[Trial]:
     """Draw and score `per_kind` defects of each kind; each is on the disk as soon as it is scored.
 
     Raises:
-        InputError: the folder cannot be written to, or holds trials of another run.
+        InputError: the folder cannot be written to, or holds trials of another run or files of
+            somebody else.
         Interrupted: Ctrl-C was pressed; what is done is kept.
     """
+    check_out(out)
     path, fingerprint = out / TRIALS, bench.fingerprint(per_kind)
     done = {(one.kind, one.number): one for one in _start(path, fingerprint, resume)}
     first = round(FIRST * per_kind)
@@ -361,7 +374,7 @@ def _why_too_few(total: int, fresh: int, learnt: int, unreadable: Sequence[str])
 
 def _start(path: Path, fingerprint: str, resume: bool) -> list[Trial]:
     """The trials of an earlier run that goes on; otherwise a new file."""
-    head: dict[str, Any] = {"fingerprint": fingerprint}
+    head: dict[str, Any] = {**JSON, "fingerprint": fingerprint}
     if resume and path.exists():
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         rows = [row for row in map(_parsed, lines) if row is not None]
