@@ -1,6 +1,7 @@
 """Registers all commands, and turns errors into one line on standard error."""
 
 import os
+import signal
 import sys
 import warnings
 from importlib.metadata import version
@@ -25,8 +26,9 @@ from anomgan.cli.recalibrate import recalibrate
 from anomgan.cli.score import score
 from anomgan.cli.serve import serve
 from anomgan.cli.watch import watch
-from anomgan.errors import AnomganError
+from anomgan.errors import AnomganError, Interrupted
 from anomgan.machine.names import escaped
+from anomgan.machine.stopping import TERMINATED, sigterm_interrupts
 
 app = typer.Typer(
     help="Find defects in images with GANs that are trained on good parts only.\n\n"
@@ -77,7 +79,20 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; known errors become one message and an exit code."""
+    """Run the command line; known errors become one message and an exit code.
+
+    SIGTERM acts as Ctrl-C does, but the exit code is that of a program that it has ended.
+    """
+    with sigterm_interrupts():
+        try:
+            _run()
+        except SystemExit as done:
+            if done.code == Interrupted.exit_code and TERMINATED.is_set():
+                sys.exit(128 + signal.SIGTERM)
+            raise
+
+
+def _run() -> None:
     # OpenMP threads that spin while they wait take cores from other programs: two commands at the
     # same time are 4 to 9 times slower. torch reads this variable when a command imports it.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -177,7 +177,7 @@ def _run(
     base: Mapping[str, Any] | None = None,
 ) -> None:
     from anomgan.detectors import METHODS
-    from anomgan.errors import InputError
+    from anomgan.errors import InputError, Interrupted
     from anomgan.evaluation.benchmark import contenders, plan, run_benchmark
 
     detectors, configs, assignments, categories, seeds = given
@@ -190,7 +190,12 @@ def _run(
         raise InputError(f"--seeds {seeds}: write numbers with commas between") from None
     chosen = contenders(names, configs, assignments, base or {})
     cells = plan(out.stem, source, chosen, numbers, _split(categories))
-    failed = run_benchmark(cells, out, workers=workers, device=device, ray=ray, say=say)
+    try:
+        failed = run_benchmark(cells, out, workers=workers, device=device, ray=ray, say=say)
+    except (KeyboardInterrupt, Interrupted):
+        raise Interrupted(
+            f"stopped; {out} holds the results so far, the same command goes on"
+        ) from None
     say(f"Records: {out}")
     say(f"Tables and curves: anomgan benchmark report {argument(out)}")
     if failed:

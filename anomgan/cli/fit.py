@@ -109,7 +109,7 @@ def fit(
     """Fit a detector to images of good parts.
 
     Scores by networks that have not learnt from an image give the threshold and its rate. The model
-    folder is written at the end. Ctrl-C saves a checkpoint for --resume.
+    folder is written at the end. Ctrl-C or SIGTERM saves a checkpoint for --resume.
     """
     options = {
         "seed": seed,

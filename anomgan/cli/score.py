@@ -58,7 +58,7 @@ def score(
     """Say ok or anomalous, how sure, and where.
 
     Exit codes: 0 done, 1 an image is anomalous (only with --fail-on-anomaly), 2 bad input or
-    settings, 3 some images of a batch could not be read, 130 Ctrl-C.
+    settings, 3 some images of a batch could not be read, 130 Ctrl-C, 143 SIGTERM.
     """
     from anomgan.inspection.scorer import Pictures, Scorer
 

@@ -1,9 +1,6 @@
 """`anomgan watch`: scores images as they arrive in a folder, and frames of a camera or a video."""
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +10,7 @@ from anomgan.cli.json_lines import LogJson
 from anomgan.cli.options import DEFAULT_HEATMAPS, DEFAULT_MODEL, Device, Heatmap, ScoringModel
 from anomgan.cli.watch_log import JsonLog, TextLog
 from anomgan.errors import InputError
+from anomgan.machine.stopping import stop_signal
 
 if TYPE_CHECKING:
     from anomgan.inspection.sources import Source, Trigger
@@ -81,7 +79,7 @@ def watch(
     from anomgan.inspection.watch import Watcher
 
     log = JsonLog(out) if log_json else TextLog(out)
-    with log.open(), _until_stopped() as stop:
+    with log.open(), stop_signal() as stop:
         _check(dir, camera, video, every, when_settled, moves=bool(move_ok or move_anomalous))
         pictures = Pictures(heatmap_dir, heatmap)
         source = None
@@ -127,19 +125,6 @@ def _check(
         raise InputError("only files can be moved; use --move-ok and --move-anomalous with --dir")
     if folder is not None and (every is not None or when_settled):
         raise InputError("--every and --when-settled choose frames; use them without --dir")
-
-
-@contextmanager
-def _until_stopped() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set."""
-    from anomgan.machine.stopping import stop_signal
-
-    with stop_signal() as stop:
-        before = signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
-        try:
-            yield stop
-        finally:
-            signal.signal(signal.SIGTERM, before)
 
 
 def frame_trigger(every: float | None, when_settled: bool) -> "Trigger":

@@ -4,6 +4,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
@@ -192,6 +193,7 @@ def _records(cells: Sequence[Cell], out: Path, workers: int, device: str) -> Ite
     threads = max(1, (os.cpu_count() or 1) // workers)
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(workers))
+        stack.callback(_end_workers)  # last: those that are at work when an error ends this
         stack.callback(pool.shutdown, wait=False, cancel_futures=True)
         futures = [pool.submit(_run_apart, cell, out, device, threads) for cell in cells]
         for future in as_completed(futures):
@@ -208,12 +210,18 @@ def _run_apart(cell: Cell, out: Path, device: str, threads: int) -> Record:
             return _died(cell)
 
 
+def _end_workers() -> None:
+    for process in multiprocessing.active_children():
+        process.terminate()
+
+
 def _died(cell: Cell) -> Record:
     return cell.key | {"error": "its process died, perhaps for lack of memory"}
 
 
 def _settle_in(threads: int) -> None:
     Thread(target=_end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # temporary folders are removed
     torch.set_num_threads(threads)
     # The progress bars of several processes would overwrite each other on one terminal.
     sys.stderr = open(os.devnull, "w")

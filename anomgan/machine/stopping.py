@@ -1,4 +1,4 @@
-"""Handles Ctrl-C between two steps, never within a step."""
+"""Handles Ctrl-C and SIGTERM between two steps, never within a step."""
 
 import signal
 import threading
@@ -6,12 +6,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+TERMINATED = threading.Event()
+"""Set once SIGTERM has come, in a program that takes it like Ctrl-C."""
+
+
+@contextmanager
+def sigterm_interrupts() -> Iterator[None]:
+    """Take SIGTERM like Ctrl-C while the body runs: as a KeyboardInterrupt.
+
+    So a program that is stopped by `kill`, `docker stop` or systemd tidies up.
+    """
+    TERMINATED.clear()
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
 
 @contextmanager
 def stop_signal() -> Iterator[threading.Event]:
     """Yield an event that the first Ctrl-C sets; a second Ctrl-C interrupts at once.
 
-    So a step can be finished before the program stops.
+    So a step can be finished before the program stops. Within `sigterm_interrupts`, SIGTERM sets
+    it, too.
     """
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -20,10 +41,25 @@ def stop_signal() -> Iterator[threading.Event]:
 
     def request(number: int, frame: FrameType | None) -> None:
         signal.signal(number, signal.default_int_handler)
+        _note(number)
         stop.set()
 
-    previous = signal.signal(signal.SIGINT, request)
+    numbers = [signal.SIGINT]
+    if signal.getsignal(signal.SIGTERM) is _interrupt:
+        numbers.append(signal.SIGTERM)
+    previous = {number: signal.signal(number, request) for number in numbers}
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    _note(number)
+    raise KeyboardInterrupt
+
+
+def _note(number: int) -> None:
+    if number == signal.SIGTERM:
+        TERMINATED.set()

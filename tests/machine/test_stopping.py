@@ -1,0 +1,42 @@
+import os
+import signal
+
+import pytest
+
+from anomgan.machine.stopping import TERMINATED, sigterm_interrupts, stop_signal
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of Unix")
+
+
+@pytest.fixture(params=[signal.SIGINT, signal.SIGTERM])
+def blow(request):
+    def send():
+        os.kill(os.getpid(), request.param)
+
+    send.number = request.param
+    return send
+
+
+def test_the_first_signal_lets_a_step_finish_and_the_second_does_not(blow):
+    before = signal.getsignal(blow.number)
+    with sigterm_interrupts():
+        with stop_signal() as stop:
+            blow()
+            assert stop.wait(5)
+            with pytest.raises(KeyboardInterrupt):
+                blow()
+        assert TERMINATED.is_set() == (blow.number == signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            blow()
+    assert signal.getsignal(blow.number) == before
+
+
+def test_a_program_that_handles_sigterm_itself_goes_on_doing_so():
+    came = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: came.append(number))
+    try:
+        with stop_signal() as stop:
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert not stop.is_set() and came == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)
