@@ -58,7 +58,7 @@ def model_card(folder: Path) -> str:
         *describe_roi(model.roi),
         *describe_scale(model.settings["score"]),
         f"Sees {colour}, {view}; lighting: {preparation.lighting}.",
-        *describe_promise(model.calibration),
+        *describe_promise(model.calibration, "recalibration" in model.facts),
         *describe_highest(model.facts),
         "Settings, as --set takes them; those without effect are left out:",
         *_flat(_in_effect(model)),

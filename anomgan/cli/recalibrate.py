@@ -88,7 +88,7 @@ def recalibrate(
         *describe_recalibration(fitted.facts),
         *describe_roi(detector.roi),
         *describe_scale(detector.settings.score.model_dump()),
-        *describe_promise(fitted.calibration),
+        *describe_promise(fitted.calibration, recalibrated=True),
         *describe_highest(fitted.facts),
         f"Model: {out}/",
     ):
@@ -98,5 +98,6 @@ def recalibrate(
 def _change_rate(model: Path, out: Path, rate: float) -> None:
     from anomgan.detectors.model_folder import change_rate
 
-    for line in (*describe_promise(change_rate(model, out, rate)), f"Model: {out}/"):
+    calibration = change_rate(model, out, rate)
+    for line in (*describe_promise(calibration, recalibrated=True), f"Model: {out}/"):
         say(line)

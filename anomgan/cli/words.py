@@ -111,8 +111,8 @@ def describe_recalibration(facts: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def describe_promise(calibration: "Calibration") -> list[str]:
-    """Describe the threshold and its false-alarm rate."""
+def describe_promise(calibration: "Calibration", recalibrated: bool = False) -> list[str]:
+    """Describe the threshold and its false-alarm rate; `recalibrated` without a fit, or since."""
     rate, groups = calibration.false_alarm_rate, calibration.groups
     what = "groups of calibration images" if calibration.grouped else "calibration images"
     low, high = calibration.rate_interval()
@@ -127,8 +127,8 @@ def describe_promise(calibration: "Calibration") -> list[str]:
         f"average over calibrations; with these {groups} {what} the long-run rate {lies} between "
         f"{low:.2%} and {high:.2%} (95% confidence).",
     ]
-    if calibration.shortfall:
-        lines.append(f"WARNING: {calibration.shortfall}.")
+    if shortfall := calibration.shortfall(recalibrated):
+        lines.append(f"WARNING: {shortfall}.")
     others = [
         f"{calibration.at_rate(other).threshold:.4g} at {other:.0%}"
         for other in OTHER_RATES

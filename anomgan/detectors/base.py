@@ -327,8 +327,8 @@ class Detector(Estimator):
         copies = fitted.facts.get("recalibration", fitted.facts).get("copies")
         if copies:
             warnings.warn(f"{copies} images are copies of others", ImageWarning, stacklevel=3)
-        if fitted.calibration.shortfall:
-            warnings.warn(fitted.calibration.shortfall, PromiseWarning, stacklevel=3)
+        if shortfall := fitted.calibration.shortfall("recalibration" in fitted.facts):
+            warnings.warn(shortfall, PromiseWarning, stacklevel=3)
 
     def _warn(self, texts: Iterable[str]) -> None:
         """Give each warning once in the life of this detector."""

@@ -245,20 +245,29 @@ class Calibration:
         """Number of groups (images, without groups) that the requested rate needs."""
         return math.ceil(1 / self.requested_rate - 1 - 1e-9)
 
-    @property
-    def shortfall(self) -> str:
-        """What to do if the requested rate cannot be promised; "" if it can."""
+    def shortfall(self, recalibrated: bool = False) -> str:
+        """What to do if the requested rate cannot be promised; "" if it can.
+
+        Args:
+            recalibrated: whether these are not images of the fit, so that none are held out.
+        """
         rate, groups = self.false_alarm_rate, self.groups
         if rate <= self.requested_rate:
             return ""
         what, more = ("groups of calibration images", "parts")
         if not self.grouped:
             what, more = "calibration images", "images"
-        hold = "" if self.folds is not None else ", hold more of them out (calibration.share)"
+        if recalibrated:
+            advice = f"Give more good {more}, or ask for a higher false_alarm_rate"
+        else:
+            hold = "" if self.folds is not None else ", hold more of them out (calibration.share)"
+            advice = (
+                f"Add good {more}{hold}, or ask for a higher rate (calibration.false_alarm_rate)"
+            )
         return (
             f"a false-alarm rate of {self.requested_rate:.2%} takes at least "
-            f"{self.groups_needed} {what}; {groups} can promise no less than {rate:.2%}. Add good "
-            f"{more}{hold}, or ask for a higher rate (calibration.false_alarm_rate)"
+            f"{self.groups_needed} {what}; {groups} can promise no less than {rate:.2%}. "
+            f"{advice}"
         )
 
     @property

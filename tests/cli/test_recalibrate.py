@@ -72,6 +72,15 @@ def test_another_rate_and_another_folder_leave_the_model_as_it_was(model, new_ok
     assert {path.name: path.read_bytes() for path in model.iterdir()} == before
 
 
+def test_a_rate_that_too_few_images_can_promise_is_told_with_what_helps(run, model, new_ok):
+    helps = "Give more good images, or ask for a higher false_alarm_rate."
+    command = ("recalibrate", "--model", model, "--false-alarm-rate", 0.01)
+    for more in ((), ("--normal-dir", new_ok)):
+        code, said, _ = run(*command, *more)
+        assert code == 0 and helps in said and "calibration.share" not in said
+    assert helps in run("info", model)[1]
+
+
 def test_photographs_of_one_part_count_as_one(model, new_ok, tmp_path, capsys):
     rows = [f"{path.name},{i // 2}" for i, path in enumerate(list_images(new_ok))]
     table = tmp_path / "groups.csv"

@@ -13,6 +13,7 @@ from PIL import Image
 
 from anomgan import AnoGAN, GANomaly, Inspector, load
 from anomgan.detectors import METHODS, exporter
+from anomgan.detectors.exported import seal
 from anomgan.detectors.exporter import Agreement, compare, export_model
 from anomgan.errors import InputError, ModelError
 
@@ -203,11 +204,12 @@ def test_a_search_is_not_exported(images, tmp_path):
 
 
 def test_other_numbers_are_an_error_and_leave_the_old_file(models, tmp_path, monkeypatch):
-    (tmp_path / "part.pt").write_bytes(b"earlier")
+    earlier = seal(bytes(100))
+    (tmp_path / "part.pt").write_bytes(earlier)
     monkeypatch.setattr(exporter, "TOLERANCE", 0.0)
     with pytest.raises(ModelError, match="part.pt is not written.*0 is allowed"):
         export_model(models("ganomaly"), tmp_path / "part.pt", "torchscript")
-    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"earlier"]
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [earlier]
 
 
 def test_another_model_does_not_agree(models, images):
