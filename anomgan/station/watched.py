@@ -7,6 +7,7 @@ from typing import Any
 
 from anomgan.data.decode import read_file
 from anomgan.data.folders import is_image, visible_files
+from anomgan.data.own_files import is_own_picture
 from anomgan.errors import InputError
 from anomgan.station.served import ServedModel
 from anomgan.station.station import Station
@@ -21,8 +22,8 @@ Versions = dict[Path, tuple[int, int]]
 class WatchedFolder:
     """Images that arrive in a folder; those that are there at the start are left alone.
 
-    An image is scored when its size and time are the same at two looks. Nothing in the folder is
-    changed.
+    An image is scored when its size and time are the same at two looks. Pictures that anomgan
+    wrote, such as heatmaps, are left out. Nothing in the folder is changed.
 
     Args:
         station: scores the images.
@@ -66,8 +67,9 @@ class WatchedFolder:
         self._done = {path: self._done[path] for path in found if path in self._done}
         for path in sorted(settled, key=lambda path: found[path][1]):
             self._done[path] = found[path]
-            self._came += 1
-            await self._score(path)
+            if not await asyncio.to_thread(is_own_picture, path):
+                self._came += 1
+                await self._score(path)
 
     async def _score(self, path: Path) -> None:
         try:

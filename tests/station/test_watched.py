@@ -1,10 +1,12 @@
 import asyncio
 import os
 
+import numpy as np
 import pytest
 
 from anomgan.data.folders import list_images
 from anomgan.errors import InputError
+from anomgan.pictures import save_grid
 from anomgan.station.station import Station, load_models
 from anomgan.station.watched import WatchedFolder
 
@@ -42,6 +44,7 @@ def test_images_that_arrive_are_scored_once_when_they_are_complete(station, phot
         (tmp_path / "sub").mkdir()
         (tmp_path / "sub" / "b.png").write_bytes(photograph)
         (tmp_path / "bad.png").write_text("no image")
+        save_grid(tmp_path / "b.heatmap.png", [[np.zeros((8, 8), np.uint8)]], ["heatmap"])
         (tmp_path / "large.png").write_bytes(bytes(10**6 + 1))
         for _ in range(3):
             await watched.look()
