@@ -73,6 +73,13 @@ FalseAlarmRate = Annotated[
     float | None,
     typer.Option(help="Share of good images that may be called anomalous. Default: 0.01."),
 ]
+Steps = Annotated[
+    int | None,
+    typer.Option(
+        help="Training steps. Those of an encoder that is trained after the GAN change in "
+        "proportion, unless --set encoder.steps=... is given."
+    ),
+]
 Minutes = Annotated[
     float | None,
     typer.Option(help="Minutes at most for each training phase, of all networks together."),
@@ -96,7 +103,7 @@ def fit(
     pixels_per_mm: PixelsPerMm = None,
     smallest_defect: SmallestDefect = None,
     false_alarm_rate: FalseAlarmRate = None,
-    steps: Annotated[int | None, typer.Option(help="Training steps.")] = None,
+    steps: Steps = None,
     minutes: Minutes = None,
     seed: Annotated[
         int | None, typer.Option(help="Seed of all random numbers. Default: 0.")
@@ -156,13 +163,40 @@ def make_detector(
         SettingsError: names every setting that is unknown or out of range.
     """
     from anomgan.cli.runs import gather_settings, take_method
+    from anomgan.config_files import parse_assignments
+    from anomgan.config_values import merge
     from anomgan.detectors import METHODS
 
     values = gather_settings(config, assignments, options)
     if name is None and "detector" not in values:
         values.setdefault("space", DEFAULT_SPACE)
     chosen = take_method(values, "detector", name, list(METHODS), DEFAULT_DETECTOR)
+    if options.get("training.steps") is not None:
+        usual = gather_settings(config, assignments, dict(options) | {"training.steps": None})
+        in_proportion = _encoder_steps(METHODS[chosen], usual, options["training.steps"])
+        given = {"encoder": parse_assignments(assignments).get("encoder", {})}
+        values = merge(values, in_proportion, given if in_proportion else {})
     return METHODS[chosen].from_settings(values, device)
+
+
+def _encoder_steps(
+    kind: "type[Detector]", usual: Mapping[str, Any], steps: int
+) -> dict[str, dict[str, int]]:
+    """The steps of an encoder that is trained after the GAN, if there is one.
+
+    Args:
+        kind: of detector.
+        usual: settings without `--steps`.
+        steps: of the GAN.
+    """
+    from anomgan.config_values import build_settings
+    from anomgan.detectors.f_anogan import GANFirstSettings
+
+    before = build_settings(kind.settings_type, usual)
+    if not isinstance(before, GANFirstSettings):
+        return {}
+    own = round(before.encoder.steps * steps / before.training.steps)
+    return {"encoder": {"steps": max(1, own)}}
 
 
 def fit_to_folder(

@@ -11,7 +11,7 @@ import torch
 from conftest import TINY
 
 from anomgan import GANomaly
-from anomgan.cli.fit import fit_to_folder
+from anomgan.cli.fit import fit_to_folder, make_detector
 from anomgan.cli.runs import work_folder
 from anomgan.errors import InputError, Interrupted
 from anomgan.model_files import read_folder
@@ -134,3 +134,22 @@ def test_a_region_of_interest_that_cannot_be_is_refused(line, run, tmp_path):
     code, _, problem = run(*command, "--roi", tmp_path / "mask.png")
     assert code == 2 and "less than one place of the map, 16 x 16" in problem
     assert not (tmp_path / "model.training").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "assignments", "steps"),
+    [
+        ("f-anogan", [], (100, 200)),
+        ("anogan", [], (100, 53)),
+        ("f-anogan", ["space=features"], (100, 100)),
+        ("f-anogan", ["encoder.steps=7"], (100, 7)),
+    ],
+)
+def test_the_steps_of_an_encoder_follow_those_of_its_gan(name, assignments, steps):
+    def made(given):
+        settings = make_detector(name, None, assignments, {"training.steps": given}, "cpu").settings
+        return settings.training.steps, settings.encoder.steps
+
+    assert made(100) == steps
+    usual = made(None)
+    assert made(usual[0]) == usual and made(1)[1] >= 1
