@@ -1,10 +1,11 @@
 """`anomgan score`: verdicts and heatmaps for images."""
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from json import dumps
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -94,6 +95,13 @@ def _each_once(images: Sequence[Path], folder: Path | None) -> dict[str, Path]:
     return {identity(path): path for path in listed}
 
 
+def below_common(folders: Iterable[PurePath]) -> dict[PurePath, Path]:
+    """Where each absolute folder lies below the lowest that holds them all; drives are folders."""
+    parts = {one: [*re.findall(r"[^:\\/?]+", one.drive), *one.parts[1:]] for one in folders}
+    shared = len(os.path.commonprefix(list(parts.values())))
+    return {one: Path(*names[shared:]) for one, names in parts.items()}
+
+
 def _score(
     scorer: "Scorer",
     images: dict[str, Path],
@@ -106,11 +114,12 @@ def _score(
     """Score images, write and print the rows, and count them; earlier rows of the table, too."""
     from anomgan.machine.progress import progress_bar
 
-    root = os.path.commonpath([p.resolve() for p in {path.parent for path in images.values()}])
+    folders = {folder: folder.resolve() for folder in {path.parent for path in images.values()}}
+    below = below_common(folders.values())
     outcome = Outcome(len(images))
 
     def name(path: Path) -> Path:
-        return path.parent.resolve().relative_to(root) / path.name
+        return below[folders[path.parent]] / path.name
 
     def earlier(row: Row) -> None:
         if images.pop(identity(row["image"]), None):

@@ -5,13 +5,14 @@ import os
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import cv2
 import numpy as np
 import pytest
 import typer
 
-from anomgan.cli.score import score
+from anomgan.cli.score import below_common, score
 from anomgan.data.folders import list_images
 from anomgan.errors import InputError, Interrupted
 
@@ -182,3 +183,18 @@ def test_names_with_line_ends_and_codes_are_scored_once_each(
     assert out.read_bytes() == content
     printed = say(whole_model, dir=folder)
     assert len(printed) == len(names) + 1 and not any("\x1b" in text for text in printed)
+
+
+@pytest.mark.parametrize(
+    ("kind", "places"),
+    [
+        (PurePosixPath, {"/a/b": ".", "/a/b/c": "c"}),
+        (PurePosixPath, {"/a/b": "."}),
+        (PurePosixPath, {"/a": "a", "/b/c": "b/c", "/": "."}),
+        (PureWindowsPath, {r"C:\a\b": "b", r"C:\a\c": "c"}),
+        (PureWindowsPath, {r"C:\a": "C/a", r"D:\a": "D/a", r"\\nas\line 1\a": "nas/line 1/a"}),
+    ],
+)
+def test_pictures_lie_as_their_images_do_below_what_all_share(kind, places):
+    found = below_common(map(kind, places))
+    assert found == {kind(folder): Path(place) for folder, place in places.items()}
