@@ -114,7 +114,11 @@ def that_count(maps: Tensor, counts: Tensor) -> Tensor:
 
 
 def unexplained(
-    maps: Tensor, folds: np.ndarray, count: int, counts: Tensor | None = None
+    maps: Tensor,
+    folds: np.ndarray,
+    count: int,
+    counts: Tensor | None = None,
+    products: Tensor | None = None,
 ) -> tuple[Tensor, float]:
     """Compute the remainder of each normal map by eigenmaps of the others, and the explained share.
 
@@ -123,6 +127,7 @@ def unexplained(
         folds: of each map [n]; its remainder is taken by eigenmaps of the other folds.
         count: number of components.
         counts: bool [rows, columns], the places that count; None for all.
+        products: of the places that count in the maps, by `multiply`; None to compute them.
 
     Returns:
         Remainders [n, D, rows, columns] in half precision, and the explained share of the variance
@@ -131,7 +136,9 @@ def unexplained(
     if counts is None:
         counts = torch.ones(maps.shape[2:], dtype=torch.bool)
     seen = that_count(maps, counts)
-    left, products = torch.empty_like(maps), multiply(seen)
+    left = torch.empty_like(maps)
+    if products is None:
+        products = multiply(seen)
     for fold in np.unique(folds):
         others = torch.from_numpy(folds != fold)
         eigenmaps = EigenMaps.fit(seen[others], count, products[others][:, others]).rounded()

@@ -331,10 +331,12 @@ def _use_place(
         counts[before : before + len(inside), before : before + inside.shape[1]] = torch.from_numpy(
             inside
         )
-    left, explained = unexplained(whole, folds, components, counts)
+    seen = that_count(whole, counts)
+    products = multiply(seen)
+    left, explained = unexplained(whole, folds, components, counts, products)
     if explained < LEAST_EXPLAINED:
         return maps, explained
-    eigenmaps = EigenMaps.fit(that_count(whole, counts), components).rounded()
+    eigenmaps = EigenMaps.fit(seen, components, products).rounded()
     powers = [mean_square(some, counts) for some in (whole, left)]
     eigenmaps.scales.copy_(torch.tensor(powers).sqrt().clamp_min(ROUNDING))
     pairs = zip(whole.split(1), left.split(1), strict=True)
