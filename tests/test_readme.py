@@ -91,3 +91,10 @@ def test_the_documentation_builds_without_a_warning(tmp_path):
         name = "index.html" if page.stem == "index" else f"{page.stem}/index.html"
         text = (tmp_path / name).read_text(encoding="utf-8")
         assert not re.search(r'<(?:link|script|img)[^>]*(?:href|src)="https?:', text), name
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_the_words_are_spelt_in_one_way(page):
+    american = r"\b(learned|colored|colors?|gray|centers?|behavior|labeled|artifacts?)\b"
+    prose = re.sub(r"```.*?```|`[^`]*`|\(http[^)]*\)", "", TEXTS[page], flags=re.DOTALL)
+    assert not re.findall(american, prose, re.IGNORECASE)

@@ -176,7 +176,7 @@ class _GrowAsInThePaper(EqualConv2d):
 class PointwiseSynthesis(nn.Module):
     """Styles [N, layers, latent_dim] to feature vectors [N, channels, 1, 1].
 
-    A learned constant and layers that a style scales and shifts, as for images. A vector has no
+    A learnt constant and layers that a style scales and shifts, as for images. A vector has no
     places to normalise over, so all units of a layer are normalised together.
 
     Args:
@@ -208,7 +208,7 @@ class PointwiseSynthesis(nn.Module):
 class StyledLayer(nn.Module):
     """Convolution, noise, leaky ReLU and AdaIN (figure 1b), maps [N, C, side, side].
 
-    All maps share the noise, one number per pixel, and each map has a learned strength. Training
+    All maps share the noise, one number per pixel, and each map has a learnt strength. Training
     draws new noise each time; evaluation uses fixed noise, so that a style gives one image.
     """
 
