@@ -82,6 +82,11 @@ def test_every_link_leads_somewhere(page):
         assert not anchor or anchor in anchors(target.read_text(encoding="utf-8")), link
 
 
+def test_the_first_page_of_the_documentation_leads_to_all_others():
+    others = {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"}
+    assert others <= set(LINK.findall(TEXTS["docs/index.md"]))
+
+
 @pytest.mark.skipif(not importlib.util.find_spec("material"), reason='needs ".[docs]"')
 def test_the_documentation_builds_without_a_warning(tmp_path):
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]

@@ -100,7 +100,9 @@ def _run() -> None:
     if isinstance(sys.stdout, TextIOWrapper):  # not when tests capture the output
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may not be valid text
     try:
-        app()
+        # With the name that typer finds, `python -m anomgan --install-completion` would complete
+        # the arguments of every `python`.
+        app(prog_name="anomgan")
     except AnomganError as error:
         number = int(os.environ.get("RANK", 0))  # of the processes that torchrun starts
         name = f"anomgan (process {number})" if number else "anomgan"

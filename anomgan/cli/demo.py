@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from anomgan.cli.options import Device
-from anomgan.cli.say import say
+from anomgan.cli.say import print_table, say
 
 NORMAL, TEST_NORMAL, PER_DEFECT = 140, 40, 10
 STEPS = 120
@@ -24,9 +24,6 @@ def demo(
 
     It takes about a minute on two CPU cores.
     """
-    from rich.console import Console
-    from rich.table import Table
-
     from anomgan.cli.fit import summarise
     from anomgan.data.flange import DEFECTS, write_line
     from anomgan.data.own_files import refuse_to_overwrite
@@ -65,8 +62,5 @@ def demo(
     for kind, path in firsts.items():
         target = out / "heatmaps" / f"{kind}_{path.name}"
         write_overlay(target, detector.score(path), path, path.name, detector.bits)
-    table = Table("part", "images", "called anomalous", "AUROC against good")
-    for row in kind_rows(evaluation):
-        table.add_row(*row)
-    Console().print(table)
+    print_table(("part", "images", "called anomalous", "AUROC against good"), kind_rows(evaluation))
     say(f"Look at {out}/report.html and {out}/heatmaps/")

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from anomgan.cli.options import DEFAULT_GENERATOR, Device, Domains, Generator
+from anomgan.cli.say import print_table
 
 if TYPE_CHECKING:
     import numpy as np
-    from rich.table import Table
 
     from anomgan.data.normals import Source
     from anomgan.data.prepare import Preparation
@@ -73,14 +73,12 @@ def evaluate(
     StarGAN v2 translates each image in ten random styles and in the styles of ten references, and
     its diversity is that of the ten.
     """
-    from rich.console import Console
-
     folders = [data_dir] if data_dir else []
     rows = _measure(model, folders, domain or [], features, count, distance, device)
     if json:
         typer.echo("\n".join(map(dumps, rows)))
     else:
-        Console().print(_table(rows))
+        _print(rows)
 
 
 def _measure(
@@ -142,14 +140,15 @@ def _read(sources: "Sequence[Source]", preparation: "Preparation") -> "list[np.n
     return images
 
 
-def _table(rows: "Sequence[Figures]") -> "Table":
-    """Make a table with a row for each figure and a column for each domain."""
-    from rich.table import Table
-
+def _print(rows: "Sequence[Figures]") -> None:
+    """Print a table with a row for each figure and a column for each domain."""
     heads = [str(row.get("domain", row["generator"])) for row in rows]
     guides = [f" by {row['guide']}" if "guide" in row else "" for row in rows]
-    table = Table("figure", *map("".join, zip(heads, guides, strict=True)))
-    for name in rows[0]:
-        if name not in ("model", "generator", "domain", "guide", "network"):
-            table.add_row(name, *[f"{row[name]:.4g}" for row in rows])
-    return table
+    print_table(
+        ["figure", *map("".join, zip(heads, guides, strict=True))],
+        [
+            (name, *[f"{row[name]:.4g}" for row in rows])
+            for name in rows[0]
+            if name not in ("model", "generator", "domain", "guide", "network")
+        ],
+    )

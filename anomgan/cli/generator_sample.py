@@ -41,8 +41,9 @@ Truncation = Annotated[
 Mix = Annotated[
     Part | None,
     typer.Option(
-        help="StyleGAN: mix the styles of two sets of images, in one picture. The images beside it "
-        "lend all layers but the coarse, middle or fine ones, which are those of the images above."
+        help="StyleGAN: mix the styles of two sets of images, 8 at most, in one picture. The "
+        "images beside it lend all layers but the coarse, middle or fine ones, which are those of "
+        "the images above."
     ),
 ]
 Interpolate = Annotated[
@@ -52,14 +53,14 @@ Out = Annotated[
     Path | None,
     typer.Option(
         help="Folder for 000000.png and so on. Earlier samples in it are replaced, other files "
-        "never. Default: anomgan-samples, unless --grid or --interpolate is given."
+        "never. Default: anomgan-samples, unless --grid, --interpolate or --mix is given."
     ),
 ]
 Grid = Annotated[
     Path | None,
     typer.Option(
         help="PNG file for one picture of all images (64 at most). Default with --interpolate: "
-        "anomgan-interpolation.png."
+        "anomgan-interpolation.png; with --mix: anomgan-mix.png."
     ),
 ]
 
@@ -80,6 +81,10 @@ def sample(
     from anomgan.generators.loading import load_gan
 
     if mix:
+        if out or label or interpolate:
+            raise InputError(
+                "--mix draws one picture, --grid; leave out --out, --class and --interpolate"
+            )
         _mix(model, mix, min(count, IN_A_ROW), seed, truncation, grid or DEFAULT_MIX, device)
         return
     grid = grid or (DEFAULT_STRIP if interpolate else None)

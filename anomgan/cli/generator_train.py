@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from anomgan.cli.options import DEFAULT_GENERATOR, Device, Domains, LogDir
-from anomgan.cli.say import argument, text_of
+from anomgan.cli.say import argument, print_table, text_of
 
 if TYPE_CHECKING:
     from anomgan.generators.registry import MethodName
@@ -71,15 +71,10 @@ Resume = Annotated[
 
 def list_methods() -> None:
     """List the methods: what they learn from and what they generate."""
-    from rich.console import Console
-    from rich.table import Table
-
     from anomgan.generators.registry import ABOUT
 
-    table = Table("generator", "learns from", "gives", "paper", show_lines=True)
-    for name, words in ABOUT.items():
-        table.add_row(name, *words)
-    Console().print(table)
+    rows = [(name, *words) for name, words in ABOUT.items()]
+    print_table(("generator", "learns from", "gives", "paper"), rows, lines=True)
 
 
 def train(

@@ -89,7 +89,7 @@ class AnoGAN(GANFirst):
 
     profile = Profile(
         infers="searching the latent space of a GAN, step by step",
-        costs="hundreds of passes per view",
+        costs="dozens of passes per view",
         choose="for few images; to check what an encoder misses",
     )
     searches = True

@@ -253,6 +253,18 @@ def test_detectors_are_listed_with_their_cost(run):
         assert word in out
 
 
+def test_completion_is_for_anomgan_even_if_python_runs_it():
+    command = [sys.executable, "-m", "anomgan", "--show-completion", "bash"]
+    script = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert script.splitlines()[-1] == "complete -o default -F _anomgan_completion anomgan"
+
+
+@pytest.mark.parametrize("command", [("detectors",), ("backbones",), ("generator", "list")])
+def test_no_word_of_a_list_is_cut_off_on_a_narrow_terminal(run, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "40")
+    assert "…" not in run(*command)[1]
+
+
 def test_info_is_a_readable_card(run, model):
     code, out, _ = run("info", model)
     assert code == 0

@@ -415,6 +415,7 @@ def test_a_model_is_asked_for_what_it_can_do(run, dcgan, cyclegan, data, tmp_pat
     for arguments, message in [
         (("sample", "--model", dcgan, "--truncation", 0.5), "dcgan has no truncation"),
         (("sample", "--model", dcgan, "--mix", "fine"), "dcgan has no styles to mix"),
+        (("sample", "--model", dcgan, "--mix", "fine", *image[2:]), "leave out --out"),
         (("sample", "--model", cyclegan), "holds a translator, cyclegan"),
         (("sample", "--model", dcgan, "--class", "one"), "it knows no labels"),
         (("translate", "--model", dcgan, *image, "--to", "bad"), "which translates nothing"),
