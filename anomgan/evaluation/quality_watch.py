@@ -6,6 +6,7 @@ import numpy as np
 
 from anomgan.data.labels import LabelledImages
 from anomgan.data.normals import Source, read_source
+from anomgan.errors import InputError
 from anomgan.evaluation.classifier import classes_of
 from anomgan.evaluation.feature_networks import FeatureNetwork
 from anomgan.evaluation.quality import real_views
@@ -26,13 +27,14 @@ class QualityWatch:
     the domains.
 
     Args:
-        images: real ones; some of them are chosen once and for all. With classes or domains if the
-            method learns them.
+        images: real ones; some of them are chosen once and for all, of each class equally many if
+            there are enough. With classes or domains if the method learns them.
         network: whose features are compared; its name is a part of the figure's name.
         count: images to choose, and images to generate.
 
     Raises:
-        InputError: the labels are attributes, or several data sets.
+        InputError: the labels are attributes, or several data sets; or there are fewer than two
+            images of a class.
     """
 
     def __init__(
@@ -41,12 +43,14 @@ class QualityWatch:
         network: FeatureNetwork,
         count: int = COUNT,
     ) -> None:
-        labelled = isinstance(images, LabelledImages)
-        sources = list(images.sources) if isinstance(images, LabelledImages) else list(images)
-        classes = classes_of(images)[0] if isinstance(images, LabelledImages) else np.zeros(0)
-        chosen = np.random.default_rng(0).permutation(len(sources))[:count]
+        sources = list(images.sources if isinstance(images, LabelledImages) else images)
+        if isinstance(images, LabelledImages):
+            classes, names = classes_of(images)
+        else:
+            classes, names = np.zeros(len(sources), int), ("",)
+        chosen = _in_turn(classes, names)[:count]
         self.sources = [sources[index] for index in chosen]
-        self.classes = classes[chosen] if labelled else np.zeros(len(chosen), int)
+        self.classes = classes[chosen]
         self.network = network
         self.count = count
         self.prepared: list[np.ndarray] = []
@@ -78,3 +82,16 @@ class QualityWatch:
             ]
             distances.append(kid(self.real[number], self.network.features(fake)))
         return float(np.mean(distances))
+
+
+def _in_turn(classes: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Positions of all images, one of each class after the other, at random within a class."""
+    rng = np.random.default_rng(0)
+    turns = np.zeros(len(classes), int)
+    for number, name in enumerate(names):
+        members = np.flatnonzero(classes == number)
+        if len(members) < 2:
+            of = f" of {name}" if name else ""
+            raise InputError(f"measuring the quality takes at least 2 images{of}")
+        turns[rng.permutation(members)] = np.arange(len(members))
+    return turns.argsort(stable=True)

@@ -57,6 +57,18 @@ def test_a_translator_is_measured_in_every_domain(images):
     assert list(figures) == ["kid_brightness"] and figures["kid_brightness"] > 0
 
 
+def test_a_rare_domain_is_among_the_images_that_are_chosen(images):
+    watch = QualityWatch(from_domains({"a": images[:60], "b": images[60:63]}), Brightness(), 8)
+    assert np.bincount(watch.classes).tolist() == [5, 3]
+
+
+def test_a_single_image_cannot_be_measured_and_that_is_said_before_the_training(images):
+    with pytest.raises(InputError, match="at least 2 images of b"):
+        QualityWatch(from_domains({"a": images[:60], "b": images[60:61]}), Brightness())
+    with pytest.raises(InputError, match="at least 2 images"):
+        QualityWatch(images[:1], Brightness())
+
+
 def test_attributes_cannot_be_measured_and_that_is_said_before_the_training(images):
     traits = (LabelSet(("round", "thin"), exclusive=False),)
     labelled = LabelledImages(images[:4], np.ones((4, 2), np.float32), traits, np.zeros(4, int))
