@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -23,6 +24,17 @@ def test_the_wheel_holds_the_settings_files_and_says_that_it_is_typed(wheel):
     shipped = {path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.toml")}
     assert {"anomgan" / path for path in shipped} <= files
     assert Path("anomgan/py.typed") in files
+
+
+def test_the_source_archive_holds_the_package_alone(tmp_path):
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "sdist"]
+    subprocess.run([*command, "--directory", str(tmp_path)], cwd=ROOT, check=True)
+    (built,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(built) as archive:
+        parts = {Path(name).parts[1] for name in archive.getnames()}
+    assert parts - {".gitignore"} == {
+        *("anomgan", "configs", "README.md", "LICENSE", "pyproject.toml", "PKG-INFO")
+    }
 
 
 def test_an_installed_package_finds_its_settings_files_by_name(wheel, tmp_path):
