@@ -163,40 +163,40 @@ def make_detector(
         SettingsError: names every setting that is unknown or out of range.
     """
     from anomgan.cli.runs import gather_settings, take_method
-    from anomgan.config_files import parse_assignments
-    from anomgan.config_values import merge
     from anomgan.detectors import METHODS
 
-    values = gather_settings(config, assignments, options)
+    steps = options.get("training.steps")
+    values = gather_settings(config, assignments, {**options, "training.steps": None})
     if name is None and "detector" not in values:
         values.setdefault("space", DEFAULT_SPACE)
-    chosen = take_method(values, "detector", name, list(METHODS), DEFAULT_DETECTOR)
-    if options.get("training.steps") is not None:
-        usual = gather_settings(config, assignments, dict(options) | {"training.steps": None})
-        in_proportion = _encoder_steps(METHODS[chosen], usual, options["training.steps"])
-        given = {"encoder": parse_assignments(assignments).get("encoder", {})}
-        values = merge(values, in_proportion, given if in_proportion else {})
-    return METHODS[chosen].from_settings(values, device)
+    kind = METHODS[take_method(values, "detector", name, list(METHODS), DEFAULT_DETECTOR)]
+    if steps is not None:
+        values = _with_steps(kind, values, steps, assignments)
+    return kind.from_settings(values, device)
 
 
-def _encoder_steps(
-    kind: "type[Detector]", usual: Mapping[str, Any], steps: int
-) -> dict[str, dict[str, int]]:
-    """The steps of an encoder that is trained after the GAN, if there is one.
+def _with_steps(
+    kind: "type[Detector]", values: Mapping[str, Any], steps: int, assignments: Sequence[str]
+) -> dict[str, Any]:
+    """Set the training steps; those of an encoder that is trained after a GAN follow.
 
     Args:
         kind: of detector.
-        usual: settings without `--steps`.
-        steps: of the GAN.
+        values: settings without `--steps`.
+        steps: of `--steps`.
+        assignments: "section.key=value"; one of them may give the encoder's steps.
     """
-    from anomgan.config_values import build_settings
+    from anomgan.config_files import parse_assignments
+    from anomgan.config_values import build_settings, merge
     from anomgan.detectors.f_anogan import GANFirstSettings
 
-    before = build_settings(kind.settings_type, usual)
-    if not isinstance(before, GANFirstSettings):
-        return {}
-    own = round(before.encoder.steps * steps / before.training.steps)
-    return {"encoder": {"steps": max(1, own)}}
+    changes = {"training": {"steps": steps}}
+    usual = build_settings(kind.settings_type, values)
+    given = parse_assignments(assignments).get("encoder", {})
+    if isinstance(usual, GANFirstSettings) and "steps" not in given:
+        in_proportion = round(usual.encoder.steps * steps / usual.training.steps)
+        changes["encoder"] = {"steps": max(1, in_proportion)}
+    return merge(values, changes)
 
 
 def fit_to_folder(

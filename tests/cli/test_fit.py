@@ -153,3 +153,9 @@ def test_the_steps_of_an_encoder_follow_those_of_its_gan(name, assignments, step
     assert made(100) == steps
     usual = made(None)
     assert made(usual[0]) == usual and made(1)[1] >= 1
+
+
+def test_steps_do_not_change_the_default_detector():
+    made = make_detector(None, None, ["backbone.components=20"], {"training.steps": 7}, "cpu")
+    assert isinstance(made, GANomaly)
+    assert (made.settings.space, made.settings.training.steps) == ("features", 7)
