@@ -11,6 +11,7 @@ import typer
 from anomgan.cli.options import DEFAULT_GENERATOR, Device, Generator, Seed
 from anomgan.cli.say import say
 from anomgan.errors import InputError
+from anomgan.machine.notes import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -110,7 +111,7 @@ def sample(
     if grid:
         _draw(grid, images)
     if out:
-        say(f"{len(images)} images in {out}/")
+        say(f"{counted(len(images), 'image')} in {out}/")
     if grid:
         say(f"Picture: {grid}")
 

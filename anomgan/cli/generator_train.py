@@ -7,6 +7,7 @@ import typer
 
 from anomgan.cli.options import DEFAULT_GENERATOR, Device, Domains, LogDir
 from anomgan.cli.say import argument, print_table, text_of
+from anomgan.machine.notes import counted
 
 if TYPE_CHECKING:
     from anomgan.generators.registry import MethodName
@@ -171,9 +172,9 @@ def _summarise(model: "TrainedGenerator", out: Path) -> str:
         then = f"translate --model {argument(out)} --dir photos/ --to {to} --out translated/"
     return text_of(
         [
-            f"{model.settings.generator} learnt from {facts['images']} images{labels}.",
-            f"{facts['steps']} steps in {facts['seconds'] / 60:.1f} minutes on {facts['device']}"
-            f"{start}.",
+            f"{model.settings.generator} learnt from {counted(facts['images'], 'image')}{labels}.",
+            f"{counted(facts['steps'], 'step')} in {facts['seconds'] / 60:.1f} minutes on "
+            f"{facts['device']}{start}.",
             f"Model: {out}/  (samples.png shows its images{grids}{best})",
             f"Next:  anomgan generator {then}",
         ]

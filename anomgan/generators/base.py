@@ -114,6 +114,8 @@ def on_the_sphere(first: Tensor, last: Tensor, count: int) -> Tensor:
 
     Training hardly ever draws latent vectors near the origin, where a straight line would lead.
     """
-    angle = torch.acos(torch.cosine_similarity(first, last, dim=0))
+    angle = torch.acos(torch.cosine_similarity(first, last, dim=0).clamp(-1, 1))
     way = torch.linspace(0, 1, count, device=first.device)[:, None]
+    if angle.sin() < 1e-3:  # the same direction or the opposite one; those of one number always are
+        return first.lerp(last, way)
     return (torch.sin((1 - way) * angle) * first + torch.sin(way * angle) * last) / angle.sin()

@@ -88,7 +88,7 @@ def _checked(real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, np.ndarray
     if real.ndim != 2 or fake.ndim != 2 or real.shape[1] != fake.shape[1]:
         raise InputError(f"features must be [N, D] of one D, not {real.shape} and {fake.shape}")
     if min(len(real), len(fake)) < 2:
-        raise InputError("at least 2 images of each are needed")
+        raise InputError("at least 2 real and 2 generated images are needed")
     if not (np.isfinite(real).all() and np.isfinite(fake).all()):
         raise InputError("the features hold numbers that are not finite")
     return real, fake

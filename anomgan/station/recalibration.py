@@ -60,8 +60,8 @@ class Recalibration:
         """Compute the new threshold; the state is "ready" or "failed" in the end."""
         loaded, name = self._model.loaded, self._model.name
         identity, before = loaded.names["model_id"], loaded.calibration.threshold
-        good = self._review.answered(name, "good", identity)
         try:
+            good = self._review.answered(name, "good", identity)
             detector = self._model.read()
             unchosen = [item for item in good if item["every"]]
             used = unchosen if len(unchosen) >= detector.settings.calibration.minimum else good

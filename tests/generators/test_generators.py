@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from anomgan.errors import InputError, ModelError, SettingsError
 from anomgan.generators import GENERATORS, load_generator, train_generator
+from anomgan.generators.base import on_the_sphere
 from anomgan.generators.latent_search import SearchSettings, search
 from anomgan.generators.loading import UNION
 from anomgan.model_files import CHECKSUM
@@ -247,3 +248,10 @@ def test_an_earlier_model_without_biases_under_spectral_norm_is_loaded_with_zero
     x = torch.randn(3, 1, 16, 16)
     assert torch.equal(again.method.judge(x), model.method.judge(x))
     assert np.array_equal(again.sample(4), model.sample(4))
+
+
+def test_a_way_between_latent_vectors_is_finite_where_there_is_no_sphere():
+    middle = on_the_sphere(torch.tensor([-1.0]), torch.tensor([3.0]), 3)[1]
+    assert middle.tolist() == [1.0]
+    same = torch.randn(8)
+    assert torch.allclose(on_the_sphere(same, same, 4), same.expand(4, -1))

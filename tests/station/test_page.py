@@ -3,6 +3,7 @@
 import base64
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -21,7 +22,8 @@ from anomgan.data.roi import Roi
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium to open the page")
 from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.support.ui import Select, WebDriverWait  # noqa: E402
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 if not (CHROMIUM and DRIVER):
@@ -37,6 +39,14 @@ const data = new DataTransfer();
 data.items.add(new File([bytes], name, {type: "image/png"}));
 const values = {bubbles: true, cancelable: true, dataTransfer: data};
 document.getElementById("stage").dispatchEvent(new DragEvent("drop", values));
+"""
+# The brightness of the photo that the page shows.
+SHOWN = """
+const [photo, canvas] = [document.getElementById("photo"), document.createElement("canvas")];
+if (!photo.naturalWidth) return null;
+const context = canvas.getContext("2d");
+context.drawImage(photo, 0, 0);
+return context.getImageData(0, 0, 1, 1).data[0];
 """
 
 
@@ -104,6 +114,13 @@ class Page:
     def press(self, keys):
         self.browser.find_element(By.TAG_NAME, "body").send_keys(keys)
 
+    def type(self, keys):
+        """Press keys where the focus is."""
+        webdriver.ActionChains(self.browser).send_keys(keys).perform()
+
+    def choose(self, name, value):
+        Select(self.browser.find_element(By.ID, name)).select_by_value(value)
+
     def drop(self, path, name=None):
         content = base64.b64encode(path.read_bytes()).decode()
         self.browser.execute_script(DROP, name or path.name, content)
@@ -133,12 +150,49 @@ def test_a_defective_image_is_dropped_and_the_verdict_is_read(patch_model, line,
         (tmp_path / "no.png").write_text("no image")
         page.drop(tmp_path / "no.png")
         page.until(lambda: "not an image" in page.text("banner"))
-        before = browser.execute_script("return document.documentElement.dataset.theme")
+        theme = "return document.documentElement.dataset.theme"
+        before = browser.execute_script(theme)
         page.press("t")
-        after = browser.execute_script("return document.documentElement.dataset.theme")
+        after = browser.execute_script(theme)
         assert {before, after} == {"light", "dark"}
+        browser.execute_script("document.getElementById('theme').focus()")
+        page.type(" ")
+        assert browser.execute_script(theme) == before, "Space presses the button with the focus"
+        page.type("?")
+        dialog = browser.find_element(By.ID, "keys")
+        page.until(dialog.is_displayed)
+        page.type("t")
+        assert browser.execute_script(theme) == before, "no key works behind a dialog"
+        page.type(Keys.ESCAPE)
+        page.until(lambda: not dialog.is_displayed())
         (refused,) = page.complaints()
         assert "422" in refused["message"], "the answer to what is no image, and nothing else"
+
+
+def test_a_page_outlives_its_station(patch_model, tmp_path):
+    for name, value in (("dark.png", 20), ("bright.png", 230)):
+        write_png(tmp_path / name, np.full((96, 96), value, np.uint8))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = ("--port", str(free.getsockname()[1]))
+    part, lid = (("--model", f"{name}={patch_model}") for name in ("part", "lid"))
+    with browsing() as browser:
+        with serving(*port, *part, *lid) as address:
+            page = Page(browser, address)
+            page.until(lambda: page.text("word") == "Waiting")
+            page.drop(tmp_path / "dark.png")
+            page.until(lambda: browser.execute_script(SHOWN) == 20)
+            page.choose("model", "lid")
+        page.until(lambda: "does not answer" in page.text("banner"))
+        page.drop(tmp_path / "bright.png")
+        page.until(lambda: "bright.png was not inspected" in page.text("banner"))
+        with serving(*port, *part, "--review", str(tmp_path / "review")):
+            page.until(lambda: browser.find_element(By.ID, "model").get_property("value") == "part")
+            page.drop(tmp_path / "bright.png")
+            page.until(lambda: "bright.png" in page.text("about"))
+            page.until(lambda: browser.execute_script(SHOWN))
+            assert browser.execute_script(SHOWN) == 230, "not the first part of the first station"
+            page.press("r")
+            page.until(lambda: page.text("review-waiting") == "1 part waits")
 
 
 @pytest.fixture(scope="module")

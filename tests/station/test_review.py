@@ -15,7 +15,8 @@ from anomgan.data.flange import write_line
 from anomgan.data.folders import list_images
 from anomgan.errors import InputError
 from anomgan.station.app import create_app
-from anomgan.station.review import MOST_WAITING, UNSAVED, Review
+from anomgan.station.recalibration import Recalibration
+from anomgan.station.review import MOST_WAITING, UNSAVED, NotSaved, Review
 from anomgan.station.station import Station, load_models
 
 URL = "/models/part/review"
@@ -184,6 +185,19 @@ def test_a_recalibration_without_enough_good_parts_fails_in_words_and_changes_no
         assert about["state"] == "failed" and "at least 6 are needed" in about["error"]
         assert client.post(f"{URL}/recalibration/apply").status_code == 422
         assert client.get("/models").json() == [before]
+
+
+def test_a_recalibration_that_cannot_read_the_answers_does_not_run_for_ever(place):
+    with place.open():
+        base = sqlite3.connect(place.folder / "review.sqlite")
+        base.execute("ALTER TABLE parts RENAME TO hidden")
+        with pytest.raises(NotSaved, match="no such table"):
+            run = Recalibration(place.station.models["part"], place.review)
+            run.begin()
+            run.run()
+        assert run.about["state"] == "failed" and "cannot read" in run.about["error"]
+        base.execute("ALTER TABLE hidden RENAME TO parts")
+        base.close()
 
 
 def test_parts_chosen_by_score_are_left_out_where_others_are_enough(place):

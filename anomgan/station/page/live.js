@@ -59,8 +59,9 @@ export class LiveView {
     }
   }
 
+  // Numbers begin anew when the station does, and a browser shows a picture that it has again.
   pictureOf(part, kind) {
-    return `${pathOf(this.model)}/parts/${part.number}/${kind}`;
+    return `${pathOf(this.model)}/parts/${part.number}/${kind}?${encodeURIComponent(this.started)}`;
   }
 
   choose(part) {

@@ -1,5 +1,5 @@
 // The region of interest: its outline on the image, and a new one that a person draws.
-import { byId, pathOf, send, shape, tell } from "/page/common.js";
+import { byId, pathOf, Refused, send, shape, tell } from "/page/common.js";
 import { TEXTS } from "/page/texts.js";
 
 export class RegionView {
@@ -90,7 +90,7 @@ export class RegionView {
       this.draw(null);
       this.proposed();
     } catch (error) {
-      tell("region", error.message);
+      tell("region", error instanceof Refused ? error.message : TEXTS.notDone);
     }
   }
 }

@@ -62,9 +62,9 @@ export class ReviewView {
   }
 
   show(state) {
-    const before = this.part?.id;
+    const before = this.part?.file;
     this.parts = state.parts;
-    const place = this.parts.findIndex((part) => part.id === before);
+    const place = this.parts.findIndex((part) => part.file === before);
     this.at = place >= 0 ? place : Math.max(0, Math.min(this.at, this.parts.length - 1));
     byId("badge").hidden = state.waiting === 0;
     byId("badge").textContent = state.waiting;
@@ -86,17 +86,18 @@ export class ReviewView {
     byId("undo").disabled = !this.last;
     byId("review-picture").hidden = !part;
     byId("review-empty").hidden = Boolean(part);
-    if (part?.id === this.shown) return;
-    this.shown = part?.id ?? null;
+    if (part?.file === this.shown) return;
+    this.shown = part?.file ?? null;
     this.boxes = [];
     byId("review-about").textContent = "";
     if (!part) return;
     const [score, threshold] = figures(part.score, part.threshold);
     byId("review-about").textContent = [part.name, TEXTS.why[part.why],
       `${TEXTS.score} ${score}, ${TEXTS.threshold} ${threshold}`].join(" · ");
-    byId("review-photo").src = `${this.path}/${part.id}/photo`;
+    const file = encodeURIComponent(part.file);  // another one if the folder is another
+    byId("review-photo").src = `${this.path}/${part.id}/photo?${file}`;
     byId("review-photo").alt = TEXTS.photoAlt;
-    byId("review-heat").src = `${this.path}/${part.id}/heat`;
+    byId("review-heat").src = `${this.path}/${part.id}/heat?${file}`;
     fitPicture(byId("review-picture"), part);
     this.showBoxes();
   }
@@ -195,7 +196,7 @@ export class ReviewView {
       await work();
       tell("review", null);
     } catch (error) {
-      tell("review", error instanceof Refused ? error.message : TEXTS.offline);
+      tell("review", error instanceof Refused ? error.message : TEXTS.notDone);
     }
     this.changed();
   }

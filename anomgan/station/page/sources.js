@@ -10,11 +10,10 @@ async function inspect(model, blob, name) {
   const headers = { "Content-Type": blob.type || "application/octet-stream" };
   for (;;) {
     try {
-      await ask(path, { method: "POST", headers, body: blob });
-      return tell("upload", null);
+      return await ask(path, { method: "POST", headers, body: blob });
     } catch (error) {
       if (!(error instanceof Refused) || error.status !== 503) throw error;
-      tell("upload", TEXTS.busy(error.retryAfter));
+      tell("busy", TEXTS.busy(error.retryAfter));
       await wait(error.retryAfter);
     }
   }
@@ -23,13 +22,14 @@ async function inspect(model, blob, name) {
 export function startSources(model, inspected) {
   function take(blob, name) {
     const to = model();
-    queued++;
+    if (!queued++) tell("upload", null);  // what is wrong with one of several stays to be read
     working = working.then(async () => {
       try {
         await inspect(to, blob, name);
       } catch (error) {
-        tell("upload", error instanceof Refused ? error.message : TEXTS.offline);
+        tell("upload", error instanceof Refused ? error.message : TEXTS.notSent(name));
       }
+      tell("busy", null);
       done++;
       byId("progress").textContent = queued > 1 ? TEXTS.sending(done, queued) : "";
       if (done === queued) queued = done = 0;

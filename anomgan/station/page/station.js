@@ -12,6 +12,8 @@ const live = new LiveView();
 const review = new ReviewView();
 const region = new RegionView(() => ({ model, part: live.shown }), () => showTab("review"));
 let model = null;
+let listed = false;  // whether the models are known; the station may have others after a restart
+let started = null;
 let again = () => {};
 
 function showTab(name) {
@@ -47,28 +49,35 @@ async function listModels() {
   const select = byId("model");
   select.replaceChildren();
   for (const { name } of models) element("option", select, { value: name, textContent: name });
-  const before = sessionStorage.getItem("model");
-  model = models.some(({ name }) => name === before) ? before : models[0].name;
+  const before = model ?? sessionStorage.getItem("model");
+  choose(models.some(({ name }) => name === before) ? before : models[0].name);
   select.value = model;
-  review.model = model;
   review.enabled = models[0].review;
+  listed = true;
 }
 
-byId("model").addEventListener("change", (event) => {
-  model = event.target.value;
-  sessionStorage.setItem("model", model);
+function choose(name) {
+  if (name === model) return;
+  model = name;
   live.forget();
   review.choose(model);
   region.draw(null);
+}
+
+byId("model").addEventListener("change", (event) => {
+  choose(event.target.value);
+  sessionStorage.setItem("model", model);
   again();
 });
 
 async function look() {
-  if (model === null) await listModels();
+  if (!listed) await listModels();
   const asked = model;
   const [state, health] = await Promise.all(
     [ask(`${pathOf(asked)}/parts?after=${live.last}`), ask("/health"), review.look()]);
   if (asked !== model) return;
+  listed = started === null || started === state.started;
+  started = state.started;
   live.show(asked, state);
   region.showOutlines(state.outlines, review.enabled);
   tell("problems", health.problems.join(" "));
@@ -80,6 +89,7 @@ async function run() {
       await look();
       tell("offline", null);
     } catch (error) {
+      listed = listed && error.status !== 404;
       if (error.status === 401) await signIn();
       else tell("offline", error.status ? error.message : TEXTS.offline);
     }
@@ -99,14 +109,23 @@ function showKeys() {
 
 const KEYS = { i: () => showTab("inspect"), r: () => showTab("review"), t: switchTheme, "?": showKeys };
 document.addEventListener("keydown", (event) => {
-  const inField = event.target.matches("select, input:not([type=range], [type=checkbox])");
-  if (inField || event.ctrlKey || event.metaKey || event.altKey || byId("login").open) return;
+  const inField = event.target.matches("select, input:not([type=range], [type=checkbox])")
+    || (event.key === " " && event.target.matches("button, [type=checkbox]"))
+    || document.querySelector("dialog[open]");
+  if (inField || event.ctrlKey || event.metaKey || event.altKey) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const act = KEYS[key] || (review.isOpen ? review : live).keys[key]
     || (review.isOpen ? undefined : sources[key]);
   if (!act) return;
   event.preventDefault();
   act();
+});
+
+// What was clicked by mouse or finger loses the focus, so that Space takes a picture.
+document.addEventListener("click", (event) => {
+  if (event.detail && document.activeElement.matches("button, [type=checkbox]")) {
+    document.activeElement.blur();
+  }
 });
 
 fillTexts();

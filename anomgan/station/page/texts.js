@@ -61,6 +61,8 @@ export const TEXTS = {
   busy: (seconds) => `The station is busy; trying again in ${seconds} s.`,
   noCamera: (why) => `The camera can't be used: ${why}`,
   insecure: "a browser gives the camera only to pages from this machine or over https.",
+  notSent: (name) => `${name} was not inspected, because the station did not answer. Send it again.`,
+  notDone: "This was not saved, because the station did not answer. Try again.",
   offline: "The station does not answer. Trying again.",
   signIn: "Sign in",
   token: "Token of the station",
