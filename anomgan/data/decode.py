@@ -117,13 +117,14 @@ def check_array(array: np.ndarray, name: str = "image") -> np.ndarray:
         InputError: it is not uint8 or uint16, or not [H, W], [H, W, 1] or [H, W, 3].
     """
     usable = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3))
-    if array.dtype not in (np.uint8, np.uint16) or not usable or array.size == 0:
+    native = array.dtype.newbyteorder("=")  # some files and cameras have the higher byte first
+    if native not in (np.uint8, np.uint16) or not usable or array.size == 0:
         raise InputError(
             f"{name} is an array of {array.dtype} with shape {array.shape}; it must be uint8 or "
             f"uint16 with shape [H, W] or [H, W, 3] (RGB)"
         )
     grey = array.ndim == 3 and array.shape[2] == 1
-    return np.ascontiguousarray(array[:, :, 0] if grey else array)
+    return np.ascontiguousarray(array[:, :, 0] if grey else array, native)
 
 
 def to_uint8(image: np.ndarray, bits: int) -> np.ndarray:

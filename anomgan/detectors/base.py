@@ -11,7 +11,6 @@ from typing import Self, overload
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import nn
 
 from anomgan.config_values import merge, without_idle
@@ -163,9 +162,9 @@ class Detector(Estimator):
             InputError: an image cannot be read or is too small.
             ModelError: the detector is not fitted yet.
         """
-        if isinstance(images, Path | str | np.ndarray | Image.Image):
-            return next(self.score_each([as_source(images)]))
-        return list(self.score_each(as_source(one) for one in images))
+        if isinstance(images, Iterable) and not isinstance(images, str | bytes | np.ndarray):
+            return list(self.score_each(as_source(one) for one in images))
+        return next(self.score_each([as_source(images)]))
 
     def score_samples(self, images: Images) -> np.ndarray:
         """Return scores by scikit-learn's convention, float64 [n]: higher is more normal.
@@ -249,10 +248,11 @@ class Detector(Estimator):
             InputError: the folder cannot be written to, or holds something else.
             ModelError: the detector is not fitted yet.
         """
+        fitted = self._require_fitted()
         modules = nn.ModuleDict({"networks": self.networks})
         if self.feature_space is not None:
             modules["space"] = self.feature_space
-        write_model(Path(folder), self.settings, self._require_fitted(), modules, self.roi)
+        write_model(Path(folder), self.settings, fitted, modules, self.roi)
 
     @classmethod
     def from_model(cls, model: StoredModel, device: str = "auto") -> Self:

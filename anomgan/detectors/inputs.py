@@ -18,7 +18,7 @@ Images: TypeAlias = Path | str | np.ndarray | Iterable[One]
 """A folder, a list of images, or an array [n, H, W] or [n, H, W, 3]."""
 
 
-def as_source(image: One) -> Source:
+def as_source(image: object) -> Source:
     """Return the source of one image; a PIL image becomes an array.
 
     Raises:

@@ -14,6 +14,7 @@ from anomgan.data.store import ImageStore
 from anomgan.detectors.calibration import hold_out
 from anomgan.detectors.method import Method
 from anomgan.errors import InputError
+from anomgan.machine.notes import counted
 from anomgan.machine.progress import progress_bar
 
 FEWEST_TRAINING_IMAGES = 10
@@ -30,10 +31,9 @@ def require(
     read: NormalImages, normals: Path | str | Sequence[Source], minimum: int, purpose: str
 ) -> None:
     if len(read) < minimum:
-        where = f"{normals} holds" if isinstance(normals, Path | str) else "there are"
-        raise InputError(
-            f"{where} only {len(read)} usable images; at least {minimum} are needed: {purpose}"
-        )
+        where = normals if isinstance(normals, Path | str) else "the list"
+        usable = counted(len(read), "usable image")
+        raise InputError(f"{where} holds only {usable}; at least {minimum} are needed: {purpose}")
 
 
 def require_cells(method: Method, store: ImageStore, shapes: Sequence[tuple[int, int]]) -> None:

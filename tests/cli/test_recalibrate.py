@@ -97,7 +97,7 @@ def test_what_cannot_be_calibrated_on_is_refused_and_the_model_stays(model, new_
     for folder in (few, photos):
         folder.mkdir()
         (folder / "0.png").write_bytes(images[0].read_bytes())
-    with pytest.raises(InputError, match="few holds only 1 usable images; at least 6"):
+    with pytest.raises(InputError, match="few holds only 1 usable image; at least 6"):
         recalibrate(few, model, device="cpu")
     with pytest.raises(InputError, match="are training images of the model"):
         recalibrate(line / "train" / "good", model, device="cpu")

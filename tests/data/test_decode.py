@@ -252,6 +252,11 @@ def test_arrays_need_not_be_contiguous():
     assert check_array(GREY[:, :, None]).shape == GREY.shape
 
 
+def test_arrays_may_have_the_higher_byte_first():
+    there = check_array(np.array([[1, 40_000]], ">u2"))
+    assert there.dtype == np.uint16 and there.tolist() == [[1, 40_000]]
+
+
 @given(st.sampled_from([10, 12, 14, 16]))
 def test_full_range_maps_to_full_range(bits):
     top = 2**bits - 1

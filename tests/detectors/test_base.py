@@ -198,9 +198,17 @@ def test_images_a_little_smaller_than_a_patch_are_scored(fitted, rng):
     assert fitted.score(image).heatmap.shape == (90, 16)
 
 
-def test_scoring_before_fitting_is_refused():
+def test_scoring_and_saving_before_fitting_are_refused(tmp_path):
     with pytest.raises(ModelError, match="call fit first"):
         GANomaly(device="cpu").score(np.zeros((90, 90), np.uint8))
+    with pytest.raises(ModelError, match="call fit first"):
+        GANomaly(device="cpu").save(tmp_path / "model")
+
+
+@pytest.mark.parametrize("wrong", [None, 3, b"image", [None], [[0, 1], [2, 3]]])
+def test_what_is_no_image_is_named(fitted, wrong):
+    with pytest.raises(InputError, match="an image is of type (NoneType|int|bytes|list); give a"):
+        fitted.score(wrong)
 
 
 def test_devices_are_checked():
