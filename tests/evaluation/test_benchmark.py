@@ -1,6 +1,7 @@
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import TINY
@@ -97,6 +98,13 @@ def test_a_cluster_gives_the_figures_of_one_process(line, tmp_path):
     assert figures(out) == figures(tmp_path / "one.jsonl")
     with pytest.raises(SettingsError, match="leave out --workers"):
         run_benchmark(todo, out, device="cpu", ray="local", workers=2)
+
+
+def test_a_settings_file_names_its_detector_and_is_changed_by_assignments():
+    named, filed = contenders(["pca"], [Path("ganomaly_mnist")], ["training.steps=7"], {})
+    assert (named.detector, named.config) == ("pca", "default, training.steps=7")
+    assert (filed.detector, filed.config) == ("ganomaly", "ganomaly_mnist.toml, training.steps=7")
+    assert filed.values["training"]["steps"] == 7 and filed.values["view"]["size"] == 32
 
 
 def test_names_that_do_not_exist_are_refused(line):

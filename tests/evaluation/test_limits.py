@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 
 import cv2
@@ -9,7 +10,7 @@ from PIL import Image
 from anomgan.data.folders import list_images
 from anomgan.detectors import load
 from anomgan.errors import InputError
-from anomgan.evaluation.limits import Bench, Limits, run_trials
+from anomgan.evaluation.limits import Bench, Limits, run_trials, write_limits
 from anomgan.evaluation.limits.defects import AT_OUTLINE, BLURRED, HOLES, KINDS, NATURAL, draw
 from anomgan.evaluation.limits.frame import Frame
 from anomgan.evaluation.limits.part import dilated, find_part, on_background
@@ -245,3 +246,24 @@ def test_large_defects_that_are_missed_show_a_rosy_curve(rng):
     text = limits.sentences(None)[0]
     assert "surely found" in text or "only" in text
     assert "9 in 10 are found" not in text
+
+
+def test_a_report_has_the_curves_the_map_and_what_was_just_found_and_missed(bench, rng, tmp_path):
+    some = [
+        replace(one, contrast=contrast, found=bool(one.found and contrast > 0.05 * rng.random()),
+                wanted_size=8, wanted_contrast=0.2)
+        for one, contrast in ((one, float(np.exp(rng.uniform(-4, -1)))) for one in trials(rng))
+    ]  # fmt: skip
+    stains = [replace(one, kind="stain", found=True) for one in some]
+    limits = Limits.of(["pit", "stain"], some + stains)
+    write_limits(limits, bench, tmp_path, "part", 4.0)
+    page = (tmp_path / "limits.html").read_text()
+    titles = ["map of the part", "pit, contrast about 26 grey levels", "pit, about", "pit: just"]
+    titles += ["stain: just"]
+    pictures = page.split("<img alt=")[1:]
+    assert len(pictures) == len(titles)
+    assert all(name in one[:60] for name, one in zip(titles, pictures))
+    (row,) = re.findall(r"<tr><td>pit, contrast 26 grey levels</td>(.*?)</tr>", page)
+    sure = limits.as_dict(4.0)["kinds"]["pit"]["a90_95"]["px"]
+    assert row.count("<td>") == 6 and f"{sure:.0f} px" in row and "mm" in row
+    assert "all found" in page and "because the model learnt from them: 18" in page

@@ -70,8 +70,21 @@ def test_a_report_has_curves_comparisons_and_failures(tmp_path, rng):
     assert (tmp_path / "out" / "roc_a.png").stat().st_size > 1000
     assert "| good against | on | AUROC gained |" in text and "| weak | a, seed 0 | +0." in text
     assert "- b, sad: out of luck" in text
+    append_record(results, record("good", "b", area=0.6))
+    append_record(results, record("weak", "b", area=0.4))
+    text = write_report(results, tmp_path / "out").read_text()
+    assert "## image_auroc" in text and "| good | 0.800 | 0.600 | **0.700** |" in text
+    save_scores(scores_path(results, one), 1 - labels, labels, [])
+    with pytest.raises(InputError, match="good and weak were tested on different images"):
+        write_report(results, tmp_path / "out")
     with pytest.raises(InputError, match="no finished cells"):
         write_report(tmp_path / "nothing.jsonl", tmp_path / "out")
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="holds no results of a benchmark"):
+        write_report(tmp_path / "notes.txt", tmp_path / "out")
+    (tmp_path / "out" / "report.md").write_text("mine")
+    with pytest.raises(InputError, match="report.md exists, and anomgan did not write it"):
+        write_report(results, tmp_path / "out")
 
 
 def test_tables_of_a_document_are_renewed_in_place(tmp_path):

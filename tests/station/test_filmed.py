@@ -1,6 +1,7 @@
 import asyncio
 import json
 import re
+import shutil
 import subprocess
 import sys
 import urllib.request
@@ -99,9 +100,10 @@ def test_a_camera_that_is_away_is_a_problem_until_it_is_back(station, frames):
     assert model.parts.after(0)[0].row["image"].startswith("camera-0/")
 
 
-def test_a_log_of_json_has_a_line_for_each_event(patch_model, video, line):
+def test_a_log_of_json_has_a_line_for_each_event(patch_model, video, line, tmp_path):
     command = [sys.executable, "-m", "anomgan", "serve", "--port", "0", "--device", "cpu"]
     command += ["--model", f"part={patch_model}", "--video", str(video), "--log-json"]
+    command += ["--watch", f"part={tmp_path}"]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=ROOT) as server:
         lines = (json.loads(text) for text in server.stderr)
@@ -114,12 +116,17 @@ def test_a_log_of_json_has_a_line_for_each_event(patch_model, video, line):
         assert re.fullmatch(r"http://127.0.0.1:\d+/", start["address"])
         with urllib.request.urlopen(start["address"] + "health") as answer:
             assert json.load(answer)["status"] == "ok"
+        shutil.copy(list_images(line / "test")[0], tmp_path / "new.png")
+        arrived = next(lines)
+        assert (arrived["event"], arrived["image"], arrived["served"]) == (
+            *("scored", "new.png", "part"),
+        )
         server.terminate()
         (stopped,) = lines
         assert server.wait(60) == 0 and server.stdout.read() == ""
     assert stopped["event"] == "stopped"
     counts = stopped["counts"]["part"]
-    assert counts["ok"] + counts["anomalous"] == 4
+    assert counts["ok"] + counts["anomalous"] == 5
 
 
 @pytest.mark.parametrize(

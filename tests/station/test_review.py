@@ -13,6 +13,7 @@ from PIL import Image
 from anomgan import load
 from anomgan.data.flange import write_line
 from anomgan.data.folders import list_images
+from anomgan.detectors.model_folder import change_rate
 from anomgan.errors import InputError
 from anomgan.station.app import create_app
 from anomgan.station.recalibration import Recalibration
@@ -165,6 +166,14 @@ def test_a_recalibration_waits_for_a_word_and_then_changes_the_threshold(place):
         assert about["found_after"] == found
         files = {path.name: path.read_bytes() for path in place.model.iterdir()}
         assert files == before_files, "not used yet"
+        other, aside = place.model.with_name("other"), place.model.with_name("aside")
+        change_rate(place.model, other, 0.5)
+        place.model.rename(aside)
+        other.rename(place.model)
+        refused = client.post(f"{URL}/recalibration/apply")
+        assert refused.status_code == 422 and "replaced meanwhile" in refused.json()["error"]
+        place.model.rename(other)
+        aside.rename(place.model)
         assert client.post(f"{URL}/recalibration/apply").json()["state"] == "applied"
         (after,) = client.get("/models").json()
         assert after["threshold"] == about["after"] and after["model_id"] != before["model_id"]
