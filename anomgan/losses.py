@@ -80,12 +80,14 @@ def generator_least_squares(fake_values: Tensor) -> Tensor:
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
     """Mean of (|gradient of the critic| - 1)^2 at random points between real and fake images.
 
-    Gulrajani et al. 2017, equation 3. Differentiable with respect to the critic's weights.
+    Gulrajani et al. 2017, equation 3. Differentiable with respect to the critic's weights. It is 0
+    under `torch.no_grad`, where no critic learns and the penalty would be most of the work.
     """
+    if not torch.is_grad_enabled():
+        return torch.zeros((), device=real.device)
     share = torch.rand(len(real), 1, 1, 1, device=real.device)
     between = (share * real + (1 - share) * fake).detach().requires_grad_()
-    with torch.enable_grad():  # the penalty needs gradients even under no_grad
-        (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+    (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
     # The small number keeps the square root differentiable if a gradient is 0.
     length = (gradient.square().sum(dim=(1, 2, 3)) + 1e-12).sqrt()
     return (length - 1).square().mean()
@@ -95,10 +97,12 @@ def r1_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor) -> Tenso
     """Mean of |gradient of the discriminator's logits|^2 at real images; R1 is this x gamma / 2.
 
     Mescheder et al. 2018, equation 9. Differentiable with respect to the discriminator's weights.
+    It is 0 under `torch.no_grad`.
     """
+    if not torch.is_grad_enabled():
+        return torch.zeros((), device=real.device)
     at = real.detach().requires_grad_()
-    with torch.enable_grad():  # as above
-        (gradient,) = torch.autograd.grad(discriminator(at).sum(), at, create_graph=True)
+    (gradient,) = torch.autograd.grad(discriminator(at).sum(), at, create_graph=True)
     return gradient.square().sum(dim=(1, 2, 3)).mean()
 
 

@@ -92,6 +92,12 @@ def test_the_gradient_of_the_penalty_agrees_with_finite_differences():
     assert torch.autograd.gradcheck(penalty, (weight,))
 
 
+def test_no_penalty_is_computed_where_nothing_learns():
+    x = torch.randn(2, 1, 4, 4)
+    with torch.no_grad():
+        assert gradient_penalty(pytest.fail, x, x) == r1_penalty(pytest.fail, x) == 0
+
+
 def test_r1_by_hand():
     # D(x) = sum of x^2: the gradient is 2 x, its squared length 4 |x|^2.
     real = torch.tensor([[1.0, 2.0], [0.0, 3.0]]).view(2, 1, 1, 2)

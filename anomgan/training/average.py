@@ -11,7 +11,7 @@ from anomgan.machine.progress import progress_bar
 from anomgan.training.frozen import training_mode
 from anomgan.training.recipe import Recipe
 
-SETTLE_STEPS = 50
+SETTLE_BATCHES = 50
 """Batches on which the batch-norm statistics of averaged weights are measured."""
 
 
@@ -71,7 +71,7 @@ class WeightAverage:
         try:
             if self.networks is not None and _forget_statistics(self.recipe.networks):
                 with torch.no_grad():
-                    for step in range(SETTLE_STEPS):
+                    for step in range(self._settle_steps()):
                         run(step)
             self.recipe.networks.eval()
             yield
@@ -94,10 +94,15 @@ class WeightAverage:
         self.recipe.networks.load_state_dict(self.networks.state_dict())
         if not _forget_statistics(self.recipe.networks):
             return
-        with torch.no_grad(), progress_bar("averaging weights", SETTLE_STEPS) as report:
-            for step in range(SETTLE_STEPS):
+        steps = self._settle_steps()
+        with torch.no_grad(), progress_bar("averaging weights", steps) as report:
+            for step in range(steps):
                 run(step)
                 report(step + 1)
+
+    def _settle_steps(self) -> int:
+        """Steps that take `SETTLE_BATCHES`; those of a critic with five batches take long."""
+        return -(-SETTLE_BATCHES // self.recipe.batches_per_step)
 
 
 def _forget_statistics(networks: nn.Module) -> bool:

@@ -7,6 +7,8 @@ from torch import nn
 
 from anomgan.config import TrainingSettings
 from anomgan.errors import Interrupted, TrainingError
+from anomgan.generators.wgan_gp import WGANGP, WGANGPSettings
+from anomgan.training.average import WeightAverage
 from anomgan.training.checkpoint import Checkpoint
 from anomgan.training.recipe import Adam, Recipe, Update
 from anomgan.training.trainer import Trainer
@@ -362,3 +364,10 @@ def test_a_look_at_the_averaged_weights_changes_nothing(ema):
     assert list(seen) == [20, 40]
     assert torch.equal(seen[40]["linear.weight"], weights(looked)["linear.weight"])
     assert not torch.equal(seen[20]["linear.weight"], seen[40]["linear.weight"])
+
+
+def test_batch_norms_are_measured_on_50_batches_however_many_a_step_takes():
+    gan = WGANGP(8, 1, WGANGPSettings(latent_dim=2, features=2, critic_steps=5))
+    seen = []
+    WeightAverage(gan, 0.9).settle(seen.append)
+    assert seen == list(range(10))
