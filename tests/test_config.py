@@ -9,6 +9,7 @@ from anomgan.config_values import build_settings, merge, without_idle
 from anomgan.detectors import DETECTORS, METHODS
 from anomgan.detectors.ganomaly import GANomalySettings
 from anomgan.errors import SettingsError
+from anomgan.generators import GENERATORS
 from anomgan.generators.trained import settings_of
 
 
@@ -105,6 +106,15 @@ def test_the_parts_file_of_a_detector_spells_out_its_defaults(name):
     assert build_settings(kind, values) == kind()
     used = {key for key in kind.model_fields if key != "backbone"}
     assert set(values) == used, "every section that pixels use is there to change"
+
+
+@pytest.mark.parametrize("name", ["anogan_paper", "f_anogan_paper"])
+def test_the_gan_of_a_paper_learns_as_fast_as_in_the_paper(name):
+    values = read_toml(Path(name))
+    settings = build_settings(METHODS[values["detector"]].settings_type, values)
+    own = GENERATORS[settings.generator].optimiser
+    given = settings.training.learning_rate, settings.training.beta1
+    assert given == (own.learning_rate, own.beta1)
 
 
 @pytest.mark.parametrize("name", ["ganomaly_paper", "ganomaly_paper.toml"])
