@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from anomgan.cli.options import DEFAULT_MODEL, Device, Groups, Model
+from anomgan.cli.options import DEFAULT_MODEL, Device, Groups, ScoringModel
 from anomgan.cli.say import say
 
 
@@ -28,7 +28,7 @@ def evaluate(
         ),
     ] = None,
     groups: Groups = None,
-    model: Model = DEFAULT_MODEL,
+    model: ScoringModel = DEFAULT_MODEL,
     out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("anomgan-report"),
     device: Device = "auto",
 ) -> None:

@@ -13,7 +13,7 @@ def export(
     model: Model = DEFAULT_MODEL,
     format: Annotated[
         Literal["onnx", "torchscript"],
-        typer.Option(help="onnx: runs in onnxruntime; torchscript: in torch."),
+        typer.Option(help="onnx: runs in OpenVINO or onnxruntime; torchscript: in torch."),
     ] = "onnx",
     out: Annotated[
         Path | None,

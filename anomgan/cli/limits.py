@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from anomgan.cli.options import DEFAULT_MODEL, Device, Model
+from anomgan.cli.options import DEFAULT_MODEL, Device, ScoringModel
 from anomgan.cli.say import say
 
 
@@ -17,7 +17,7 @@ def limits(
             "so that it may be the folder that was given to fit."
         ),
     ],
-    model: Model = DEFAULT_MODEL,
+    model: ScoringModel = DEFAULT_MODEL,
     out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("anomgan-limits"),
     kind: Annotated[
         list[str] | None,

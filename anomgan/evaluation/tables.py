@@ -97,9 +97,7 @@ def write_report(results: Path, out: Path) -> Path:
             report.md.
     """
     every = read_records(results)
-    records = [record for record in every if "error" not in record]
-    if not records:
-        raise InputError(f"{results} holds no finished cells")
+    records = _finished(every, results)
     report = out / "report.md"
     refuse_to_overwrite(report)
     parts = [MARKDOWN, f"# {results.stem}"]
@@ -140,15 +138,23 @@ def study_table(results: Path, figure: str | None = None) -> str:
     Raises:
         InputError: there are no records, or no such figure.
     """
-    records = [record for record in read_records(results) if "error" not in record]
-    if not records:
-        raise InputError(f"{results} holds no finished cells")
+    records = _finished(read_records(results), results)
     if figure is None and len({record["category"] for record in records}) == 1:
         return detail_table(records)
     figure = figure or "image_auroc"
     if figure not in records[0]:
         raise InputError(f"{results} has no figure {figure}")
     return category_table(records, figure)
+
+
+def _finished(records: Sequence[Record], results: Path) -> list[Record]:
+    """The records of a file without those of failures."""
+    if not results.exists():
+        raise InputError(f"there is no file {results}; make one with: anomgan benchmark")
+    finished = [record for record in records if "error" not in record]
+    if not finished:
+        raise InputError(f"{results} holds no finished cells")
+    return finished
 
 
 def renew_tables(document: Path, folder: Path) -> None:

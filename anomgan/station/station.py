@@ -16,7 +16,7 @@ from anomgan.data.decode import decode_image
 from anomgan.detectors.result import Result
 from anomgan.errors import InputError
 from anomgan.inspection.results_table import Row
-from anomgan.machine.files import atomic_path
+from anomgan.machine.files import atomic_path, make_folder
 from anomgan.station.parts import Part
 from anomgan.station.previews import PHOTO, THUMBNAIL, heat_layer, photo
 from anomgan.station.review import Review
@@ -57,6 +57,9 @@ class Station:
         keep: folder in which every upload is kept; None keeps none.
         review: where parts wait for a person's word.
         scored: called with the model and the row of each image.
+
+    Raises:
+        InputError: `keep` cannot be made.
     """
 
     def __init__(
@@ -72,6 +75,8 @@ class Station:
         self.review = review
         self._tell = scored
         self.started = datetime.now(UTC).isoformat()
+        if keep is not None:
+            make_folder(keep)
         self._keep = keep
         self._keep_problem: str | None = None
         self.most = most

@@ -77,8 +77,11 @@ def test_a_report_has_curves_comparisons_and_failures(tmp_path, rng):
     save_scores(scores_path(results, one), 1 - labels, labels, [])
     with pytest.raises(InputError, match="good and weak were tested on different images"):
         write_report(results, tmp_path / "out")
-    with pytest.raises(InputError, match="no finished cells"):
+    with pytest.raises(InputError, match="there is no file .*nothing.jsonl"):
         write_report(tmp_path / "nothing.jsonl", tmp_path / "out")
+    append_record(tmp_path / "failed.jsonl", {"category": "b", "detector": "sad", "error": "no"})
+    with pytest.raises(InputError, match="no finished cells"):
+        write_report(tmp_path / "failed.jsonl", tmp_path / "out")
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match="holds no results of a benchmark"):
         write_report(tmp_path / "notes.txt", tmp_path / "out")

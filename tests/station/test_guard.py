@@ -157,6 +157,7 @@ def test_what_is_this_machine():
         (["--token", " "], SettingsError, "token must be"),
         (["--token", "a", "--token-file", "b"], SettingsError, "both given"),
         (["--token-file", "/nothing"], InputError, "cannot read the token"),
+        (["--keep", __file__], InputError, "cannot write"),
         (["--host", "no.such.host.invalid", "--token", "a"], InputError, "cannot listen on"),
     ],
 )
