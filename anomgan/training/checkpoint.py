@@ -62,7 +62,7 @@ class Checkpoint:
             return cls(**json.loads(metadata["checkpoint"]), tensors=tensors)
         except (OSError, SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise TrainingError(
-                f"checkpoint {path} is damaged ({error}); delete it and fit without --resume"
+                f"checkpoint {path} is damaged ({error}); delete it to start again"
             ) from error
 
 

@@ -168,7 +168,8 @@ class Trainer:
                 # All processes stop after the same step; otherwise some would wait for the others.
                 stopped, self.state.seconds = largest(stop.is_set(), time.monotonic() - began)
                 latest = self.state.history[-1] if self.state.history else {}
-                report(self.state.step, {**self.figures, **latest})
+                losses = {n: v for n, v in latest.items() if not n.endswith(("step", "_trains"))}
+                report(self.state.step, {**self.figures, **losses})
                 if stopped:
                     self._save()
                     raise Interrupted(self._why_stopped())
@@ -350,7 +351,7 @@ class Trainer:
             changed = [k for k in every if saved.facts.get(k) != self.state.facts.get(k)]
             raise TrainingError(
                 f"cannot resume from {self.checkpoint}: it was made with other "
-                f"{' and '.join(changed)}; use the same, or fit without --resume to start again"
+                f"{' and '.join(changed)}; use the same, or delete it to start again"
             )
         try:
             self.recipe.networks.load_state_dict(unprefixed("networks", saved.tensors))
@@ -360,7 +361,7 @@ class Trainer:
         except RuntimeError as error:
             raise TrainingError(
                 f"cannot resume from {self.checkpoint}: it is of another version of anomgan, whose "
-                f"networks have other weights; start again without --resume"
+                f"networks have other weights; delete it to start again"
             ) from error
         for name, optimizer in self.optimizers.items():
             restore_optimizer(optimizer, unprefixed(f"optimizer.{name}", saved.tensors))

@@ -8,6 +8,7 @@ from torch import nn
 from anomgan.config import TrainingSettings
 from anomgan.errors import Interrupted, TrainingError
 from anomgan.generators.wgan_gp import WGANGP, WGANGPSettings
+from anomgan.machine import progress
 from anomgan.training.average import WeightAverage
 from anomgan.training.checkpoint import Checkpoint
 from anomgan.training.recipe import Adam, Recipe, Update
@@ -92,6 +93,14 @@ def test_a_resumed_run_ends_like_one_that_was_never_stopped(tmp_path, stopped_at
     assert summary.steps == 50
 
 
+def test_losses_are_shown_and_nothing_else(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0)
+    trainer(steps=20, ema=0.0).run()
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.split()[:5] == ["training:", "20", "of", "20", "error"]
+    assert last.split()[6] == "watch" and len(last.split()) == 8
+
+
 def test_a_run_without_a_checkpoint_promises_none():
     with pytest.raises(Interrupted, match="^stopped after step 3; no checkpoint is kept$"):
         trainer(None, Toy(stop_at=3)).run()
@@ -110,7 +119,7 @@ def test_a_checkpoint_of_other_networks_is_refused(tmp_path):
     saved = Checkpoint.load(path)
     del saved.tensors["networks/other.bias"]
     saved.save(path)
-    with pytest.raises(TrainingError, match="another version of anomgan.*without --resume"):
+    with pytest.raises(TrainingError, match="another version of anomgan.*delete it"):
         trainer(path, steps=6).run(resume=True)
 
 
