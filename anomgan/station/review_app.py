@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, HTTPException, Request, Response
@@ -21,6 +22,8 @@ PRESENT = 10.0
 
 Number = Annotated[int, Field(ge=0, lt=2**31)]
 Coordinate = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
+Work = Mapping[str, Recalibration]
+"""The recalibration of each model, by the model's name."""
 
 
 class Said(BaseModel):
@@ -56,18 +59,30 @@ class Operators:
 def add_review(app: FastAPI, station: Station, review: Review) -> None:
     """Add the addresses of the review to the service."""
     work = {name: Recalibration(model, review) for name, model in station.models.items()}
-    operators = Operators()
     app.add_exception_handler(NotSaved, _answer_not_saved)
+    _add_queue(app, work, review)
+    _add_recalibration(app, work)
+    _add_answers(app, work, review)  # last: a number would stand for every other word
 
-    def known(name: str) -> Recalibration:
-        if name not in work:
-            raise HTTPException(404, f"there is no model {name}; there is: {', '.join(work)}")
-        return work[name]
+
+def _known(work: Work, name: str) -> Recalibration:
+    """The recalibration of a model.
+
+    Raises:
+        HTTPException: 404, there is no such model.
+    """
+    if name not in work:
+        raise HTTPException(404, f"there is no model {name}; there is: {', '.join(work)}")
+    return work[name]
+
+
+def _add_queue(app: FastAPI, work: Work, review: Review) -> None:
+    operators = Operators()
 
     @app.get("/models/{name}/review")
     async def state(name: str, operator: str = "") -> dict[str, Any]:
         """The parts that wait, what was answered, and how far a recalibration is."""
-        about = known(name).about
+        about = _known(work, name).about
         await asyncio.to_thread(review.save_rest)
         return {
             **await asyncio.to_thread(review.counts, name),
@@ -89,39 +104,43 @@ def add_review(app: FastAPI, station: Station, review: Review) -> None:
     @app.post("/models/{name}/review/queue")
     async def queue(name: str, request: Request) -> dict[str, Any]:
         """Queue every part, or only the doubtful and the anomalous: {"every_part": true}."""
-        known(name)
+        _known(work, name)
         if (await read_json(request, Queueing)).every_part:
             review.every_part.add(name)
         else:
             review.every_part.discard(name)
         return {"every_part": name in review.every_part}
 
+
+def _add_recalibration(app: FastAPI, work: Work) -> None:
     @app.post("/models/{name}/review/recalibration")
     async def recalibrate(name: str, roi: str = "") -> dict[str, Any]:
         """Compute a new threshold from what was called good; it is not used yet.
 
         `?roi=x,y x,y x,y` are corners of the region that counts from then on, in fractions.
         """
-        known(name).begin(Roi.polygon(roi) if roi else None)
-        app.state.recalibrating = asyncio.create_task(asyncio.to_thread(known(name).run))
-        return known(name).about
+        _known(work, name).begin(Roi.polygon(roi) if roi else None)
+        app.state.recalibrating = asyncio.create_task(asyncio.to_thread(_known(work, name).run))
+        return _known(work, name).about
 
     @app.post("/models/{name}/review/recalibration/apply")
     async def apply(name: str) -> dict[str, Any]:
         """Use the new threshold."""
-        await asyncio.to_thread(known(name).apply)
-        return known(name).about
+        await asyncio.to_thread(_known(work, name).apply)
+        return _known(work, name).about
 
     @app.post("/models/{name}/review/recalibration/discard")
     async def discard(name: str) -> dict[str, Any]:
         """Keep the threshold that the model has."""
-        known(name).discard()
-        return known(name).about
+        _known(work, name).discard()
+        return _known(work, name).about
 
+
+def _add_answers(app: FastAPI, work: Work, review: Review) -> None:
     @app.post("/models/{name}/review/export")
     async def export(name: str) -> dict[str, Any]:
         """Write images and masks in the layout of MVTec AD to the folder of the review."""
-        known(name)
+        _known(work, name)
         return await asyncio.to_thread(export_mvtec, review, name)
 
     @app.post("/models/{name}/review/{number}")
@@ -130,7 +149,7 @@ def add_review(app: FastAPI, station: Station, review: Review) -> None:
 
         `version` is that of the part as it was shown. 409 if someone else has answered since.
         """
-        known(name)
+        _known(work, name)
         said = await read_json(request, Said)
         try:
             return await asyncio.to_thread(review.answer, name, number, **dict(said))
