@@ -1,6 +1,7 @@
 """The networks of StarGAN v2 (Choi et al. 2020, appendix D)."""
 
 import math
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +11,8 @@ from anomgan.networks.dcgan import pyramid, pyramid_widths
 
 BOTTLENECK = 16
 """Side of the smallest grid of the generator; views below 64 pixels are halved twice anyway."""
+Edges = Literal["reflect", "zeros"]
+"""What a convolution sees beside the image: the image mirrored, or zeros."""
 
 
 class StyledGenerator(nn.Module):
@@ -23,7 +26,9 @@ class StyledGenerator(nn.Module):
         style_dim: length of a style.
         features: feature maps at full size.
         change: whether the output is added to the input image. There is then no instance norm at
-            the end, because it would remove the brightness of the image.
+            the end, because it would remove the brightness of the image. Maps are doubled by
+            linear interpolation, because a change shows repeated pixels as blocks, and edges are
+            mirrored, because zeros beside the image leave a frame around it.
     """
 
     def __init__(
@@ -35,17 +40,20 @@ class StyledGenerator(nn.Module):
         self.stride = 2**halvings
         widths = pyramid_widths(halvings, features)
         middle = widths[-1]
-        self.stem = nn.Conv2d(channels, features, 3, 1, 1)
+        edges: Edges = "reflect" if change else "zeros"
+        self.stem = _conv(channels, features, edges)
         self.encode = nn.Sequential(
             *(
-                _Block(above, below, halve=True, normalise=True)
+                _Block(above, below, halve=True, normalise=True, edges=edges)
                 for above, below in zip(widths, widths[1:], strict=False)
             ),
-            *(_Block(middle, middle, normalise=True) for _ in range(2)),
+            *(_Block(middle, middle, normalise=True, edges=edges) for _ in range(2)),
         )
-        self.decode = nn.ModuleList(_StyledBlock(middle, middle, style_dim) for _ in range(2))
+        self.decode = nn.ModuleList(
+            _StyledBlock(middle, middle, style_dim, edges=edges) for _ in range(2)
+        )
         self.decode.extend(
-            _StyledBlock(below, above, style_dim, double=True)
+            _StyledBlock(below, above, style_dim, double=True, edges=edges)
             for below, above in zip(widths[:0:-1], widths[-2::-1], strict=True)
         )
         self.head = nn.Sequential(
@@ -116,15 +124,21 @@ class _Block(nn.Module):
     """Residual block with or without instance norm; may halve the image."""
 
     def __init__(
-        self, inputs: int, outputs: int, *, halve: bool = False, normalise: bool = False
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        halve: bool = False,
+        normalise: bool = False,
+        edges: Edges = "zeros",
     ) -> None:
         super().__init__()
 
         def norm() -> nn.Module:
             return nn.InstanceNorm2d(inputs, affine=True) if normalise else nn.Identity()
 
-        self.first = nn.Sequential(norm(), nn.LeakyReLU(0.2), nn.Conv2d(inputs, inputs, 3, 1, 1))
-        self.second = nn.Sequential(norm(), nn.LeakyReLU(0.2), nn.Conv2d(inputs, outputs, 3, 1, 1))
+        self.first = nn.Sequential(norm(), nn.LeakyReLU(0.2), _conv(inputs, inputs, edges))
+        self.second = nn.Sequential(norm(), nn.LeakyReLU(0.2), _conv(inputs, outputs, edges))
         self.shrink = nn.AvgPool2d(2) if halve else nn.Identity()
         self.shortcut = (
             nn.Conv2d(inputs, outputs, 1, bias=False) if inputs != outputs else nn.Identity()
@@ -132,18 +146,31 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         deep = self.second(self.shrink(self.first(x)))
-        return (deep + self.shrink(self.shortcut(x))) / math.sqrt(2)
+        # The authors convolve first. That is the same, and takes four times as long.
+        return (deep + self.shortcut(self.shrink(x))) / math.sqrt(2)
 
 
 class _StyledBlock(nn.Module):
-    """Residual block with adaptive instance norm; may double the image."""
+    """Residual block with adaptive instance norm; may double the image.
 
-    def __init__(self, inputs: int, outputs: int, style_dim: int, *, double: bool = False) -> None:
+    By interpolation if edges are mirrored, otherwise by repeating each pixel.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        style_dim: int,
+        *,
+        double: bool = False,
+        edges: Edges = "zeros",
+    ) -> None:
         super().__init__()
         self.doubles = double
+        self.mode = "bilinear" if edges == "reflect" else "nearest"
         self.first, self.second = AdaIN(inputs, style_dim), AdaIN(outputs, style_dim)
-        self.grow = nn.Conv2d(inputs, outputs, 3, 1, 1)
-        self.conv = nn.Conv2d(outputs, outputs, 3, 1, 1)
+        self.grow = _conv(inputs, outputs, edges)
+        self.conv = _conv(outputs, outputs, edges)
         self.shortcut = (
             nn.Conv2d(inputs, outputs, 1, bias=False) if inputs != outputs else nn.Identity()
         )
@@ -152,10 +179,10 @@ class _StyledBlock(nn.Module):
         deep = self.grow(self._resize(F.leaky_relu(self.first(x, style), 0.2)))
         deep = self.conv(F.leaky_relu(self.second(deep, style), 0.2))
         # The shortcut is not normalised: its maps keep their own statistics.
-        return (deep + self.shortcut(self._resize(x))) / math.sqrt(2)
+        return (deep + self._resize(self.shortcut(x))) / math.sqrt(2)
 
     def _resize(self, x: Tensor) -> Tensor:
-        return F.interpolate(x, scale_factor=2) if self.doubles else x
+        return F.interpolate(x, scale_factor=2, mode=self.mode) if self.doubles else x
 
 
 class AdaIN(nn.Module):
@@ -175,6 +202,10 @@ def _choose(branches: nn.ModuleList, x: Tensor, y: Tensor) -> Tensor:
     """The output of branch y[i] for row i."""
     every = torch.stack([branch(x) for branch in branches], 1)
     return every[torch.arange(len(y), device=y.device), y]
+
+
+def _conv(inputs: int, outputs: int, edges: Edges) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, 1, 1, padding_mode=edges)
 
 
 def _layers(width: int, count: int) -> list[nn.Module]:

@@ -41,6 +41,28 @@ def test_the_change_of_nothing_is_the_image_itself():
     assert torch.equal(network(x, style), x)
 
 
+def test_a_change_has_neither_a_frame_nor_blocks():
+    flat, noise, style = (
+        torch.full((1, 1, 64, 64), 0.5),
+        torch.rand(1, 1, 64, 64),
+        torch.randn(1, 5),
+    )
+    frame, blocks = {}, {}
+    for change in (False, True):
+        network = StyledGenerator(64, 1, 5, 4, change=change)
+        with torch.no_grad():
+            # All that is not flat in the result for a flat image comes from its edges.
+            frame[change] = (network(flat, style) - flat).std().item()
+            maps = network.encode(network.stem(noise))
+            for block in network.decode:
+                maps = block(maps, style)
+        # Repeated pixels are alike inside of blocks of four, and differ between blocks.
+        steps = maps.diff(dim=3).abs().mean((0, 1, 2))
+        blocks[change] = (steps[3::4].mean() / steps.mean()).item()
+    assert frame[False] > 0.1 and frame[True] < 0.01
+    assert blocks[False] > 1.1 > 1.05 > blocks[True]
+
+
 def test_adaptive_instance_norm_by_hand():
     # Mean 3, deviation 2: the values -1, 1. Style 2 gives scale 2 * 0.5 + 1 and shift 2 * 3 - 1.
     norm = AdaIN(1, 1)
