@@ -101,6 +101,7 @@ class TranslatorOptions(TypedDict, total=False):
 
     features: int
     change: bool
+    diff_augment: bool
 
 
 class CycleGANOptions(TranslatorOptions, total=False):
@@ -122,7 +123,6 @@ class StarGANOptions(TranslatorOptions, total=False):
     domain: float
     reconstruction: float
     gradient_penalty: float
-    diff_augment: bool
 
 
 class StarGANv2Options(TranslatorOptions, total=False):
@@ -135,6 +135,8 @@ class StarGANv2Options(TranslatorOptions, total=False):
     diversity: float
     cycle: float
     r1: float
+    matching_aware: bool
+    mapping_rate: float
 
 
 LatentGANOptions = GANOptions | DCGANOptions | WGANOptions | WGANGPOptions | StyleGANOptions

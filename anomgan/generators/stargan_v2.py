@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from anomgan.config import TrainingSettings
 from anomgan.data.labels import LabelSet
 from anomgan.generators.translator import Translator, TranslatorSettings
-from anomgan.losses import discriminator_minimax, generator_non_saturating, r1_penalty
+from anomgan.losses import discriminator_matching, generator_non_saturating, r1_penalty
 from anomgan.networks.dcgan import he_initialise
 from anomgan.networks.stargan_v2 import ImageHeads, MappingNetwork, StyledGenerator
 from anomgan.training.recipe import Adam, Update
@@ -34,6 +34,18 @@ class StarGANv2Settings(TranslatorSettings):
     )
     cycle: float = Field(1.0, ge=0, description="weight of the cycle-consistency loss")
     r1: float = Field(1.0, ge=0, description="weight of the gradient penalty on real images, gamma")
+    matching_aware: bool = Field(
+        False,
+        description="train the discriminator to reject real images of other domains, too: it "
+        "learns from few images what a domain is (not in the paper)",
+    )
+    mapping_rate: float = Field(
+        0.01,
+        gt=0,
+        le=1,
+        description="learning rate of the mapping network, as a share of that of the others; a "
+        "short training needs more than the paper's",
+    )
 
 
 class StarGANv2(Translator):
@@ -48,7 +60,6 @@ class StarGANv2(Translator):
         "generator_by_reference": ("generator",),
     }
     optimiser = Adam(1e-4, 0.0, 0.99, weight_decay=1e-4)
-    rates = {"mapping": 0.01}
     has_styles = True
     batches_per_step = 3
     settings: StarGANv2Settings
@@ -57,6 +68,7 @@ class StarGANv2(Translator):
         self, size: int, channels: int, settings: StarGANv2Settings, sets: tuple[LabelSet, ...]
     ) -> None:
         super().__init__(size, channels, settings, sets)
+        self.rates = {"mapping": settings.mapping_rate}
         self.stride = cast(StyledGenerator, self.networks["generator"]).stride
 
     def build(self, size: int, channels: int) -> dict[str, nn.Module]:
@@ -100,11 +112,17 @@ class StarGANv2(Translator):
 
     def _judge(self, x: Tensor, source: Tensor, fake: Tensor, target: Tensor) -> Update:
         discriminator = self.networks["discriminator"]
+        seen, made = self.shown(x, fake)
+        mistaken = None
+        if self.settings.matching_aware:
+            domains = len(self.domains())
+            other = (source + torch.randint(1, domains, source.shape).to(source.device)) % domains
+            mistaken = discriminator(seen, other)
         # The sum of both halves as in equation 1, not their mean.
-        adversarial = 2 * discriminator_minimax(
-            discriminator(x, source), discriminator(fake, target)
+        adversarial = 2 * discriminator_matching(
+            discriminator(seen, source), discriminator(made, target), mistaken
         )
-        penalty = r1_penalty(lambda real: discriminator(real, source), x)
+        penalty = r1_penalty(lambda real: discriminator(real, source), seen)
         terms = {"discriminator": adversarial, "r1": penalty}
         return Update("discriminator", adversarial + self.settings.r1 / 2 * penalty, terms)
 
@@ -119,7 +137,8 @@ class StarGANv2(Translator):
     ) -> Update:
         generator, settings = self.networks["generator"], self.settings
         fake = generator(x, style)
-        adversarial = generator_non_saturating(self.networks["discriminator"](fake, target))
+        (made,) = self.shown(fake)
+        adversarial = generator_non_saturating(self.networks["discriminator"](made, target))
         read_back = F.l1_loss(self._style(fake, target), style)  # equation 2
         with torch.no_grad():
             other = generator(x, other_style)

@@ -72,7 +72,7 @@ class Recipe(ABC):
 
     players: ClassVar[Mapping[str, tuple[str, ...]]]
     optimiser: Adam | RMSProp = Adam()
-    rates: ClassVar[Mapping[str, float]] = {}
+    rates: Mapping[str, float] = {}
     networks: nn.ModuleDict
     memory: nn.Module = nn.Module()
     batches_per_step: int = 1

@@ -1,5 +1,6 @@
 import pytest
 import torch
+import torch.nn.functional as F
 
 from anomgan.config import TrainingSettings
 from anomgan.data.labels import LabelSet
@@ -72,14 +73,15 @@ def test_a_generator_of_changes_starts_with_none():
     assert not torch.allclose(make().translate(x, style), x, atol=0.1)
 
 
-def test_the_mapping_network_learns_at_a_hundredth_of_the_rate():
-    gan = make()
+@pytest.mark.parametrize(("given", "share"), [({}, 0.01), ({"mapping_rate": 0.1}, 0.1)])
+def test_the_mapping_network_learns_at_a_share_of_the_rate(given, share):
+    gan = make(**given)
     before = copy(gan)
     trainer(gan, learning_rate=1e-3).run()
     largest = moved(before, copy(gan))
     # The first step of Adam is as long as its step size.
     assert largest["style_encoder"] == pytest.approx(1e-3, rel=0.01)
-    assert largest["mapping"] == pytest.approx(1e-5, rel=0.05)
+    assert largest["mapping"] == pytest.approx(share * 1e-3, rel=0.05)
 
 
 def test_the_two_references_of_a_pair_are_of_the_target_domain():
@@ -144,6 +146,41 @@ def test_the_terms_are_those_of_the_paper():
     # Half of the squared gradient, as in the authors' code and in Mescheder et al. 2018.
     total = adversarial + 0.5 / 2 * penalty
     assert judged.loss.item() == pytest.approx(total.item(), rel=1e-4)
+
+
+def test_the_discriminator_is_shown_augmented_images_and_the_style_encoder_whole_ones():
+    gan = make(diff_augment=True, change=True)
+    seen = {"discriminator": [], "style_encoder": []}
+    for name, some in seen.items():
+        keep = lambda _, given, some=some: some.append(given[0])  # noqa: E731
+        gan.networks[name].register_forward_pre_hook(keep)
+    _, c = batch()
+    for update in gan.step(torch.full((12, 1, 16, 16), 0.9), c):
+        if update.player.startswith("generator"):
+            weights = list(gan.networks["generator"].parameters())
+            gradients = torch.autograd.grad(update.loss, weights, allow_unused=True)
+            assert sum(one.abs().sum() for one in gradients if one is not None) > 0
+    # Real, fake and real again for the penalty, twice; then the two fakes of the generator.
+    assert len(seen["discriminator"]) == 8
+    assert all((one == 0).flatten(1).any(1).all() for one in seen["discriminator"])
+    assert all((one == 0.9).all() for one in seen["style_encoder"])
+
+
+def test_a_matching_aware_discriminator_rejects_real_images_of_other_domains():
+    gan = make(matching_aware=True, r1=0.0)
+    seen, judge = [], gan.networks["discriminator"]
+    judge.register_forward_hook(lambda _, given, logits: seen.append((*given, logits)))
+    x, c = batch()
+    judged = next(gan.step(x, c))
+    others, real, fake = seen[:3]
+    mistaken, domains, logits = others
+    assert torch.equal(mistaken, x[:4]) and (domains != DOMAIN).all()
+    halves = (
+        F.softplus(-real[2]).mean(),
+        (F.softplus(fake[2]).mean() + F.softplus(logits).mean()) / 2,
+    )
+    assert torch.equal(real[1], DOMAIN)
+    assert judged.loss.item() == pytest.approx(sum(halves).item(), rel=1e-5)
 
 
 def test_a_style_is_drawn_by_its_seed_or_read_from_a_reference():
