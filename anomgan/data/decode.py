@@ -209,7 +209,7 @@ def _formats(data: bytes, name: str) -> tuple[str, ...]:
         return FORMATS
     if not _reads_heif():
         raise InputError(
-            f"{name} is a HEIF image, as phones write them; to read it: pip install anomgan[heif]"
+            f'{name} is a HEIF image, as phones write them; to read it: pip install "anomgan[heif]"'
         )
     return ("HEIF",)
 

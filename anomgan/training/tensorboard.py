@@ -71,7 +71,7 @@ def tensorboard_log(folder: Path | None) -> Iterator[TensorBoardLog | None]:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise SettingsError(
-            "a log for TensorBoard needs a package more: pip install anomgan[tensorboard]"
+            '--log-dir needs the package tensorboard: pip install "anomgan[tensorboard]"'
         ) from None
     try:
         folder.mkdir(parents=True, exist_ok=True)
