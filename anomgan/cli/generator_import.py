@@ -77,7 +77,7 @@ def import_weights(
         from anomgan.generators.published_stargan_v2 import import_stargan_v2
 
         model = import_stargan_v2(file, domain or (), device)
-        to = model.names[-1]
+        to = argument(model.names[-1])
         then = f"translate --model {argument(out)} --dir photos/ --to {to} --out translated/"
     else:
         from anomgan.generators.published_stylegan import import_stylegan

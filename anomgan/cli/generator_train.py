@@ -166,9 +166,11 @@ def _summarise(model: "TrainedGenerator", out: Path) -> str:
     labels = f" and the labels {', '.join(model.names)}" if model.names else ""
     grids = f"; {SNAPSHOTS}/ shows the progress" if model.snapshots else ""
     if isinstance(model, TrainedGAN):
-        then = f"sample --model {argument(out)} --count 16"
+        by_attribute = bool(model.sets) and not model.sets[0].exclusive
+        wanted = f" --class {argument(model.names[0])}" if by_attribute else ""
+        then = f"sample --model {argument(out)} --count 16{wanted}"
     else:
-        to = model.names[-1]
+        to = argument(model.names[-1])
         then = f"translate --model {argument(out)} --dir photos/ --to {to} --out translated/"
     return text_of(
         [

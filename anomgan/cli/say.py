@@ -41,6 +41,6 @@ def print_table(
     Console().print(table)
 
 
-def argument(path: Path) -> str:
-    """A path as it is written in a command that a reader may copy."""
-    return f'"{path}"' if " " in str(path) else str(path)
+def argument(value: Path | str) -> str:
+    """A path or a name as it is written in a command that a reader may copy."""
+    return f'"{value}"' if " " in str(value) else str(value)

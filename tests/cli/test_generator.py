@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -201,6 +202,17 @@ def test_the_quality_is_measured_while_training_and_the_best_model_kept(run, dat
     assert list(figures) == [2, 4]
     assert run("sample", "--model", out / "best", "--out", tmp_path / "drawn")[0] == 0
     assert not (out / "best" / "best").exists()
+
+
+def test_what_is_said_to_come_next_works_with_attributes_too(run, data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{data}/digits/one/{number}.png,{number % 2},1" for number in range(4)]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,very round,tall", *rows]))
+    code, said, err = run("train", "cgan", "--data-dir", ".", *DRAWING, "--out", "model")
+    assert code == 0, err
+    command = shlex.split(said.split("anomgan generator ")[1])
+    assert command[-2:] == ["--class", "very round"]
+    assert run(*command)[0] == 0
 
 
 def test_styles_are_mixed_in_a_picture(run, data, tmp_path, monkeypatch):
