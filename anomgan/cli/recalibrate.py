@@ -57,8 +57,11 @@ def recalibrate(
     old calibration is replaced at the end.
     """
     from anomgan.detectors import load
+    from anomgan.detectors.exported import is_exported
     from anomgan.model_files import check_target, read_history
 
+    if is_exported(model):
+        raise InputError(f"{model} only scores; recalibrate its model folder, and export again")
     out = out or model
     check_target(out)
     if normal_dir is None:

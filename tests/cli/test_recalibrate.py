@@ -196,3 +196,9 @@ def test_without_images_nothing_but_the_rate_is_changed(model, run):
     code, _, err = run(*command, "--false-alarm-rate", 1)
     assert code == 2 and "false-alarm rate 1 is not above 0 and below 1" in err
     assert {path.name: path.read_bytes() for path in model.iterdir()} == before
+
+
+def test_an_exported_file_is_refused_with_what_to_do(new_ok, tmp_path):
+    for arguments in ({"normal_dir": new_ok}, {"false_alarm_rate": 0.1}):
+        with pytest.raises(InputError, match="part.onnx only scores; recalibrate its model folder"):
+            recalibrate(model=tmp_path / "part.onnx", **arguments)
