@@ -28,7 +28,7 @@ class Fitted:
             that did not store them.
         facts: about the training, for people: counts, steps, seconds, fingerprint;
             "recalibration".
-        history: rows of mean losses.
+        history: rows of mean losses; `training` counts the networks and phases.
         samples: of a few of these images; empty in a loaded model.
     """
 

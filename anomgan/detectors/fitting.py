@@ -141,7 +141,11 @@ def fit_method(
     if learnt is not None:
         facts |= {"backbones": backbones, "place": learnt.place, "explained": learnt.explained}
         facts["turned_copies"] = len(learnt.turns) - learnt.turns.count(0)
-    history = [row for summary in summaries for row in summary.history]
+    history = [
+        {"training": number, **row}
+        for number, summary in enumerate(summaries, start=1)
+        for row in summary.history
+    ]
     return Fitted(preparation, statistics, calibration, usual, learnt_from, facts, history, samples)
 
 

@@ -131,6 +131,7 @@ def test_each_image_is_calibrated_by_the_network_that_has_not_seen_it(fitted, li
     calibration = fitted.fitted.calibration
     assert len(calibration.scores) == len(seen) == fitted.fitted.facts["training_images"]
     assert sorted(set(calibration.folds)) == [0, 1, 2] and len(fitted.members) == 3
+    assert {row["training"] for row in fitted.fitted.history} == {1, 2, 3}
     # Training images score lower by the networks that have seen them, so lower on the whole.
     again = np.array([result.scores for result in fitted.score(paths)])
     assert again.shape == (len(paths), 3)
