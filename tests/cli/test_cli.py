@@ -582,7 +582,7 @@ def test_an_exported_file_scores_like_its_folder(run, model, line, tmp_path):
     code, _, error = run(*command, "--out", tmp_path / "part.onnx")
     assert code == 2 and error.startswith("anomgan: ") and "ends in .pt" in error
     code, _, error = run("recalibrate", "--model", file, "--normal-dir", line, "--out", tmp_path)
-    assert code == 2 and "holds files but no model" in error
+    assert code == 2 and "only scores; recalibrate its model folder" in error
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such names there")
@@ -597,7 +597,7 @@ def test_an_error_about_an_odd_name_is_one_line(run, tmp_path):
 
 @pytest.mark.parametrize("allocate", [torch.empty, np.empty])
 def test_too_little_memory_is_one_sentence(allocate, monkeypatch, capsys):
-    monkeypatch.setattr("anomgan.cli.app.app", lambda: allocate(2**58))
+    monkeypatch.setattr("anomgan.cli.app.app", lambda prog_name: allocate(2**58))
     with pytest.raises(SystemExit, match="2"):
         main()
     error = capsys.readouterr().err
@@ -605,6 +605,9 @@ def test_too_little_memory_is_one_sentence(allocate, monkeypatch, capsys):
 
 
 def test_other_errors_of_torch_keep_their_traceback(monkeypatch):
-    monkeypatch.setattr("anomgan.cli.app.app", lambda: torch.ones(2) @ torch.ones(3))
+    def fail(prog_name):
+        torch.ones(2) @ torch.ones(3)
+
+    monkeypatch.setattr("anomgan.cli.app.app", fail)
     with pytest.raises(RuntimeError, match="inconsistent tensor size"):
         main()

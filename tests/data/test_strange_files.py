@@ -203,6 +203,6 @@ def test_where_heif_cannot_be_read_it_says_what_to_install(tmp_path, monkeypatch
 
     monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as if it were not installed
     decode._reads_heif.cache_clear()
-    with pytest.raises(InputError, match=r"pip install anomgan\[heif\]"):
+    with pytest.raises(InputError, match=r'pip install "anomgan\[heif\]"'):
         read(tmp_path, b"\0\0\0\x18ftypheic" + bytes(16))
     decode._reads_heif.cache_clear()

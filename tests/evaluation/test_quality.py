@@ -77,7 +77,7 @@ def test_as_many_are_compared_as_the_smaller_set_has_not_only_the_first(real):
 
 
 def test_one_image_has_no_distribution(real):
-    with pytest.raises(InputError, match="at least 2 images"):
+    with pytest.raises(InputError, match="at least 2 real and 2 generated images"):
         measure(real[:1], real, Means())
 
 

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of Unix")
 @pytest.fixture(params=[signal.SIGINT, signal.SIGTERM])
 def blow(request):
     def send():
-        os.kill(os.getpid(), request.param)
+        signal.raise_signal(request.param)  # in this thread; os.kill may choose another one
 
     send.number = request.param
     return send
@@ -36,7 +36,7 @@ def test_a_program_that_handles_sigterm_itself_goes_on_doing_so():
     before = signal.signal(signal.SIGTERM, lambda number, frame: came.append(number))
     try:
         with stop_signal() as stop:
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
             assert not stop.is_set() and came == [signal.SIGTERM]
     finally:
         signal.signal(signal.SIGTERM, before)
