@@ -14,7 +14,9 @@ def blow(request):
         signal.raise_signal(request.param)  # in this thread; os.kill may choose another one
 
     send.number = request.param
-    return send
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by pytest-xdist
+    yield send
+    signal.signal(signal.SIGINT, before)
 
 
 def test_the_first_signal_lets_a_step_finish_and_the_second_does_not(blow):
