@@ -143,11 +143,11 @@ def _check(out: Path) -> None:
         raise InputError(f"{out} is a file; choose another folder for the images")
     if not out.is_dir():
         return
-    names = {path.name for path in out.iterdir()}
-    others = sorted(path.name for path in out.iterdir() if not _is_sample(path))
-    if names and (others or RECORD not in names):
+    files = {path.name: path for path in out.iterdir()}
+    others = [name for name, path in files.items() if not _is_sample(path)]
+    if files and (others or RECORD not in files):
         raise InputError(
-            f"{out} holds other files than earlier samples, such as {min(others or names)}; choose "
+            f"{out} holds other files than earlier samples, such as {min(others or files)}; choose "
             f"another folder"
         )
 

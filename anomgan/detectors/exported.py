@@ -139,9 +139,8 @@ def seal(data: bytes) -> bytes:
     return data[:-SEAL] + _checksum(data)
 
 
-def is_sealed(path: Path) -> bool:
+def is_sealed(data: bytes) -> bool:
     """Whether a file ends in the checksum of the rest, as those from `anomgan export` do."""
-    data = path.read_bytes()
     return data[-SEAL:] == _checksum(data)
 
 
@@ -158,7 +157,7 @@ def read_exported(path: Path, device: str = "auto") -> tuple[StoredModel, dict[s
         SettingsError: the device is not available.
     """
     data = read_file(path, LARGEST_WEIGHTS)
-    if data[-SEAL:] != _checksum(data):
+    if not is_sealed(data):
         raise ModelError(
             f"{path} is damaged, or was not written by anomgan export; export the model again"
         )

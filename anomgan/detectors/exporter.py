@@ -86,7 +86,7 @@ def export_model(
         raise InputError(f"{out}: the name of a file of format {format} ends in {FORMATS[format]}")
     if out.is_dir():
         raise InputError(f"{out} is a folder; choose another name")
-    refuse_to_overwrite(out, is_own=is_sealed)
+    refuse_to_overwrite(out, is_own=lambda path: is_sealed(path.read_bytes()))
     detector = load(model, "cpu")
     card, _ = read_folder(model, "anomgan fit")
     if detector.searches:

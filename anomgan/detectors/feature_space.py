@@ -331,12 +331,11 @@ def _use_place(
         counts[before : before + len(inside), before : before + inside.shape[1]] = torch.from_numpy(
             inside
         )
-    seen = that_count(whole, counts)
-    products = multiply(seen)
+    products = multiply(that_count(whole, counts))
     left, explained = unexplained(whole, folds, components, counts, products)
     if explained < LEAST_EXPLAINED:
         return maps, explained
-    eigenmaps = EigenMaps.fit(seen, components, products).rounded()
+    eigenmaps = EigenMaps.fit(that_count(whole, counts), components, products).rounded()
     powers = [mean_square(some, counts) for some in (whole, left)]
     eigenmaps.scales.copy_(torch.tensor(powers).sqrt().clamp_min(ROUNDING))
     pairs = zip(whole.split(1), left.split(1), strict=True)

@@ -43,11 +43,10 @@ class QualityWatch:
         network: FeatureNetwork,
         count: int = COUNT,
     ) -> None:
-        sources = list(images.sources if isinstance(images, LabelledImages) else images)
         if isinstance(images, LabelledImages):
-            classes, names = classes_of(images)
+            sources, (classes, names) = images.sources, classes_of(images)
         else:
-            classes, names = np.zeros(len(sources), int), ("",)
+            sources, classes, names = list(images), np.zeros(len(images), int), ("",)
         chosen = _in_turn(classes, names)[:count]
         self.sources = [sources[index] for index in chosen]
         self.classes = classes[chosen]
