@@ -41,8 +41,12 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)  # environment() records it
     theirs = options.python or peer_environment()
-    sides = [(Path(sys.executable), "features_ours.py", "default, space=features")]
-    sides += [(theirs, "features_theirs.py", peer) for peer in options.peers]
+    own = Path(sys.executable)
+    sides = [
+        ("ganomaly", own, "features_ours.py", "default, space=features"),
+        ("ganomaly, exported", own, "features_exported.py", "onnx"),
+        *((f"{PEER} {peer}", theirs, "features_theirs.py", peer) for peer in options.peers),
+    ]
     for name in options.sets:
         folder = DATA / name
         with tempfile.TemporaryDirectory() as place:
@@ -50,7 +54,7 @@ def main() -> None:
                 sys.executable, "features_ours.py", "weights", folder, f"{place}/lite0.safetensors"
             )
             ours: list[float] = []
-            for python, script, config in sides:
+            for detector, python, script, config in sides:
                 model = Path(place) / config.partition(":")[0]
                 fitted = work(python, script, "fit", folder, model, config)
                 scored, scores = work(python, script, "score", folder, model, config)
@@ -58,7 +62,7 @@ def main() -> None:
                 record = {
                     "study": "peers_features",
                     "dataset": name,
-                    "detector": "ganomaly" if scores is ours else f"{PEER} {config}",
+                    "detector": detector,
                     "config": config,
                     **aurocs(folder, scores, ours),
                     **{key: round(value, 2) for key, value in (fitted | scored).items()},

@@ -1,4 +1,4 @@
-"""What both sides of the comparison on features are given, and what they report. Needs torch."""
+"""What the sides of the comparison on features are given and report. Needs no package."""
 
 import json
 import sys
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from task import Figures, peak_megabytes
+from measured import Figures, peak_megabytes
 
 SIDE = 512
 """Pixels; the development sets are that large."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import task
 import torch
 import torch.nn.functional as F
+from measured import Figures, peak_megabytes
 
 from anomgan import GANomaly, Inspector
 from anomgan.config_files import read_toml
@@ -32,17 +33,17 @@ def detector(steps: int, precision: str) -> GANomaly:
     return GANomaly(device="cpu", **values)
 
 
-def train(place: Path, steps: int, precision: str) -> task.Figures:
+def train(place: Path, steps: int, precision: str) -> Figures:
     learner = detector(steps, precision).fit(place / "parts")
     learner.save(place / "ours")
     figures = {
         "train": steps * task.BATCH / learner.fitted.facts["seconds"],
-        "train_megabytes": task.peak_megabytes(),
+        "train_megabytes": peak_megabytes(),
     }
     return figures | train_networks(steps, precision)
 
 
-def train_networks(steps: int, precision: str) -> task.Figures:
+def train_networks(steps: int, precision: str) -> Figures:
     """The networks and losses in the loop, on a batch that is there."""
     learner = detector(steps, precision)
     learner.networks = learner.build(task.CHANNELS)
@@ -60,7 +61,7 @@ def train_networks(steps: int, precision: str) -> task.Figures:
     }
 
 
-def score(place: Path, steps: int, precision: str) -> task.Figures:
+def score(place: Path, steps: int, precision: str) -> Figures:
     figures = score_with(place / "ours", place)
     if precision == "float32":  # which is what a graph computes in
         export_model(place / "ours", place / "ours.onnx")
@@ -78,13 +79,13 @@ def score(place: Path, steps: int, precision: str) -> task.Figures:
     return figures
 
 
-def score_with(model: Path, place: Path) -> task.Figures:
+def score_with(model: Path, place: Path) -> Figures:
     """End to end, with a model folder or an exported file."""
     files = sorted((place / "parts").iterdir())
     scorer = Scorer(model, "cpu", Pictures(place / "pictures"))
     scorer.images_at_once = task.BATCH
     figures = {"files": task.per_second(lambda: list(scorer.rows(files, Path)), len(files))}
-    figures["score_megabytes"] = task.peak_megabytes()
+    figures["score_megabytes"] = peak_megabytes()
     frames = [read_image(path) for path in files]
     with Inspector.load(model, "cpu") as inspector:
 
@@ -97,7 +98,7 @@ def score_with(model: Path, place: Path) -> task.Figures:
     return figures
 
 
-def peak(*_: object) -> task.Figures:
+def peak(*_: object) -> Figures:
     """Multiply-adds per second of the fastest of some convolutions of 3 x 3, in float32."""
     fastest = 0.0
     for batch, width, side in SHAPES:

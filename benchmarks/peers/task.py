@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from measured import Figures
 from torch import Tensor
 
 SIZE, CHANNELS, FEATURES, LATENT_DIM, BATCH = 64, 3, 64, 100, 32
 """The peer's defaults, at 64 px."""
-Figures = dict[str, float]
 
 
 def views() -> Tensor:
@@ -39,12 +39,6 @@ def arithmetic(work: Callable[[], object]) -> float:
 def parameters(networks: torch.nn.Module) -> int:
     """Number of weights."""
     return sum(weight.numel() for weight in networks.parameters())
-
-
-def peak_megabytes() -> float:
-    """The most memory that this process has held."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def run(jobs: dict[str, Callable[[Path, int, str], Figures]]) -> None:

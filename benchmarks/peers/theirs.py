@@ -12,6 +12,7 @@ from anomalib.engine import Engine
 from anomalib.models import Ganomaly
 from anomalib.models.image.ganomaly.loss import DiscriminatorLoss, GeneratorLoss
 from lightning.pytorch import Callback
+from measured import Figures, peak_megabytes
 from PIL import Image
 from torch.utils.data import DataLoader
 from torchvision.transforms.v2.functional import to_dtype, to_image
@@ -57,7 +58,7 @@ def engine(place: Path, precision: str, **options: object) -> Engine:
     )
 
 
-def train(place: Path, steps: int, precision: str) -> task.Figures:
+def train(place: Path, steps: int, precision: str) -> Figures:
     clock, learner = Clock(), model()
     data = Folder(
         name="parts",
@@ -73,12 +74,12 @@ def train(place: Path, steps: int, precision: str) -> task.Figures:
     torch.save(learner.state_dict(), place / "theirs.pt")
     figures = {
         "train": clock.steps * task.BATCH / (clock.ended - clock.began),
-        "train_megabytes": task.peak_megabytes(),
+        "train_megabytes": peak_megabytes(),
     }
     return figures | train_networks(steps, precision)
 
 
-def train_networks(steps: int, precision: str) -> task.Figures:
+def train_networks(steps: int, precision: str) -> Figures:
     """Its networks and losses in a plain loop, without Lightning; the step is its own."""
     learner, x = model(), task.views()
     net = learner.model.train()
@@ -115,14 +116,14 @@ def train_networks(steps: int, precision: str) -> task.Figures:
     }
 
 
-def score(place: Path, steps: int, precision: str) -> task.Figures:
+def score(place: Path, steps: int, precision: str) -> Figures:
     judge = model()
     judge.load_state_dict(torch.load(place / "theirs.pt", weights_only=True))
     files = PredictDataset(place / "parts")
     loader = DataLoader(files, task.BATCH, collate_fn=files.collate_fn)
     predicting = engine(place, precision)
     figures = {"files": task.per_second(lambda: predicting.predict(judge, loader), len(files))}
-    figures["score_megabytes"] = task.peak_megabytes()
+    figures["score_megabytes"] = peak_megabytes()
     frames = [np.array(Image.open(path)) for path in files.image_filenames]
     judge.eval()
 
