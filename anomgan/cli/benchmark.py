@@ -1,9 +1,8 @@
 """`anomgan benchmark`: measures detectors on labelled data, and writes tables."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -49,28 +48,13 @@ Workers = Annotated[int, typer.Option(min=1, help="Number of processes; they sha
 Out = Annotated[Path, typer.Option(help="File to append the results to, .jsonl.")]
 
 
-class Protocol(StrEnum):
-    """Which digits of MNIST are normal."""
-
-    one_class = "one-class"
-    leave_one_out = "leave-one-out"
-
-
-class Layout(StrEnum):
-    """Public data sets of parts."""
-
-    mvtec = "mvtec"
-    visa = "visa"
-    btad = "btad"
-
-
 @app.command()
 def mnist(
     data: Data,
     protocol: Annotated[
-        Protocol,
+        Literal["one-class", "leave-one-out"],
         typer.Option(help="one-class: one digit is normal; leave-one-out: one is anomalous."),
-    ] = Protocol.one_class,
+    ] = "one-class",
     detectors: Detectors = "",
     config: Configs = None,
     assignments: Assignments = None,
@@ -86,7 +70,7 @@ def mnist(
     from anomgan.evaluation.benchmark import MNIST_VIEW
     from anomgan.evaluation.sets import DataSet
 
-    source = DataSet("mnist", data, protocol.value, limit)
+    source = DataSet("mnist", data, protocol, limit)
     given = (detectors, config or [], assignments or [], categories, seeds)
     _run(source, given, workers, out, device, ray, MNIST_VIEW)
 
@@ -95,8 +79,9 @@ def mnist(
 def mvtec(
     data: Data,
     layout: Annotated[
-        Layout, typer.Option(help="Layout of the folder, as the data set is downloaded.")
-    ] = Layout.mvtec,
+        Literal["mvtec", "visa", "btad"],
+        typer.Option(help="Layout of the folder, as the data set is downloaded."),
+    ] = "mvtec",
     detectors: Detectors = "",
     config: Configs = None,
     assignments: Assignments = None,
@@ -111,7 +96,7 @@ def mvtec(
     """Measure detectors on MVTec AD, VisA or BTAD, as downloaded."""
     from anomgan.evaluation.sets import DataSet
 
-    source = DataSet(layout.value, data, "as published", limit)
+    source = DataSet(layout, data, "as published", limit)
     given = (detectors, config or [], assignments or [], categories, seeds)
     _run(source, given, workers, out, device, ray)
 

@@ -1,10 +1,9 @@
 """`anomgan generator evaluate`: measures how good a generator's images are."""
 
 from collections.abc import Sequence
-from enum import StrEnum
 from json import dumps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -21,14 +20,6 @@ if TYPE_CHECKING:
 OWN = "own"
 CLASSIFIER_STEPS = 1000
 
-
-class Perceptual(StrEnum):
-    """Perceptual distances."""
-
-    lite0 = "lite0"
-    lpips = "lpips"
-
-
 DataDir = Annotated[
     Path | None,
     typer.Option(
@@ -44,7 +35,7 @@ Features = Annotated[
     ),
 ]
 Distance = Annotated[
-    Perceptual,
+    Literal["lite0", "lpips"],
     typer.Option(
         help="StarGAN v2: perceptual distance for the diversity, by the embedded network (lite0) "
         "or by the package lpips."
@@ -61,7 +52,7 @@ def evaluate(
     domain: Domains = None,
     features: Features = "inception",
     count: Count = None,
-    distance: Distance = Perceptual.lite0,
+    distance: Distance = "lite0",
     json: Annotated[
         bool, typer.Option("--json", help="Print JSON, one object per domain.")
     ] = False,
@@ -87,7 +78,7 @@ def _measure(
     domains: Sequence[str],
     features: str,
     count: int | None,
-    distance: Perceptual,
+    distance: str,
     device: str,
 ) -> "list[Figures]":
     """Measure a generator; a translator is measured in each domain."""

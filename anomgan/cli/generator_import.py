@@ -1,8 +1,7 @@
 """`anomgan generator import`: makes a model of weights that a method's authors have published."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -10,15 +9,8 @@ from anomgan.cli.options import DEFAULT_GENERATOR, DEFAULT_MODEL, Device, Groups
 from anomgan.cli.say import argument, say
 from anomgan.errors import InputError
 
-
-class Published(StrEnum):
-    """Methods with weights of their authors, or of a well-known port."""
-
-    stargan_v2 = "stargan_v2"
-    stylegan = "stylegan"
-    ganomaly = "ganomaly"
-
-
+Published = Literal["stargan_v2", "stylegan", "ganomaly"]
+"""Methods with weights of their authors, or of a well-known port."""
 File = Annotated[
     Path,
     typer.Argument(
@@ -68,12 +60,12 @@ def import_weights(
     from anomgan.model_files import check_target
 
     _refuse(method, bool(domain), size is not None, normal_dir is not None or groups is not None)
-    out = out or (DEFAULT_MODEL if method is Published.ganomaly else DEFAULT_GENERATOR)
+    out = out or (DEFAULT_MODEL if method == "ganomaly" else DEFAULT_GENERATOR)
     check_target(out)
-    if method is Published.ganomaly:
+    if method == "ganomaly":
         _import_detector(file, normal_dir, out, groups, skip_unreadable, device)
         return
-    if method is Published.stargan_v2:
+    if method == "stargan_v2":
         from anomgan.generators.published_stargan_v2 import import_stargan_v2
 
         model = import_stargan_v2(file, domain or (), device)
@@ -120,9 +112,9 @@ def _import_detector(
 def _refuse(method: Published, domains: bool, size: bool, images: bool) -> None:
     """Refuse options of another method."""
     for given, option, owner in (
-        (domains, "--domain", Published.stargan_v2),
-        (size, "--size", Published.stylegan),
-        (images, "--normal-dir and --groups", Published.ganomaly),
+        (domains, "--domain", "stargan_v2"),
+        (size, "--size", "stylegan"),
+        (images, "--normal-dir and --groups", "ganomaly"),
     ):
-        if given and method is not owner:
+        if given and method != owner:
             raise InputError(f"{option}: for {owner} only, not for {method}")

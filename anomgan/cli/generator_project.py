@@ -1,8 +1,7 @@
 """`anomgan generator project`: rebuilds images with a generator."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -22,19 +21,13 @@ TOGETHER = 16
 """Images in one batch of the search."""
 
 
-class Space(StrEnum):
-    """Where to search for a code."""
-
-    w = "w"
-    w_plus = "w+"
-
-
 def project(
     image: Annotated[list[Path], typer.Option(help="Image to rebuild. May be repeated.")],
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")],
     space: Annotated[
-        Space, typer.Option(help="StyleGAN: one style for all layers (w), or one for each (w+).")
-    ] = Space.w_plus,
+        Literal["w", "w+"],
+        typer.Option(help="StyleGAN: one style for all layers (w), or one for each (w+)."),
+    ] = "w+",
     steps: Annotated[int | None, typer.Option(min=1, help="Most search steps per image.")] = None,
     model: Generator = DEFAULT_GENERATOR,
     device: Device = "auto",
@@ -53,7 +46,7 @@ def project(
     gan = trained.method
     if not isinstance(gan, LatentGAN):
         raise ModelError(f"{model} holds a {gan.name}; a projection needs one without labels")
-    own = {"space": space.value} | ({"steps": steps} if steps else {})
+    own = {"space": space} | ({"steps": steps} if steps else {})
     settings = PROJECTION.model_copy(update=own)
     outcome = Outcome(len(targets))
     with progress_bar("searching", len(targets)) as report:

@@ -2,9 +2,8 @@
 
 import json
 import re
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -23,15 +22,6 @@ DEFAULT_STRIP = Path("anomgan-interpolation.png")
 DEFAULT_MIX = Path("anomgan-mix.png")
 IN_A_ROW, MOST_SHOWN = 8, 64
 
-
-class Part(StrEnum):
-    """The layers of StyleGAN that take their style from another image."""
-
-    coarse = "coarse"
-    middle = "middle"
-    fine = "fine"
-
-
 Label = Annotated[
     str | None,
     typer.Option("--class", help="Class of the images. Default: one class after the other."),
@@ -40,11 +30,11 @@ Truncation = Annotated[
     float, typer.Option(min=0, help="StyleGAN: below 1, images are more typical but less varied.")
 ]
 Mix = Annotated[
-    Part | None,
+    Literal["coarse", "middle", "fine"] | None,
     typer.Option(
-        help="StyleGAN: mix the styles of two sets of images, 8 at most, in one picture. The "
-        "images beside it lend all layers but the coarse, middle or fine ones, which are those of "
-        "the images above."
+        help="StyleGAN: one picture that mixes two sets of at most 8 images. Each mixture has its "
+        "coarse, middle or fine layers from the image above it, and all others from the image "
+        "beside it."
     ),
 ]
 Interpolate = Annotated[
@@ -117,15 +107,15 @@ def sample(
 
 
 def _mix(
-    model: Path, part: Part, count: int, seed: int, truncation: float, grid: Path, device: str
+    model: Path, part: str, count: int, seed: int, truncation: float, grid: Path, device: str
 ) -> None:
     """Save a picture of mixed styles, with the sources above and beside them."""
     from anomgan.generators.loading import load_gan
     from anomgan.pictures import save_grid
 
     _check_picture(grid)
-    rows = load_gan(model, device).mix(part.value, count, seed, truncation=truncation)
-    save_grid(grid, rows, ["", *[part.value] * count])
+    rows = load_gan(model, device).mix(part, count, seed, truncation=truncation)
+    save_grid(grid, rows, ["", *[part] * count])
     say(f"Picture: {grid}")
 
 
