@@ -220,8 +220,7 @@ def curves(rows: Sequence[Record], limits: dict[str, KindLimits]) -> Record:
 
 def draw_shares(records: Sequence[Record], path: Path) -> None:
     """Plot observed against predicted shares, a panel for each record."""
-    figure = Figure(figsize=(4.2 * len(records), 4.6), dpi=DPI)
-    figure.set_layout_engine("constrained")
+    figure = Figure(figsize=(4.2 * len(records), 4.6), dpi=DPI, layout="constrained")
     axes = figure.subplots(1, len(records), squeeze=False)[0]
     for axis, record in zip(axes, records):
         for (kind, some), colour in zip(by_kind(record["real"]).items(), COLOURS):
@@ -244,8 +243,7 @@ def draw_shares(records: Sequence[Record], path: Path) -> None:
 def draw_curves(records: Sequence[Record], path: Path) -> None:
     """Plot the curves with real defects laid over: a row for each record, a panel for each kind."""
     columns = max(len(record["curves"]) for record in records)
-    figure = Figure(figsize=(2.4 * columns, 2.5 * len(records)), dpi=DPI)
-    figure.set_layout_engine("constrained")
+    figure = Figure(figsize=(2.4 * columns, 2.5 * len(records)), dpi=DPI, layout="constrained")
     axes = figure.subplots(len(records), columns, squeeze=False)
     for row, record in zip(axes, records):
         for axis in row[len(record["curves"]) :]:

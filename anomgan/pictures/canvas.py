@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from anomgan.data.own_files import MARK, is_own_picture, refuse_to_overwrite
@@ -30,8 +29,7 @@ def show(
 
 def plot(title: str, x_label: str, y_label: str) -> tuple[Figure, Axes]:
     """Make a figure with one set of axes."""
-    figure = Figure(figsize=(7, 4.2), dpi=DPI)
-    figure.set_layout_engine("constrained")
+    figure = Figure(figsize=(7, 4.2), dpi=DPI, layout="constrained")
     axis = figure.subplots()
     axis.set_title(plain(title), fontsize=11)
     axis.set_xlabel(x_label)
@@ -52,6 +50,5 @@ def save(figure: Figure, path: Path) -> None:
         InputError: the file cannot be written, or there is one that anomgan did not write.
     """
     refuse_to_overwrite(path, is_own=is_own_picture)
-    FigureCanvasAgg(figure)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", metadata=MARK)

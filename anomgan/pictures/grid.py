@@ -23,8 +23,9 @@ def save_grid(
     Maps are drawn on the scale `limits`, from the darkest value to the brightest. Without it, each
     column has its own scale.
     """
-    figure = Figure(figsize=(2.2 * len(columns) + 0.6, 2.2 * len(rows) + 0.5), dpi=DPI)
-    figure.set_layout_engine("constrained")
+    figure = Figure(
+        figsize=(2.2 * len(columns) + 0.6, 2.2 * len(rows) + 0.5), dpi=DPI, layout="constrained"
+    )
     grid = figure.subplots(len(rows), len(columns), squeeze=False)
     for c, name in enumerate(columns):
         maps = [row[c] for row in rows if row[c].dtype != np.uint8]
@@ -57,8 +58,7 @@ def save_samples(
             colour = image if image.ndim == 3 else image[:, :, None]
             sheet[top : top + height, left : left + width] = colour
     size = (1.2 * len(rows[0]) + 0.4, 1.2 * len(rows) * height / width + 0.6)
-    figure = Figure(figsize=size, dpi=DPI)
-    figure.set_layout_engine("constrained")
+    figure = Figure(figsize=size, dpi=DPI, layout="constrained")
     axis = figure.subplots()
     show(axis, sheet)
     if any(columns):

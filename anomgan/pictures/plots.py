@@ -95,8 +95,7 @@ def save_curves(path: Path, history: Sequence[Mapping[str, float]], title: str) 
         title: text above the picture.
     """
     panels = _curve_panels(history)
-    figure = Figure(figsize=(7, 1 + 2.6 * len(panels)), dpi=DPI)
-    figure.set_layout_engine("constrained")
+    figure = Figure(figsize=(7, 1 + 2.6 * len(panels)), dpi=DPI, layout="constrained")
     figure.suptitle(plain(title), fontsize=11)
     axes = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
     for axis, (label, names) in zip(axes, panels.items(), strict=True):

@@ -21,8 +21,9 @@ def save_sheet(path: Path, images: Sequence[np.ndarray], titles: Sequence[str], 
     """Save photographs, uint8 [H, W] or [H, W, 3], in rows; there is one at least."""
     columns = min(COLUMNS, len(images))
     rows = -(-len(images) // columns)
-    figure = Figure(figsize=(2.7 * max(2, columns), 3.5 * rows + 0.5), dpi=DPI)
-    figure.set_layout_engine("constrained")
+    figure = Figure(
+        figsize=(2.7 * max(2, columns), 3.5 * rows + 0.5), dpi=DPI, layout="constrained"
+    )
     figure.suptitle(plain(title), fontsize=12)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis in axes[len(images) :]:
