@@ -1,12 +1,11 @@
 """The images of magnetic tiles for the studies of translation, by lighting and by tile."""
 
-import csv
 from collections import defaultdict
 from pathlib import Path
 
 from study import DATA
 
-from anomgan.errors import InputError
+from anomgan.data.folders import read_rows
 
 TILES = DATA / "magnetic_tile"
 TABLE = TILES / "tiles.csv"
@@ -40,12 +39,9 @@ def by_tile(conditions: tuple[str, ...]) -> list[dict[str, Path]]:
 
 
 def mask_of(photograph: Path) -> Path:
-    """Read the mask of an image of a defective tile."""
+    """The file with the mask of an image of a defective tile."""
     return TILES / "ground_truth" / photograph.parent.name / f"{photograph.stem}_mask.png"
 
 
 def _rows() -> list[dict[str, str]]:
-    if not TABLE.exists():
-        raise InputError(f"there is no table {TABLE}; set ANOMGAN_DATA")
-    with TABLE.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    return [row for _, row in read_rows(TABLE)[1]]

@@ -148,7 +148,9 @@ def read_groups(table: Path, images: Sequence[Path]) -> list[str]:
         InputError: the table cannot be read, has no group column, gives an image two groups, or
             leaves out images.
     """
-    columns, rows = _read_rows(table)
+    columns, rows = read_rows(table)
+    if not rows or len(columns) < 2:
+        raise InputError(f"{table} needs a header, two columns (file, group) and a row per image")
     file_column = "file" if "file" in columns else columns[0]
     group_column = _group_column(table, [name for name in columns if name != file_column])
     groups = _by_file(table, rows, file_column, group_column)
@@ -156,7 +158,6 @@ def read_groups(table: Path, images: Sequence[Path]) -> list[str]:
     by_parts = defaultdict(list)
     for name in groups:
         by_parts[Path(name).parts].append(name)
-
     found: list[str] = []
     missing: list[str] = []
     for image in images:
@@ -174,6 +175,23 @@ def read_groups(table: Path, images: Sequence[Path]) -> list[str]:
             f"such as {', '.join(missing[:3])}"
         )
     return found
+
+
+def read_rows(table: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """The columns of a CSV table, and its rows, each with the line of the file where it ends.
+
+    Raises:
+        InputError: it cannot be read, or is not CSV in UTF-8.
+    """
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, restval="")
+            columns = list(reader.fieldnames or ())
+            return columns, [(reader.line_num, row) for row in reader]
+    except OSError as error:
+        raise InputError(f"cannot read table {table}: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{table} is not a CSV table in UTF-8: {error}") from error
 
 
 def _refuse(error: OSError) -> NoReturn:
@@ -197,22 +215,6 @@ def _by_file(
             )
         first.setdefault(name, number)
     return groups
-
-
-def _read_rows(table: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    """Columns, and rows with their number in the file, the header being the first."""
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, restval="")
-            columns = list(reader.fieldnames or ())
-            rows = [(reader.line_num, row) for row in reader]
-    except OSError as error:
-        raise InputError(f"cannot read table {table}: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{table} is not a CSV table in UTF-8: {error}") from error
-    if not rows or len(columns) < 2:
-        raise InputError(f"{table} needs a header, two columns (file, group) and a row per image")
-    return columns, rows
 
 
 def _group_column(table: Path, columns: Sequence[str]) -> str:

@@ -1,13 +1,12 @@
 """Labelled images: classes, domains or attributes, of one data set or of several together."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from anomgan.data.folders import list_images
+from anomgan.data.folders import list_images, read_rows
 from anomgan.data.normals import Source
 from anomgan.errors import InputError
 
@@ -129,14 +128,10 @@ def _read_set(folder: Path) -> LabelledImages:
 
 
 def _read_table(table: Path) -> LabelledImages:
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, restval="")
-            columns = [name for name in reader.fieldnames or () if name != "file"]
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"cannot read {table}: {error}") from error
-    if not rows or not columns or "file" not in rows[0]:
+    found, numbered = read_rows(table)
+    columns = [name for name in found if name != "file"]
+    rows = [row for _, row in numbered]
+    if not rows or not columns or "file" not in found:
         raise InputError(
             f"{table} needs the column file, at least one of labels, and rows of images"
         )

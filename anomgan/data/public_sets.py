@@ -1,13 +1,12 @@
 """Labelled data sets of parts, as they are downloaded: training and test images."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from anomgan.data.folders import list_images
+from anomgan.data.folders import list_images, read_rows
 from anomgan.data.masks import find_masks, open_mask
 from anomgan.data.mnist import read_mnist
 from anomgan.data.normals import Source
@@ -142,8 +141,7 @@ def read_visa(root: Path, category: str) -> PartSet:
     table = root / "split_csv" / "1cls.csv"
     if not table.is_file():
         raise InputError(f"there is no {table}; get {DOWNLOADS['visa']}")
-    with table.open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["object"] == category]
+    rows = [row for _, row in read_rows(table)[1] if row["object"] == category]
     if not rows:
         raise InputError(f"{table} has no object {category}")
     missing = [root / row["image"] for row in rows if not (root / row["image"]).is_file()]
