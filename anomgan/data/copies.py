@@ -4,7 +4,7 @@ Copies promise nothing about new parts: forty copies of three photographs are th
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import cv2
 import numpy as np
@@ -37,8 +37,8 @@ def digest(image: np.ndarray) -> np.ndarray:
     return np.frombuffer(made.digest(), np.uint8)
 
 
-def count_known(digests: np.ndarray, known: np.ndarray) -> int:
-    """Count the digests [n, 8] that are among the known ones [m, 8]."""
+def count_known(digests: Iterable[np.ndarray], known: np.ndarray) -> int:
+    """Count the digests [8] that are among the known ones [m, 8]."""
     found = {row.tobytes() for row in known}
     return sum(row.tobytes() in found for row in digests)
 

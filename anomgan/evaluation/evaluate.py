@@ -157,7 +157,7 @@ def evaluate(
     masks = Masks()
     digests: list[np.ndarray] = []
     scores, p_values, alarms = [], [], []
-    threshold = rate = seconds = 0.0
+    seconds = 0.0
     with progress_bar("scoring", len(images)) as report:
         results = _score(detector, images, digests)
         for done, image in enumerate(images, start=1):
@@ -167,26 +167,27 @@ def evaluate(
             scores.append(result.score)
             p_values.append(result.p_value)
             alarms.append(result.is_anomalous)
-            threshold, rate = result.threshold, result.false_alarm_rate
             if pixels:
                 inside = result.inside
                 mask = masks.read(image, result.size, inside)
                 pixels.add(result.heatmap, mask, inside)
             report(done)
     pixels = pixels if masks.show_defects else None
+    fitted = detector.fitted
+    assert fitted is not None
     return Evaluation(
         images=images,
         scores=np.array(scores),
         p_values=np.array(p_values),
         alarms=np.array(alarms),
         groups=named,
-        threshold=threshold,
-        false_alarm_rate=rate,
+        threshold=fitted.calibration.threshold,
+        false_alarm_rate=fitted.calibration.false_alarm_rate,
         masks=masks,
         pixel_auroc=pixels.auroc() if pixels else None,
         pixel_aupro=pixels.aupro(AUPRO_LIMIT) if pixels else None,
         milliseconds=1000 * seconds / len(images),
-        learnt=_count_learnt(detector, digests),
+        learnt=0 if fitted.learnt is None else count_known(digests, fitted.learnt),
     )
 
 
@@ -206,9 +207,3 @@ def _score(
                 name = "" if isinstance(image.source, np.ndarray) else f"{image.source}: "
                 raise InputError(f"{name}{error}") from None
         yield from detector.score_prepared(prepared)
-
-
-def _count_learnt(detector: Detector, digests: Sequence[np.ndarray]) -> int:
-    """How many of the good images the detector has learnt from."""
-    known = detector.fitted.learnt if detector.fitted else None
-    return count_known(np.stack(digests), known) if digests and known is not None else 0
