@@ -107,32 +107,40 @@ def measure_translations(
     """
     rows: list[Figures] = []
     rng = np.random.default_rng(0)
+    guides: list[Guide | None] = ["latent", "reference"] if model.method.has_styles else [None]
     for number, name in enumerate(names):
         own, others = np.flatnonzero(labels == number), np.flatnonzero(labels != number)
         chosen = rng.choice(others, min(len(others), count or len(own)), replace=False)
-        real = [images[int(i)] for i in own]
-        guides: tuple[Guide | None, ...] = (None,)
-        if model.method.has_styles:
-            guides = ("latent", "reference")
+        real, sources = ([images[int(i)] for i in some] for some in (own, chosen))
         for guide in guides:
-            fake: list[np.ndarray] = []
-            spreads = []
-            with progress_bar(f"translating to {name}", len(chosen)) as report:
-                for done, index in enumerate(chosen):
-                    styles = _styles(model, name, guide, done, real)
-                    outputs = [model.apply(images[int(index)], style) for style in styles]
-                    fake += outputs
-                    if guide and distance:
-                        spreads.append(distance.among(outputs))
-                    report(done + 1)
+            outputs = _translate(model, sources, name, guide, real)
+            fake = [image for some in outputs for image in some]
             figures: Figures = {"domain": name}
             if guide:
                 figures["guide"] = guide
             figures |= _compare(*_features(fake, real, network), network)
             if guide and distance:
-                figures[f"diversity_{distance.name}"] = float(np.mean(spreads))
+                spread = np.mean([distance.among(some) for some in outputs])
+                figures[f"diversity_{distance.name}"] = float(spread)
             rows.append(figures | _accuracy(network, fake, [name] * len(fake)))
     return rows
+
+
+def _translate(
+    model: TrainedTranslator,
+    sources: Sequence[np.ndarray],
+    to: str,
+    guide: Guide | None,
+    real: Sequence[np.ndarray],
+) -> list[list[np.ndarray]]:
+    """The translations of each image: one in each of its styles."""
+    found = []
+    with progress_bar(f"translating to {to}", len(sources)) as report:
+        for number, image in enumerate(sources):
+            styles = _styles(model, to, guide, number, real)
+            found.append([model.apply(image, style) for style in styles])
+            report(number + 1)
+    return found
 
 
 def _styles(
