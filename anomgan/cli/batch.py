@@ -21,6 +21,11 @@ class Outcome:
     failed: int = 0
     warned: set[str] = field(default_factory=set)
 
+    @property
+    def ok(self) -> int:
+        """Images that were called ok."""
+        return self.total - self.anomalous - self.failed
+
     def count(self, row: Row) -> None:
         """Count the verdict of a row, or that there is none."""
         verdict = row.get("verdict")
@@ -71,8 +76,7 @@ def describe_row(row: Row) -> str:
 
 def verdict_counts(outcome: Outcome, table: Path | None) -> str:
     """The counts of scored images in one line."""
-    ok = outcome.total - outcome.anomalous - outcome.failed
-    text = f"{counted(outcome.total, 'image')}: {ok} ok, {outcome.anomalous} anomalous"
+    text = f"{counted(outcome.total, 'image')}: {outcome.ok} ok, {outcome.anomalous} anomalous"
     if outcome.failed:
         text += f", {outcome.failed} could not be scored"
     return text + (f"; table in {table}" if table else "")
@@ -91,12 +95,11 @@ def targets_of(images: Sequence[Path], folder: Path | None, out: Path) -> dict[P
             overwritten.
     """
     from anomgan.data.folders import list_images
-    from anomgan.data.own_files import refuse_to_overwrite
+    from anomgan.data.own_files import refuse_inside, refuse_to_overwrite
 
     named = [(path, Path(path.name)) for path in images]
     if folder:
-        if out.resolve().is_relative_to(folder.resolve()):
-            raise InputError(f"--out {out} lies in {folder}; choose a folder outside of it")
+        refuse_inside(out, folder)
         named += [(path, path.relative_to(folder)) for path in list_images(folder)]
     if not named:
         raise InputError("there are no images; say which")

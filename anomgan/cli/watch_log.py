@@ -93,7 +93,7 @@ class JsonLog(TextLog):
         outcome = self.outcome
         counts = {
             "images": outcome.total,
-            "ok": outcome.total - outcome.anomalous - outcome.failed,
+            "ok": outcome.ok,
             "anomalous": outcome.anomalous,
             "failed": outcome.failed,
         }

@@ -65,6 +65,18 @@ def refuse_to_overwrite(*paths: Path, is_own: Callable[[Path], bool] = is_own_fi
             )
 
 
+def refuse_inside(target: Path, folder: Path) -> None:
+    """Refuse to write into a folder whose images are read: the results would be read as well.
+
+    Raises:
+        InputError: `target` is `folder` or lies in it.
+    """
+    if target.resolve().is_relative_to(folder.resolve()):
+        raise InputError(
+            f"{target} lies in {folder}, whose images are read; choose a folder outside"
+        )
+
+
 def _head(path: Path) -> bytes:
     try:
         if not path.is_file():  # a pipe may have no end

@@ -177,10 +177,10 @@ class DriftAlarm:
 
     Args:
         drift: what follows the scores.
-        tell: called with the report.
+        tell: called with the report in words.
     """
 
-    def __init__(self, drift: Drift, tell: Callable[[DriftReport], None]) -> None:
+    def __init__(self, drift: Drift, tell: Callable[[str], None]) -> None:
         self._drift, self._tell = drift, tell
         self._state: State = "steady"
 
@@ -194,7 +194,7 @@ class DriftAlarm:
         report = self._drift.report()
         if report.state != self._state:
             self._state = report.state
-            self._tell(report)
+            self._tell(str(report))
 
 
 class Bet:

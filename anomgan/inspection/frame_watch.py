@@ -3,6 +3,7 @@
 import re
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from anomgan.errors import InputError
@@ -49,7 +50,7 @@ class FrameWatcher:
         self._tell_row, self._tell = scored, notice
         self._scored: set[tuple[str, ...]] = set()
         self._scorer = Scorer(model, device, pictures)
-        self._drift = DriftAlarm(self._scorer.drift(), lambda report: notice("drift", str(report)))
+        self._drift = DriftAlarm(self._scorer.drift(), partial(notice, "drift"))
 
     def run(self, stop: threading.Event, interval: float = RETRY) -> None:
         """Score frames until the source ends or `stop` is set.

@@ -12,6 +12,7 @@ import torch
 
 from anomgan.data.decode import to_uint8
 from anomgan.data.normals import Source, read_source
+from anomgan.data.own_files import refuse_inside
 from anomgan.detectors import load
 from anomgan.detectors.base import Prepared
 from anomgan.detectors.result import Result, tell_apart
@@ -27,7 +28,6 @@ from anomgan.pictures import save_overlay
 
 SIDE_BY_SIDE = 4
 """Most batches that are scored at once; each takes memory."""
-
 PICTURE_NAME = LONGEST - len(".heatmap.png")
 """Longest name of a picture before its ending, in bytes."""
 
@@ -53,7 +53,7 @@ class Pictures:
             InputError: they would lie in `folder`.
         """
         if self.overlays or self.maps:
-            check_outside(self.folder, folder)
+            refuse_inside(self.folder, folder)
 
 
 class Scorer:
@@ -201,18 +201,6 @@ def _rows_there(
 
 _scorer = cache(Scorer)
 """So that a worker loads its model once."""
-
-
-def check_outside(target: Path, folder: Path) -> None:
-    """Check that output is not written into a folder whose images are scored.
-
-    Raises:
-        InputError: `target` is `folder` or lies in it.
-    """
-    if target.resolve().is_relative_to(folder.resolve()):
-        raise InputError(
-            f"{target} lies in {folder}, whose images are scored; choose a folder outside"
-        )
 
 
 def write_overlay(target: Path, result: Result, source: Source, name: str, bits: int) -> None:

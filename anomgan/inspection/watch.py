@@ -7,11 +7,12 @@ files.
 import os
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from anomgan.data.folders import survey
-from anomgan.data.own_files import is_own_picture
+from anomgan.data.own_files import is_own_picture, refuse_inside
 from anomgan.errors import InputError
 from anomgan.inspection.drift import DriftAlarm
 from anomgan.inspection.results_table import (
@@ -22,7 +23,7 @@ from anomgan.inspection.results_table import (
     identity,
     open_table,
 )
-from anomgan.inspection.scorer import Pictures, Scorer, check_outside
+from anomgan.inspection.scorer import Pictures, Scorer
 from anomgan.machine.files import move_into
 from anomgan.machine.notes import note
 
@@ -96,9 +97,9 @@ class Watcher:
         self._list()  # raises where there is no such folder
         pictures.check_outside(folder)
         for target in filter(None, (move_ok, move_anomalous)):
-            check_outside(target, folder)
+            refuse_inside(target, folder)
         self._scorer = Scorer(model, device, pictures)
-        self._drift = DriftAlarm(self._scorer.drift(), lambda report: notice("drift", str(report)))
+        self._drift = DriftAlarm(self._scorer.drift(), partial(notice, "drift"))
 
     def run(self, stop: threading.Event, interval: float = 1.0) -> None:
         """Look at the folder every `interval` seconds until `stop` is set.
@@ -160,7 +161,7 @@ class Watcher:
 
         def is_own(path: Path) -> bool:
             """Reads the file only if it has changed since the last look."""
-            version = _version(path)
+            version = version_of(path)
             before = self._looked.get(path)
             if before is None or before[0] != version:
                 before = version, is_own_picture(path)
@@ -180,13 +181,13 @@ class Watcher:
         try:
             rows = list(self._scorer.rows(paths, self._picture_name))
         except InputError:
-            if all(_version(path) == self._waiting[path][0] for path in paths):
+            if all(version_of(path) == self._waiting[path][0] for path in paths):
                 raise
             return  # one was changed or removed meanwhile; the next look will find out
         settled = {}
         for path, row in zip(paths, rows, strict=True):
             version, looks = self._waiting[path]
-            if _version(path) != version or ("error" in row and looks < PATIENCE):
+            if version_of(path) != version or ("error" in row and looks < PATIENCE):
                 continue
             table.append(row | version._asdict())
             settled[path] = self._scored[identity(path)] = Scored(version, row.get("verdict", ""))
@@ -198,7 +199,7 @@ class Watcher:
 
     def _move(self, path: Path, scored: Scored, problems: set[str]) -> None:
         target = self._targets.get(scored.verdict)
-        if target is None or _version(path) != scored.version:
+        if target is None or version_of(path) != scored.version:
             return
         try:
             moved = move_into(target / path.relative_to(self.folder).parent, path)
@@ -214,7 +215,7 @@ class Watcher:
         return path.relative_to(self.folder).with_name(f"{path.name}.{version.mtime_ns}")
 
 
-def _version(path: Path) -> Version | None:
+def version_of(path: Path) -> Version | None:
     """None if the file is gone, or cannot be read for the moment."""
     try:
         about = path.stat()
