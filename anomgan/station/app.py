@@ -21,7 +21,7 @@ from anomgan.station.previews import heat_layer
 from anomgan.station.review_app import add_review
 from anomgan.station.served import ServedModel
 from anomgan.station.station import Full, Station
-from anomgan.station.uploads import discard_body, read_json, read_upload
+from anomgan.station.uploads import discard_body, find_model, read_json, read_upload
 from anomgan.station.watched import WatchedFolder
 
 OwnSource = WatchedFolder | FilmedSource
@@ -80,17 +80,6 @@ def create_app(
     return app
 
 
-def find_model(station: Station, name: str) -> ServedModel:
-    """The model of that name.
-
-    Raises:
-        HTTPException: 404, there is none.
-    """
-    if name not in station.models:
-        raise HTTPException(404, f"there is no model {name}; there is: {', '.join(station.models)}")
-    return station.models[name]
-
-
 def _add_session(app: FastAPI, token: str) -> None:
     @app.post("/session", responses={401: {"model": answers.Problem}})
     async def session(request: Request) -> Response:
@@ -120,7 +109,7 @@ def _add_scoring(app: FastAPI, station: Station) -> None:
         A raw body is named by `?name=`. `?heatmap=1` adds a PNG of the heatmap.
         """
         try:
-            model = find_model(station, name)
+            model = find_model(station.models, name)
             with station.place():
                 upload = await read_upload(request, station.most)
                 scored = await station.score(model, upload)
@@ -137,7 +126,7 @@ def _add_scoring(app: FastAPI, station: Station) -> None:
     @app.get("/models/{name}/parts/{number}/{picture}", responses=REFUSED)
     async def picture(name: str, number: int, picture: str) -> Response:
         """A picture of one of the last parts: photo, thumbnail or heat."""
-        part = find_model(station, name).parts.find(number)
+        part = find_model(station.models, name).parts.find(number)
         data = part and part.pictures.get(picture)
         if not data:
             raise HTTPException(404, f"there is no {picture} of part {number}")
@@ -167,7 +156,7 @@ def _add_state(app: FastAPI, station: Station, sources: Sequence[OwnSource]) -> 
     @app.get("/models/{name}/parts", responses=REFUSED)
     async def parts(name: str, after: int = 0) -> dict[str, Any]:
         """The last parts that came after a number, with the model, counts and drift."""
-        model = find_model(station, name)
+        model = find_model(station.models, name)
         drift = model.loaded.inspector.drift
         return {
             **_about(model),

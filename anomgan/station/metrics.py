@@ -1,10 +1,12 @@
 """Figures of a station in the text format of Prometheus."""
 
 from collections.abc import Iterator
+from typing import get_args
 
+from anomgan.inspection.drift import State
 from anomgan.station.station import Station
 
-STATES = ("steady", "drifting", "out of calibration")
+STATES = get_args(State)
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 

@@ -38,6 +38,12 @@ class Part:
         near = self.row["p_value"] <= DOUBTFUL * self.row["false_alarm_rate"]
         return bool(self.row["verdict"] == "ok" and near)
 
+    @property
+    def stamp(self) -> str:
+        """Its time and number, which name the file that is kept of it."""
+        time = self.scored.replace(":", "").replace("+0000", "")
+        return f"{time}-{self.number}"
+
     def about(self) -> dict[str, Any]:
         """What a page shows of the part."""
         height, width = self.size

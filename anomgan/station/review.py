@@ -155,9 +155,7 @@ class Review:
 
     def answered(self, model: str, answer: Answer, model_id: str | None = None) -> list[Any]:
         """The parts with an answer; only those that a certain state of the model scored."""
-        if model_id is None:
-            return self._items("model = ? AND answer = ? ORDER BY id", model, answer)
-        where = "model = ? AND answer = ? AND model_id = ? ORDER BY id"
+        where = "model = ? AND answer = ? AND model_id = coalesce(?, model_id) ORDER BY id"
         return self._items(where, model, answer, model_id)
 
     def counts(self, model: str) -> dict[str, int]:
@@ -229,8 +227,7 @@ class Review:
         if self.counts(one.model)["waiting"] >= MOST_WAITING:
             return self._drop(one.model)
         row, part = one.part.row, one.part
-        time = part.scored.replace(":", "").replace("+0000", "")
-        name = f"{time}-{part.number}{one.upload.suffix}"
+        name = f"{part.stamp}{one.upload.suffix}"
         with atomic_path(self.folder / IMAGES / name) as temporary:
             temporary.write_bytes(one.upload.data)
         values = {

@@ -14,12 +14,10 @@ from anomgan.station.mvtec_export import export_mvtec
 from anomgan.station.recalibration import Recalibration
 from anomgan.station.review import Answer, Conflict, NotSaved, Review
 from anomgan.station.station import Station
-from anomgan.station.uploads import read_json
+from anomgan.station.uploads import find_model, read_json
 
 PRESENT = 10.0
 """Seconds for which an operator counts as there after their page has asked."""
-
-
 Number = Annotated[int, Field(ge=0, lt=2**31)]
 Coordinate = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 Work = Mapping[str, Recalibration]
@@ -65,24 +63,13 @@ def add_review(app: FastAPI, station: Station, review: Review) -> None:
     _add_answers(app, work, review)  # last: a number would stand for every other word
 
 
-def _known(work: Work, name: str) -> Recalibration:
-    """The recalibration of a model.
-
-    Raises:
-        HTTPException: 404, there is no such model.
-    """
-    if name not in work:
-        raise HTTPException(404, f"there is no model {name}; there is: {', '.join(work)}")
-    return work[name]
-
-
 def _add_queue(app: FastAPI, work: Work, review: Review) -> None:
     operators = Operators()
 
     @app.get("/models/{name}/review")
     async def state(name: str, operator: str = "") -> dict[str, Any]:
         """The parts that wait, what was answered, and how far a recalibration is."""
-        about = _known(work, name).about
+        about = find_model(work, name).about
         await asyncio.to_thread(review.save_rest)
         return {
             **await asyncio.to_thread(review.counts, name),
@@ -104,7 +91,7 @@ def _add_queue(app: FastAPI, work: Work, review: Review) -> None:
     @app.post("/models/{name}/review/queue")
     async def queue(name: str, request: Request) -> dict[str, Any]:
         """Queue every part, or only the doubtful and the anomalous: {"every_part": true}."""
-        _known(work, name)
+        find_model(work, name)
         if (await read_json(request, Queueing)).every_part:
             review.every_part.add(name)
         else:
@@ -119,28 +106,28 @@ def _add_recalibration(app: FastAPI, work: Work) -> None:
 
         `?roi=x,y x,y x,y` are corners of the region that counts from then on, in fractions.
         """
-        _known(work, name).begin(Roi.polygon(roi) if roi else None)
-        app.state.recalibrating = asyncio.create_task(asyncio.to_thread(_known(work, name).run))
-        return _known(work, name).about
+        find_model(work, name).begin(Roi.polygon(roi) if roi else None)
+        app.state.recalibrating = asyncio.create_task(asyncio.to_thread(find_model(work, name).run))
+        return find_model(work, name).about
 
     @app.post("/models/{name}/review/recalibration/apply")
     async def apply(name: str) -> dict[str, Any]:
         """Use the new threshold."""
-        await asyncio.to_thread(_known(work, name).apply)
-        return _known(work, name).about
+        await asyncio.to_thread(find_model(work, name).apply)
+        return find_model(work, name).about
 
     @app.post("/models/{name}/review/recalibration/discard")
     async def discard(name: str) -> dict[str, Any]:
         """Keep the threshold that the model has."""
-        _known(work, name).discard()
-        return _known(work, name).about
+        find_model(work, name).discard()
+        return find_model(work, name).about
 
 
 def _add_answers(app: FastAPI, work: Work, review: Review) -> None:
     @app.post("/models/{name}/review/export")
     async def export(name: str) -> dict[str, Any]:
         """Write images and masks in the layout of MVTec AD to the folder of the review."""
-        _known(work, name)
+        find_model(work, name)
         return await asyncio.to_thread(export_mvtec, review, name)
 
     @app.post("/models/{name}/review/{number}")
@@ -149,7 +136,7 @@ def _add_answers(app: FastAPI, work: Work, review: Review) -> None:
 
         `version` is that of the part as it was shown. 409 if someone else has answered since.
         """
-        _known(work, name)
+        find_model(work, name)
         said = await read_json(request, Said)
         try:
             return await asyncio.to_thread(review.answer, name, number, **dict(said))

@@ -147,8 +147,7 @@ class Station:
     def _keep_upload(self, model: ServedModel, part: Part, upload: Upload) -> None:
         """Keep a file as it came; a verdict does not wait for a disk that is full."""
         assert self._keep is not None
-        time = part.scored.replace(":", "").replace("+0000", "")
-        name = f"{time}-{part.number}-{part.row['verdict']}{upload.suffix}"
+        name = f"{part.stamp}-{part.row['verdict']}{upload.suffix}"
         try:
             with atomic_path(self._keep / model.name / part.scored[:10] / name) as temporary:
                 temporary.write_bytes(upload.data)

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -21,10 +22,11 @@ SECONDS = 60.0
 """For a whole upload to arrive."""
 SMALL_BODY, REFUSED_BODY = 2**20, 2**27
 """Bytes that are read at most of a body in JSON, and of one that is refused before it is read."""
-Kind = TypeVar("Kind", bound=BaseModel)
 OVERSIZE = 2**30
 """Bytes beyond the limit that are read and dropped. Most clients only see an answer after they have
 sent everything."""
+Found = TypeVar("Found")
+Kind = TypeVar("Kind", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,17 @@ class Upload:
         """What a file with the image ends in; decoders look at the content, not at the suffix."""
         suffix = PurePath(self.name).suffix.lower()
         return suffix if suffix in SUFFIXES else ".png"
+
+
+def find_model(models: Mapping[str, Found], name: str) -> Found:
+    """What belongs to the model that a request names.
+
+    Raises:
+        HTTPException: 404, there is no such model.
+    """
+    if name not in models:
+        raise HTTPException(404, f"there is no model {name}; there is: {', '.join(models)}")
+    return models[name]
 
 
 async def read_upload(request: Request, most: int) -> Upload:

@@ -9,6 +9,7 @@ from anomgan.data.decode import read_file
 from anomgan.data.folders import is_image, visible_files
 from anomgan.data.own_files import is_own_picture
 from anomgan.errors import InputError
+from anomgan.inspection.watch import Version, version_of
 from anomgan.station.served import ServedModel
 from anomgan.station.station import Station
 from anomgan.station.uploads import Upload
@@ -16,7 +17,7 @@ from anomgan.station.uploads import Upload
 INTERVAL = 0.5
 """Seconds between two looks at the folder."""
 LOG = logging.getLogger("anomgan")
-Versions = dict[Path, tuple[int, int]]
+Versions = dict[Path, Version]
 
 
 class WatchedFolder:
@@ -65,7 +66,7 @@ class WatchedFolder:
         settled = [path for path in new if self._before.get(path) == found[path]]
         self._before = found
         self._done = {path: self._done[path] for path in found if path in self._done}
-        for path in sorted(settled, key=lambda path: found[path][1]):
+        for path in sorted(settled, key=lambda path: found[path].mtime_ns):
             self._done[path] = found[path]
             if not await asyncio.to_thread(is_own_picture, path):
                 self._came += 1
@@ -80,13 +81,6 @@ class WatchedFolder:
 
 
 def _versions(folder: Path) -> Versions:
-    """Size and time of each image in a folder."""
-    found = {}
-    for path in visible_files(folder):
-        if is_image(path):
-            try:
-                about = path.stat()
-            except OSError:
-                continue  # gone in the meantime
-            found[path] = about.st_size, about.st_mtime_ns
-    return found
+    """Size and time of each image in a folder; not of one that has just gone."""
+    found = {path: version_of(path) for path in visible_files(folder) if is_image(path)}
+    return {path: version for path, version in found.items() if version}
