@@ -1,5 +1,6 @@
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import digits
@@ -34,6 +35,18 @@ SETTINGS = {
     "coreset": SMALL | {"keep": 500},
 }
 """Settings under which each method fits a few digits in no time."""
+
+
+@contextmanager
+def file_limit(size: int) -> Iterator[None]:
+    """Files cannot grow past so many bytes meanwhile, as on a disk that is about to be full."""
+    resource = pytest.importorskip("resource", reason="file size limits need a Unix system")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,13 +2,12 @@ import multiprocessing
 import os
 import random
 import time
-from contextlib import contextmanager
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import TINY
+from conftest import TINY, file_limit
 
 from anomgan import GANomaly
 from anomgan.cli.fit import fit_to_folder, make_detector
@@ -75,29 +74,10 @@ def test_a_killed_fit_keeps_the_earlier_model_and_goes_on(good, earlier, expecte
     assert not checkpoint.parent.exists()
 
 
-@pytest.fixture
-def small_files():
-    """A context in which files cannot grow past 10 kB, as on a disk that is about to be full."""
-    resource = pytest.importorskip("resource", reason="file size limits need a Unix system")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-
-    @contextmanager
-    def limited():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
-        try:
-            yield
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-    return limited
-
-
-def test_a_full_disk_keeps_the_earlier_model_and_the_fit_goes_on(
-    good, earlier, expected, small_files
-):
+def test_a_full_disk_keeps_the_earlier_model_and_the_fit_goes_on(good, earlier, expected):
     before = contents(earlier)
     problem = "cannot write .*ganomaly.safetensors: File too large"
-    with small_files(), pytest.raises(InputError, match=problem):
+    with file_limit(10_000), pytest.raises(InputError, match=problem):
         fit(good, earlier)
     assert contents(earlier) == before
     fit(good, earlier, resume=True)

@@ -1,10 +1,10 @@
 import json
 import shutil
 
-import cv2
 import numpy as np
 import pytest
 import typer
+from videos import write_video
 
 from anomgan.cli.watch import watch
 from anomgan.data.folders import list_images
@@ -13,12 +13,8 @@ from anomgan.errors import InputError
 
 @pytest.fixture
 def video(tmp_path):
-    path = tmp_path / "line.avi"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"FFV1"), 10, (96, 96))
-    for number in range(12):
-        writer.write(np.full((96, 96, 3), 20 * number, np.uint8))
-    writer.release()
-    return path
+    frames = [np.full((96, 96, 3), 20 * number, np.uint8) for number in range(12)]
+    return write_video(tmp_path / "line.avi", frames)
 
 
 def test_a_video_is_scored_to_its_end(video, whole_model, tmp_path, capsys):

@@ -6,10 +6,10 @@
 import io
 import os
 import struct
-import zlib
 
 import numpy as np
 import tifffile
+from image_files import chunk, png
 from PIL import Image
 
 from anomgan.data.decode import read_image
@@ -29,22 +29,13 @@ def over_black(pixels):
     return np.floor(colour * alpha / np.iinfo(pixels.dtype).max + 0.5).astype(pixels.dtype)
 
 
-def chunk(kind, body):
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
 def exif(turn, order):
     head = b"II*\0" if order == "<" else b"MM\0*"
     return head + struct.pack(order + "IHHHIHHI", 8, 1, 0x0112, 3, 1, turn, 0, 0)
 
 
 def write_png(pixels, turn, order, rng):
-    height, width, channels = pixels.shape
-    kind = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
-    rows = b"".join(b"\0" + row.tobytes() for row in pixels.astype(pixels.dtype.newbyteorder(">")))
-    header = struct.pack(">IIBBBBB", width, height, 8 * pixels.itemsize, kind, 0, 0, 0)
-    parts = (b"IHDR", header), (b"eXIf", exif(turn, order)), (b"IDAT", zlib.compress(rows))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in (*parts, (b"IEND", b"")))
+    return png(pixels, chunk(b"eXIf", exif(turn, order)))
 
 
 def write_tiff(pixels, turn, order, rng):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from image_files import SIGNATURE, chunk, header
 from PIL import Image
 
 from anomgan.data.decode import check_array, is_grey, read_image, to_uint8, with_channels
@@ -88,13 +89,12 @@ def test_exif_rotation_is_applied_to_sixteen_bit_colour(tmp_path, orientation, s
 
 def insert_exif_chunk(png, exif):
     """Pillow cannot write 16-bit colour, and OpenCV's way to write EXIF is not in every version."""
-    return insert_chunk(png, b"eXIf" + exif.tobytes().removeprefix(b"Exif\0\0"))
+    return insert_chunk(png, b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
 
 
-def insert_chunk(png, body):
+def insert_chunk(png, kind, body):
     header = 33
-    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
-    return png[:header] + chunk + png[header:]
+    return png[:header] + chunk(kind, body) + png[header:]
 
 
 @pytest.mark.parametrize("image", [GREY, RGB])
@@ -103,7 +103,7 @@ def test_a_transparent_colour_of_sixteen_bits_becomes_black(tmp_path, image):
     key = np.atleast_1d(deep[2, 3])
     ok, png = cv2.imencode(".png", deep[:, :, ::-1] if deep.ndim == 3 else deep)
     path = tmp_path / "key.png"
-    path.write_bytes(insert_chunk(png.tobytes(), b"tRNS" + key.astype(">u2").tobytes()))
+    path.write_bytes(insert_chunk(png.tobytes(), b"tRNS", key.astype(">u2").tobytes()))
     here = (deep.reshape(12, 10, -1) == key).all(2)
     expected = np.where(here[:, :, None] if deep.ndim == 3 else here, 0, deep)
     assert ok and here.sum() == 1 and (read_image(path) == expected).all()
@@ -176,12 +176,8 @@ def test_a_picture_of_nothing_at_an_absurd_size_is_refused(tmp_path):
     side, packer = 50_000, zlib.compressobj()
     rows = bytes(100 * (1 + side // 8))
     packed = b"".join(packer.compress(rows) for _ in range(side // 100)) + packer.flush()
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)), (b"IDAT", packed)]
-    content = b"\x89PNG\r\n\x1a\n"
-    for kind, body in [*chunks, (b"IEND", b"")]:
-        content += struct.pack(">I", len(body)) + kind + body
-        content += struct.pack(">I", zlib.crc32(kind + body))
-    (tmp_path / "black.png").write_bytes(content)
+    content = header(side, side, 1, 0) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+    (tmp_path / "black.png").write_bytes(SIGNATURE + content)
     with pytest.raises(InputError, match="black.png claims .*89 million.*scale it down, or cut"):
         read_image(tmp_path / "black.png")
 

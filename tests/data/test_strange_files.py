@@ -8,6 +8,7 @@ import zlib
 import numpy as np
 import pytest
 import tifffile
+from image_files import chunk, png
 from PIL import Image
 
 from anomgan.data.decode import read_image
@@ -16,31 +17,6 @@ from anomgan.errors import InputError
 GREY = np.arange(12 * 10, dtype=np.uint8).reshape(12, 10)
 RGB = np.stack([GREY, GREY[::-1], 255 - GREY], axis=2)
 DEEP = RGB.astype(np.uint16) * 257
-
-
-def chunk(kind, body, right=True):
-    return (
-        struct.pack(">I", len(body))
-        + kind
-        + body
-        + struct.pack(">I", zlib.crc32(kind + body) ^ (not right))
-    )
-
-
-def png(pixels, *chunks):
-    """A PNG file of uint8 or uint16 [H, W] or [H, W, C], with more chunks before its pixels."""
-    height, width = pixels.shape[:2]
-    kind = {1: 0, 2: 4, 3: 2, 4: 6}[pixels[0, 0].size]
-    big = pixels.astype(pixels.dtype.newbyteorder(">"))
-    rows = b"".join(b"\0" + row.tobytes() for row in big)
-    header = struct.pack(">IIBBBBB", width, height, 8 * pixels.itemsize, kind, 0, 0, 0)
-    parts = [
-        chunk(b"IHDR", header),
-        *chunks,
-        chunk(b"IDAT", zlib.compress(rows)),
-        chunk(b"IEND", b""),
-    ]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
 def read(tmp_path, content, name="part"):

@@ -1,9 +1,11 @@
 import csv
 import json
 import threading
+from contextlib import ExitStack, closing
 
-import cv2
 import pytest
+from conftest import file_limit
+from videos import write_video
 
 from anomgan import load
 from anomgan.data.decode import read_image, with_channels
@@ -12,15 +14,6 @@ from anomgan.errors import InputError
 from anomgan.inspection.frame_watch import FrameWatcher
 from anomgan.inspection.scorer import Pictures
 from anomgan.inspection.sources import every_frame, open_video
-
-
-def write_video(path, images):
-    height, width = images[0].shape[:2]
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"FFV1"), 10, (width, height))
-    for image in images:
-        writer.write(image[:, :, ::-1])
-    writer.release()
-    return path
 
 
 @pytest.fixture
@@ -97,17 +90,15 @@ def test_a_frame_that_cannot_be_scored_gets_a_row(watch, patch_model, parts, tmp
 
 
 def test_a_full_disk_is_waited_for_and_costs_no_frame(whole_model, parts, tmp_path):
-    resource = pytest.importorskip("resource", reason="file size limits need a Unix system")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    table, problems = tmp_path / "r.jsonl", []
+    table, problems, full = tmp_path / "r.jsonl", [], ExitStack()
 
     def scored(row):
         if not problems:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (table.stat().st_size + 10, hard))
+            full.enter_context(file_limit(table.stat().st_size + 10))
 
     def notice(kind, text):
         problems.extend([text] if kind == "problem" else [])
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        full.close()
 
     source = open_video(str(write_video(tmp_path / "a.avi", parts)), every_frame, print)
     watcher = FrameWatcher(
@@ -119,11 +110,8 @@ def test_a_full_disk_is_waited_for_and_costs_no_frame(whole_model, parts, tmp_pa
         scored=scored,
         notice=notice,
     )
-    try:
+    with full, closing(source):
         watcher.run(threading.Event(), 0.01)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        source.close()
     assert "File too large" in problems[0] and "tried again every 0.01 s" in problems[0]
     assert problems[1:] == [f"{table} is written again"]
     rows = [json.loads(text) for text in table.read_text().splitlines()]

@@ -5,6 +5,7 @@ import time
 import cv2
 import numpy as np
 import pytest
+from videos import FPS, write_video
 
 from anomgan.errors import InputError
 from anomgan.inspection import sources
@@ -19,17 +20,6 @@ from anomgan.inspection.sources import (
     open_camera,
     open_video,
 )
-
-FPS = 10.0
-
-
-def write_video(path, images, codec="FFV1"):
-    height, width = images[0].shape[:2] if len(images) else (48, 64)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), FPS, (width, height))
-    for image in images:
-        writer.write(image[:, :, ::-1])
-    writer.release()
-    return path
 
 
 def ramp(count):

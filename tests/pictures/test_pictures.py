@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from conftest import file_limit
 from PIL import Image
 
 from anomgan.errors import InputError
@@ -190,16 +191,10 @@ def test_a_grid_with_limits_draws_equal_values_alike_in_all_columns(tmp_path):
 
 
 def test_a_failing_write_leaves_the_old_picture(tmp_path):
-    resource = pytest.importorskip("resource", reason="file size limits are a matter of Unix")
     curve = {"a": (np.array([0, 1]), np.array([0, 1]), 0.5)}
     save_roc(tmp_path / "roc.png", curve, "old")
     old = (tmp_path / "roc.png").read_bytes()
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
-    try:
-        with pytest.raises(InputError, match="cannot write"):
-            save_roc(tmp_path / "roc.png", curve, "new")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with file_limit(1000), pytest.raises(InputError, match="cannot write"):
+        save_roc(tmp_path / "roc.png", curve, "new")
     assert (tmp_path / "roc.png").read_bytes() == old
     assert [path.name for path in tmp_path.iterdir()] == ["roc.png"]

@@ -7,12 +7,12 @@ import sys
 import urllib.request
 from functools import partial
 
-import cv2
 import numpy as np
 import pytest
 from conftest import ROOT
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
+from videos import write_video
 
 from anomgan import load
 from anomgan.cli.app import app as cli
@@ -31,12 +31,7 @@ def frames(line):
 
 @pytest.fixture(scope="module")
 def video(frames, tmp_path_factory):
-    path = tmp_path_factory.mktemp("videos") / "line.avi"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"FFV1"), 10, (96, 96))
-    for frame in frames:
-        writer.write(frame)
-    writer.release()
-    return path
+    return write_video(tmp_path_factory.mktemp("videos") / "line.avi", frames)
 
 
 @pytest.fixture

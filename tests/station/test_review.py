@@ -1,12 +1,11 @@
 import io
-import resource
 import shutil
 import sqlite3
-import sys
 import time
 
 import numpy as np
 import pytest
+from conftest import file_limit
 from fastapi.testclient import TestClient
 from PIL import Image
 
@@ -279,18 +278,13 @@ def test_a_full_disk_loses_no_verdict_no_part_and_no_answer(place):
         assert client.get("/health").json()["problems"] == []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no such limit there")
 def test_an_image_that_does_not_fit_leaves_no_half_file(place):
     with place.open() as client:
         every(client)
-        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
-        try:
+        with file_limit(1000):
             place.send(client, place.good[:1] * (UNSAVED + 2))
             problems = client.get("/health").json()["problems"]
             files = list((place.folder / "images").iterdir())
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         assert "held in memory" in problems[0] and files == []
         now = state(client)
         assert now["waiting"] == UNSAVED and now["dropped"] == 2
