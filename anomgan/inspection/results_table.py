@@ -14,21 +14,9 @@ from anomgan.machine.files import lock_file
 from anomgan.machine.names import escaped_cell, unescaped
 
 COLUMNS = (
-    "image",
-    "score",
-    "scores",
-    "p_value",
-    "verdict",
-    "reason",
-    "threshold",
-    "false_alarm_rate",
-    "regions",
-    "heatmap",
-    "warnings",
-    "milliseconds",
-    "model",
-    "model_id",
-    "error",
+    *("image", "score", "scores", "p_value", "verdict", "reason", "threshold"),
+    *("false_alarm_rate", "regions", "heatmap", "warnings", "milliseconds"),
+    *("model", "model_id", "error"),
 )
 LISTS = ("scores", "regions", "warnings")
 """Columns that hold JSON in CSV."""

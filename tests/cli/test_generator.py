@@ -20,20 +20,12 @@ from anomgan.cli.app import main
 from anomgan.generators import METHODS, load_translator
 from anomgan.generators.registry import ABOUT
 
-SMALL = [
-    "--size",
-    16,
-    "--steps",
-    3,
-    "--device",
-    "cpu",
-    "--set",
-    "training.batch_size=4",
-    "--set",
-    "network.features=4",
-]
-DRAWING = [*SMALL, "--set", "network.latent_dim=4"]
-TRANSLATING = [*SMALL, "--set", "network.blocks=1"]
+SMALL = (
+    *("--size", 16, "--steps", 3, "--device", "cpu"),
+    *("--set", "training.batch_size=4", "--set", "network.features=4"),
+)
+DRAWING = (*SMALL, "--set", "network.latent_dim=4")
+TRANSLATING = (*SMALL, "--set", "network.blocks=1")
 
 
 @pytest.fixture(scope="module")
@@ -92,16 +84,8 @@ def cgan(run, data, tmp_path_factory):
 def cyclegan(run, data, tmp_path_factory):
     out = tmp_path_factory.mktemp("cyclegan") / "model"
     domains = ("--domain", f"good={data}/digits/zero", "--domain", f"bad={data}/digits/one")
-    code, said, err = run(
-        "train",
-        "cyclegan",
-        *domains,
-        *TRANSLATING,
-        "--set",
-        "network.patch_layers=1",
-        "--out",
-        out,
-    )
+    shallow = ("--set", "network.patch_layers=1")
+    code, said, err = run("train", "cyclegan", *domains, *TRANSLATING, *shallow, "--out", out)
     assert code == 0, err
     assert "learnt from 20 images and the labels good, bad" in said and "--to bad" in said
     return out
@@ -119,19 +103,8 @@ def stargan_v2(run, data, tmp_path_factory):
 def judge(run, data, tmp_path_factory):
     """Folder of a classifier of the three digits."""
     out = tmp_path_factory.mktemp("judge") / "model"
-    code, said, err = run(
-        "classifier",
-        "--data-dir",
-        data / "digits",
-        "--size",
-        16,
-        "--steps",
-        5,
-        "--out",
-        out,
-        "--device",
-        "cpu",
-    )
+    short = ("--size", 16, "--steps", 5, "--device", "cpu")
+    code, said, err = run("classifier", "--data-dir", data / "digits", *short, "--out", out)
     assert code == 0, err
     assert "Learnt one, two, zero from 24 images" in said and "Accuracy on 6 held-out" in said
     return out
@@ -240,10 +213,8 @@ def test_a_folder_is_translated_past_a_damaged_image(run, cyclegan, data, tmp_pa
     code, said, _ = run(*command, "--full-size")
     assert code == 3 and "bad.png is not an image" in said and "1 could not be" in said
     assert Image.open(out / "left" / "part.png").size == (60, 40)
-    code, _, _ = run(
-        "translate", "--model", cyclegan, "--image", photos / "bad.png", "--to", "bad", "--out", out
-    )
-    assert code == 2
+    bad = ("--image", photos / "bad.png", "--to", "bad", "--out", out)
+    assert run("translate", "--model", cyclegan, *bad)[0] == 2
 
 
 def test_at_full_size_the_change_is_added_to_the_photograph(cyclegan):
@@ -346,29 +317,13 @@ def test_a_classifier_can_be_trained_on_the_way(run, dcgan, data, monkeypatch):
 
 def test_a_training_that_was_stopped_is_resumed_to_the_same_model(run, data, tmp_path):
     def command(out, *more):
-        arguments = [
-            "train",
-            "dcgan",
-            "--data-dir",
-            data / "digits",
-            *DRAWING,
-            "--steps",
-            40,
-            "--out",
-            out,
-            *more,
-        ]
-        return [str(argument) for argument in arguments]
+        learn = ("train", "dcgan", "--data-dir", data / "digits", *DRAWING, "--steps", 40)
+        return [str(argument) for argument in (*learn, "--out", out, *more)]
 
     stopped, whole = tmp_path / "stopped", tmp_path / "whole"
+    often = command(stopped, "--set", "training.checkpoint_minutes=1e-9")
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "anomgan",
-            "generator",
-            *command(stopped, "--set", "training.checkpoint_minutes=1e-9"),
-        ],
+        [sys.executable, "-m", "anomgan", "generator", *often],
         stderr=subprocess.DEVNULL,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
