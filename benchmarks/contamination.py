@@ -9,21 +9,21 @@ finished: the same command continues where it stopped.
 """
 
 import argparse
+from functools import partial
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 from features import SETS
 from sklearn.metrics import roc_auc_score
-from study import DATA, RESULTS
+from study import DATA, are_bad, measure_once
 
 from anomgan import GANomaly
 from anomgan.data.folders import list_images
 from anomgan.data.normals import read_normals
 from anomgan.evaluation.check.unlike import compare
-from anomgan.evaluation.records import append_record, environment, read_records
-
-OUT = RESULTS / "contamination.jsonl"
+from anomgan.evaluation.records import Record, environment
 
 
 def plant(name: str, share: float, seed: int) -> tuple[list[Path], list[Path], list[Path]]:
@@ -45,21 +45,15 @@ def least_like(paths: list[Path], count: int) -> set[Path]:
     return {paths[index] for index in np.argsort(-found.scores)[:count]}
 
 
-def measure(name: str, share: float, seed: int, drop: bool) -> dict[str, object]:
+def measure(name: str, share: float, seed: int, drop: bool) -> Record:
     """Fit to good images and planted defects, and score the rest."""
     training, planted, test = plant(name, share, seed)
     dropped = least_like(training, len(planted)) if drop and planted else set[Path]()
     detector = GANomaly(space="features", seed=seed)
     detector.fit([path for path in training if path not in dropped])
     results = list(detector.score_each(test))
-    bad = np.array([path.parent.name != "good" for path in test])
-    called = np.array([result.is_anomalous for result in results])
+    bad, called = are_bad(test), np.array([result.is_anomalous for result in results])
     return {
-        "study": "contamination",
-        "dataset": name,
-        "detector": "ganomaly",
-        "config": describe(share, drop),
-        "seed": seed,
         "dropped": len(dropped),
         "planted": len(planted),
         "planted_and_dropped": len(dropped & set(planted)),
@@ -70,11 +64,6 @@ def measure(name: str, share: float, seed: int, drop: bool) -> dict[str, object]
     }
 
 
-def describe(share: float, drop: bool) -> str:
-    """Name what was planted, and whether it was looked for."""
-    return f"share={share}, drop={drop}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", nargs="+", default=SETS)
@@ -82,15 +71,12 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--drop", action="store_true", help="leave out what check finds unlike")
     options = parser.parse_args()
-    done = {(one["dataset"], one["config"], one["seed"]) for one in read_records(OUT)}
-    for seed in options.seeds:
-        for share in options.shares:
-            for name in options.sets:
-                if (name, describe(share, options.drop), seed) in done:
-                    continue
-                record = measure(name, share, seed, options.drop)
-                append_record(OUT, record)
-                print(record["dataset"], record["config"], record["image_auroc"], flush=True)
+    drop = options.drop
+    cells = (
+        (name, f"share={share}, drop={drop}", seed, partial(measure, name, share, seed, drop))
+        for seed, share, name in product(options.seeds, options.shares, options.sets)
+    )
+    measure_once("contamination", cells)
 
 
 if __name__ == "__main__":

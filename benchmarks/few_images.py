@@ -8,21 +8,20 @@ are scored. Each result is saved when it is finished: the same command continues
 """
 
 import argparse
+from functools import partial
 from itertools import product
 
 import numpy as np
 from features import SETS
 from sklearn.metrics import roc_auc_score
-from study import DATA, RESULTS, parts_table
+from study import DATA, are_bad, measure_once, parts_table
 
 from anomgan import GANomaly
 from anomgan.data.folders import list_images
-from anomgan.evaluation.records import append_record, environment, read_records
-
-OUT = RESULTS / "few_images.jsonl"
+from anomgan.evaluation.records import Record, environment
 
 
-def measure(name: str, images: int, augment: str, seed: int) -> dict[str, object]:
+def measure(name: str, images: int, augment: str, seed: int) -> Record:
     """Fit to so many good images, and score the test images."""
     good = list_images(DATA / name / "train" / "good")
     drawn = np.random.default_rng(seed).permutation(len(good))[:images]
@@ -30,16 +29,10 @@ def measure(name: str, images: int, augment: str, seed: int) -> dict[str, object
     detector = GANomaly(space="features", seed=seed, backbone={"augment": augment})
     detector.fit([good[index] for index in drawn], groups=parts_table(name))
     results = list(detector.score_each(test))
-    bad = np.array([path.parent.name != "good" for path in test])
-    p_values = np.array([result.p_value for result in results])
+    bad, p_values = are_bad(test), np.array([result.p_value for result in results])
     assert detector.fitted is not None
     facts = detector.fitted.facts
     return {
-        "study": "few_images",
-        "dataset": name,
-        "detector": "ganomaly",
-        "config": describe(images, augment),
-        "seed": seed,
         "images": images,
         "augment": augment,
         "copies": facts["turned_copies"],
@@ -51,11 +44,6 @@ def measure(name: str, images: int, augment: str, seed: int) -> dict[str, object
     }
 
 
-def describe(images: int, augment: str) -> str:
-    """Name a cell of the study."""
-    return f"images={images}, augment={augment}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", nargs="+", default=SETS)
@@ -63,14 +51,12 @@ def main() -> None:
     parser.add_argument("--augment", nargs="+", default=["auto", "none"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     options = parser.parse_args()
-    done = {(one["dataset"], one["config"], one["seed"]) for one in read_records(OUT)}
-    for seed, name, images, augment in product(
-        options.seeds, options.sets, options.images, options.augment
-    ):
-        if (name, describe(images, augment), seed) not in done:
-            record = measure(name, images, augment, seed)
-            append_record(OUT, record)
-            print(name, record["config"], seed, record["image_auroc"], flush=True)
+    every = product(options.seeds, options.sets, options.images, options.augment)
+    cells = (
+        (name, f"images={n}, augment={augment}", seed, partial(measure, name, n, augment, seed))
+        for seed, name, n, augment in every
+    )
+    measure_once("few_images", cells)
 
 
 if __name__ == "__main__":

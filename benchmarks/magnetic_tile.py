@@ -5,7 +5,7 @@
 Measures every detector with its parts settings, and the baselines.
 """
 
-from study import BASELINES, FAST, contenders, run, with_settings
+from study import run, with_parts_settings
 from tiles import TABLE, TILES
 
 from anomgan.evaluation.sets import DataSet
@@ -16,6 +16,6 @@ if __name__ == "__main__":
         "magnetic_tile",
         (
             DataSet("folder", TILES, "split by folder", groups=TABLE),
-            with_settings("parts", [*FAST, "anogan"]) + contenders(BASELINES, [], [], {}),
+            with_parts_settings(),
         ),
     )

@@ -3,7 +3,7 @@
 ANOMGAN_DATA=/data python benchmarks/mvtec.py      # with the categories in /data/mvtec_ad
 """
 
-from study import BASELINES, DATA, FAST, contenders, run, with_settings
+from study import DATA, run, with_parts_settings
 
 from anomgan.evaluation.sets import DataSet
 
@@ -13,6 +13,6 @@ if __name__ == "__main__":
         "mvtec",
         (
             DataSet("mvtec", DATA / "mvtec_ad", "as published"),
-            with_settings("parts", [*FAST, "anogan"]) + contenders(BASELINES, [], [], {}),
+            with_parts_settings(),
         ),
     )

@@ -10,23 +10,23 @@ A finished cell is one line of benchmarks/results/promise.jsonl; the same comman
 """
 
 import argparse
-import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
-from study import DATA, RESULTS
+from study import DATA, Cell, are_bad, measure_once
 from torch import Tensor
 
 from anomgan import GANomaly
 from anomgan.data.folders import list_images
-from anomgan.evaluation.records import append_record, environment, read_records
+from anomgan.evaluation.records import Record, environment
 
-OUT = RESULTS / "promise.jsonl"
 SETS = ("magnetic_tile", "solar_mono")
 IMAGES = (30, 60, 100, 300)
 RATES = (0.01, 0.05, 0.1)
@@ -71,24 +71,20 @@ def splits(name: str, images: int, count: int) -> Iterator[tuple[list[Path], lis
         yield [good[index] for index in fitted], [good[index] for index in others] + bad
 
 
-def measure(name: str, images: int, method: str, count: int) -> dict[str, Any]:
+def measure(name: str, images: int, method: str, count: int) -> Record:
     """Fit and score all splits; a rate that so few images cannot promise has no figure."""
     observed, aurocs, least = [], [], 1.0
     for seed, (normals, others) in enumerate(splits(name, images, count)):
         detector = Remembering(**SETTINGS, seed=seed, calibration={"method": method})
         results = list(detector.fit(normals).score_each(others))
-        is_bad = np.array([path.parent.name != "good" for path in others])
+        is_bad = are_bad(others)
         p_values = np.array([one.p_value for one in results])
         assert detector.fitted is not None
         least = 1 / (1 + detector.fitted.facts["calibration_images"])
         observed.append([float((p_values[~is_bad] <= rate).mean()) for rate in RATES])
         aurocs.append(roc_auc_score(is_bad, [one.score for one in results]))
         print(f"{name} {images} {method}: split {seed + 1} of {count}", flush=True)
-    record = {
-        "study": "promise",
-        "dataset": name,
-        "detector": "ganomaly",
-        "config": describe(images, method, count),
+    record: Record = {
         "images": images,
         "method": method,
         "image_auroc": round(float(np.mean(aurocs)), 4),
@@ -102,9 +98,13 @@ def measure(name: str, images: int, method: str, count: int) -> dict[str, Any]:
     return record | environment(torch.device("cpu"))
 
 
-def describe(images: int, method: str, count: int) -> str:
-    """Name a cell of the study."""
-    return f"images={images}, method={method}, splits={count}"
+def cells(sets: Sequence[str], counts: Sequence[int], splits: int) -> Iterator[Cell]:
+    """Yield the cells, set by set, as the features of a set fill the memory."""
+    for name in sets:
+        Remembering.seen.clear()
+        for images, method in product(counts, ("folds", "held-out")):
+            config = f"images={images}, method={method}, splits={splits}"
+            yield name, config, None, partial(measure, name, images, method, splits)
 
 
 def main() -> None:
@@ -114,16 +114,7 @@ def main() -> None:
     parser.add_argument("--images", nargs="+", type=int, default=IMAGES)
     options = parser.parse_args()
     warnings.simplefilter("ignore")  # of rates that cannot be promised: they are in the record
-    done = {(one["dataset"], one["config"]) for one in read_records(OUT)}
-    for name in options.sets:
-        Remembering.seen.clear()
-        for images in options.images:
-            for method in ("folds", "held-out"):
-                if (name, describe(images, method, options.splits)) in done:
-                    continue
-                record = measure(name, images, method, options.splits)
-                append_record(OUT, record)
-                print(json.dumps(record), flush=True)
+    measure_once("promise", cells(options.sets, options.images, options.splits))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 Measures every detector with its parts settings, and the baselines.
 """
 
-from study import BASELINES, DATA, FAST, contenders, run, with_settings
+from study import DATA, run, with_parts_settings
 
 from anomgan.evaluation.sets import DataSet
 
@@ -15,6 +15,6 @@ if __name__ == "__main__":
         "screw",
         (
             DataSet("folder", DATA / "screw", "split by folder"),
-            with_settings("parts", [*FAST, "anogan"]) + contenders(BASELINES, [], [], {}),
+            with_parts_settings(),
         ),
     )

@@ -1,16 +1,20 @@
 """Shared by the studies: paths, contenders, and command-line options."""
 
 import argparse
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from anomgan.config_files import read_toml
 from anomgan.config_values import merge
 from anomgan.detectors import METHODS
 from anomgan.detectors.base import Detector
 from anomgan.evaluation.benchmark import Contender, contenders, plan, run_benchmark
+from anomgan.evaluation.records import Record, append_record, read_records
 from anomgan.evaluation.sets import DataSet
 
 ROOT = Path(__file__).parents[1]
@@ -26,6 +30,8 @@ ON_FEATURES = (
     *("autoencoder", "coreset", "eigenmaps", "gaussian", "place-gaussian"),
 )
 """Detectors and baselines that work on features."""
+Cell = tuple[str, str, int | None, Callable[[], Record]]
+"""A set, settings in words, a seed, and what measures them."""
 
 
 def parts_table(name: str) -> Path | None:
@@ -38,6 +44,11 @@ def with_settings(kind: str, names: Sequence[str]) -> list[Contender]:
     """Make contenders from the settings files `configs/<name>_<kind>.toml`."""
     files = [f"{name.replace('-', '_')}_{kind}.toml" for name in names]
     return contenders([], [ROOT / "configs" / file for file in files], [], {})
+
+
+def with_parts_settings() -> list[Contender]:
+    """Make all GAN detectors with their settings for parts, and the baselines."""
+    return with_settings("parts", [*FAST, "anogan"]) + contenders(BASELINES, [], [], {})
 
 
 def make(config: str, seed: int, device: str, changes: dict[str, Any] | None = None) -> Detector:
@@ -66,6 +77,24 @@ def run(
     ]
     out = RESULTS / f"{study}.jsonl"
     run_benchmark(cells, out, workers=options.workers, device=options.device)
+
+
+def are_bad(paths: Iterable[Path]) -> np.ndarray:
+    """Tell which images of a test folder show a defect, bool [n]."""
+    return np.array([path.parent.name != "good" for path in paths])
+
+
+def measure_once(study: str, cells: Iterable[Cell]) -> None:
+    """Measure the cells of the default that have no record yet, and append each to the records."""
+    out = RESULTS / f"{study}.jsonl"
+    done = {(one["dataset"], one["config"], one.get("seed")) for one in read_records(out)}
+    for dataset, config, seed, measure in cells:
+        if (dataset, config, seed) in done:
+            continue
+        about = {"study": study, "dataset": dataset, "detector": "ganomaly", "config": config}
+        record = about | ({} if seed is None else {"seed": seed}) | measure()
+        append_record(out, record)
+        print(json.dumps(record), flush=True)
 
 
 def features_parser(description: str, methods: Sequence[str]) -> argparse.ArgumentParser:
