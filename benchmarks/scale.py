@@ -20,11 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from line.small_line import ANOMGAN, RESULTS, measure  # which does not import torch
+from line.small_line import ANOMGAN, DATA, RESULTS, measure  # which does not import torch
 from PIL import Image
 
-# As in study.py, which imports torch: what is measured would be no less than that takes.
-DATA = Path(os.environ.get("ANOMGAN_DATA", Path(__file__).parents[2] / "shared" / "data"))
 OUT = RESULTS / "scale.jsonl"
 NORMALS, IMAGES = (100, 300, 1_000, 3_000, 10_000), (1, 100, 1_000, 10_000)
 MEGAPIXELS = (0.1, 1, 10, 50)

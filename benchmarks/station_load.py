@@ -26,7 +26,7 @@ from typing import Any
 import httpx
 import numpy as np
 import torch
-from line.small_line import ANOMGAN, RESULTS, fit_digits, write_digits
+from line.small_line import ANOMGAN, RESULTS, fit_digits, resident, write_digits
 from PIL import Image
 
 from anomgan.data.folders import list_images
@@ -170,14 +170,6 @@ def send_damaged(url: str, process: int, path: Path, count: int, clients: int) -
         "damaged_megabytes_at_start": before,
         "damaged_megabytes_at_end": resident(process),
     }
-
-
-def resident(process: int) -> float:
-    """Memory of a process in megabytes."""
-    text = Path(f"/proc/{process}/status").read_text()
-    found = re.search(r"VmRSS:\s+(\d+)", text)
-    assert found
-    return round(int(found[1]) / 1024, 1)
 
 
 def is_same(answer: dict[str, Any], row: dict[str, Any]) -> bool:

@@ -22,10 +22,10 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import torch
-from line.small_line import ANOMGAN, RESULTS, fit_digits, write_digits
+from line.small_line import ANOMGAN, RESULTS, fit_digits, mount, resident, write_digits
 from line.stream import Stream
 from station_clients import PATIENCE, Clients, Found
-from station_load import resident, score_alone, station
+from station_load import score_alone, station
 
 from anomgan.data.folders import list_images
 from anomgan.evaluation.records import append_record, environment
@@ -62,7 +62,7 @@ def soak(place: Path, seconds: float) -> Found:
     images = list_images(place / "100")[:: 100 // IMAGES][:IMAGES]
     rows = [[score_alone(model, image) for image in images] for model in models]
     shutil.copytree(models[0], place / "model")
-    _mount(disk, DISK)
+    mount(disk, DISK)
     with ExitStack() as stack:
         stack.callback(lambda: subprocess.run(["umount", "--lazy", disk], check=True))
         stream = stack.enter_context(closing(Stream(list_images(place / "140"))))
@@ -130,13 +130,13 @@ class Faults:
         while True:
             text = subprocess.check_output(["df", "-k", "--output=used", self._disk], text=True)
             try:
-                _mount(self._disk, f"remount,size={text.split()[1]}k")
+                mount(self._disk, f"remount,size={text.split()[1]}k")
                 break
             except subprocess.CalledProcessError:
                 continue  # it has just grown
         time.sleep(LASTS)
         said = self._told("held in memory")
-        _mount(self._disk, f"remount,{DISK}")
+        mount(self._disk, f"remount,{DISK}")
         return said
 
     def _replaced(self, cycle: int) -> bool:
@@ -190,10 +190,6 @@ def _frames(stream: Stream, log: Path, table: Path, state: Found) -> Found:
         "station_frames_dropped": source["dropped"],
         "station_scored": sum(state["counts"][name] for name in ("ok", "anomalous")),
     }
-
-
-def _mount(disk: Path, options: str) -> None:
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", disk], check=True)
 
 
 if __name__ == "__main__":

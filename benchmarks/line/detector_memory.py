@@ -9,14 +9,11 @@ benchmarks/results/detector_memory.jsonl.
 
 import argparse
 import json
-import os
 import tempfile
 from pathlib import Path
 
-from small_line import ANOMGAN, measure, write_records
+from small_line import ANOMGAN, DATA, measure, write_records
 
-# As in study.py, which imports torch: what is measured would be no less than that takes.
-DATA = Path(os.environ.get("ANOMGAN_DATA", Path(__file__).parents[3] / "shared" / "data"))
 DETECTORS = ("ganomaly", "egbad", "f-anogan", "anogan")
 LEARNT, SCORED = 100, 32
 

@@ -23,10 +23,9 @@ from typing import Any
 import torch
 from small_line import write_digits
 from torch import Tensor
-from trials import record_fault
+from trials import record_fault, scores_of
 
 from anomgan.cli.fit import fit
-from anomgan.detectors import load
 from anomgan.model_files import read_folder
 
 FORK = multiprocessing.get_context("forkserver")
@@ -60,11 +59,15 @@ def main() -> None:
             seen[_held(place / "model", earlier, expected)] += 1
         _run(_start(place, "model", options.steps))
         seen[_held(place / "model", earlier, expected)] += 1
-        same = _scores(place, "model") == _scores(place, "expected")
+        found, wanted = (scores_of(place / "digits", place / one) for one in ("model", "expected"))
         left = len(list(place.glob(".model.*")))
     broken = seen["broken"]
     outcome = f"{broken} models broken or lost; the last one has "
-    outcome += "the same weights and scores" if same and seen["new"] else "OTHER weights or scores"
+    outcome += (
+        "the same weights and scores"
+        if found == wanted and seen["new"]
+        else "OTHER weights or scores"
+    )
     outcome += " as without kills"
     record_fault("fit killed", killed, outcome, **seen, half_folders_left=left)
 
@@ -106,11 +109,6 @@ def _held(model: Path, earlier: dict[str, Tensor], expected: dict[str, Tensor]) 
 
 def _weights(model: Path) -> dict[str, Tensor]:
     return dict(sorted(read_folder(model, "")[1].items()))
-
-
-def _scores(place: Path, model: str) -> list[float]:
-    images = sorted((place / "digits").iterdir())[:20]
-    return [result.score for result in load(place / model, "cpu").score(images)]
 
 
 def _start(place: Path, out: str, steps: int, seed: int = 0) -> multiprocessing.Process:

@@ -14,11 +14,10 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from small_line import FIT, fit_digits, write_digits
-from trials import FORK, record_fault
+from small_line import FIT, fit_digits, mount, write_digits
+from trials import FORK, record_fault, scores_of
 
 from anomgan.cli.app import main as run_anomgan
-from anomgan.detectors import load
 
 SIZES = range(0, 1200, 100)
 """Kilobytes that are free beside the earlier model: too few for a checkpoint, or for a model."""
@@ -28,34 +27,34 @@ def main() -> None:
     full: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
-        disk, model = place / "disk", place / "disk" / "model"
+        disk, model, digits = place / "disk", place / "disk" / "model", place / "digits"
         disk.mkdir()
-        write_digits(place / "digits", 200)
-        fit_digits(place / "digits", place / "earlier")
-        expected = _scores(place, place / "earlier")
+        write_digits(digits, 200)
+        fit_digits(digits, place / "earlier")
+        expected = scores_of(digits, place / "earlier")
         for free in SIZES:
-            _mount(disk, "size=64m")
+            mount(disk, "size=64m")
             try:
                 subprocess.run(["cp", "-r", place / "earlier", model], check=True)
                 before = _contents(model)
                 used = int(subprocess.check_output(["du", "-sk", disk]).split()[0])
-                _mount(disk, f"remount,size={used + free}k")
+                mount(disk, f"remount,size={used + free}k")
                 full[_fit(place, model)] += 1
-                kept = _contents(model) == before or _scores(place, model) == expected
+                kept = _contents(model) == before or scores_of(digits, model) == expected
                 full["model whole" if kept else "MODEL BROKEN"] += 1
-                _mount(disk, "remount,size=64m")
-                again = _fit(place, model) == "written" and _scores(place, model) == expected
+                mount(disk, "remount,size=64m")
+                again = _fit(place, model) == "written" and scores_of(digits, model) == expected
                 full["resumed to the same model" if again else "NOT RESUMED"] += 1
             finally:
                 _unmount(disk)
-        _mount(disk, "size=64m")
+        mount(disk, "size=64m")
         try:
             subprocess.run(["cp", "-r", place / "earlier", model], check=True)
             before = _contents(model)
-            _mount(disk, "remount,ro")
+            mount(disk, "remount,ro")
             read_only = _fit(place, model)
             read_only += ", model whole" if _contents(model) == before else ", MODEL BROKEN"
-            read_only += ", scores as before" if _scores(place, model) == expected else ""
+            read_only += ", scores as before" if scores_of(digits, model) == expected else ""
         finally:
             _unmount(disk)
     outcome = ", ".join(f"{count} {name}" for name, count in full.items())
@@ -82,17 +81,8 @@ def _run(command: list[str], said: Path) -> None:
         run_anomgan()
 
 
-def _scores(place: Path, model: Path) -> list[float]:
-    images = sorted((place / "digits").iterdir())[:20]
-    return [result.score for result in load(model, "cpu").score(images)]
-
-
 def _contents(model: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in model.iterdir()}
-
-
-def _mount(disk: Path, options: str) -> None:
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", disk], check=True)
 
 
 def _unmount(disk: Path) -> None:

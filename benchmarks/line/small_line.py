@@ -19,26 +19,13 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 RESULTS = Path(__file__).parents[1] / "results"
+# As in study.py, which imports torch.
+DATA = Path(os.environ.get("ANOMGAN_DATA", Path(__file__).parents[3] / "shared" / "data"))
 ANOMGAN = (sys.executable, "-m", "anomgan")
 FIT = (
-    "--detector",
-    "ganomaly",
-    "--steps",
-    "20",
-    "--device",
-    "cpu",
-    "--false-alarm-rate",
-    "0.1",
-    "--set",
-    "view.kind=whole",
-    "--set",
-    "view.size=32",
-    "--set",
-    "network.features=8",
-    "--set",
-    "network.latent_dim=8",
-    "--set",
-    "training.batch_size=8",
+    *("--detector", "ganomaly", "--steps", "20", "--device", "cpu", "--false-alarm-rate", "0.1"),
+    *("--set", "view.kind=whole", "--set", "view.size=32", "--set", "network.features=8"),
+    *("--set", "network.latent_dim=8", "--set", "training.batch_size=8"),
 )
 
 
@@ -76,6 +63,17 @@ def measure(command: Sequence[str | Path]) -> dict[str, float]:
         "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
         "peak_megabytes": round(usage.ru_maxrss / 1024, 1),
     }
+
+
+def resident(process: int | str = "self") -> float:
+    """Memory of a process in megabytes. Needs Linux."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return round(int(status.partition("VmRSS:")[2].split()[0]) / 1024, 1)
+
+
+def mount(disk: Path, options: str) -> None:
+    """Mount a disk of memory, or change it. Needs Linux and root."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", disk], check=True)
 
 
 def write_records(study: str, measured: Sequence[dict[str, Any]]) -> None:

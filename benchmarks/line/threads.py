@@ -8,7 +8,6 @@ Needs Linux. Appends to benchmarks/results/line_threads.jsonl.
 
 import argparse
 import random
-import resource
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from small_line import RESULTS, fit_digits, write_digits
+from small_line import RESULTS, fit_digits, resident, write_digits
 
 from anomgan import Inspector
 from anomgan.data.decode import read_image
@@ -40,12 +39,12 @@ def main() -> None:
         with Inspector.load(place / "model", "cpu", threads=1) as inspector:
             expected = [_told(inspector, frame) for frame in frames]
             _all(inspector, frames, expected, options.threads, count=SETTLED)
-            at_start, began = _resident(), time.perf_counter()
+            at_start, began = resident(), time.perf_counter()
             found = _all(
                 inspector, frames, expected, options.threads, until=began + 60 * options.minutes
             )
             seconds = time.perf_counter() - began
-            at_end = _resident()
+            at_end = resident()
     inspected, different = (sum(numbers) for numbers in zip(*found, strict=True))
     record = {
         "study": "line_threads",
@@ -88,11 +87,6 @@ def _all(
 def _told(inspector: Inspector, frame: np.ndarray) -> tuple[float, bytes]:
     result = inspector.inspect(frame)
     return result.score, result.heatmap.tobytes()
-
-
-def _resident() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return round(pages * resource.getpagesize() / 2**20, 1)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from small_line import RESULTS
 
+from anomgan.detectors import load
 from anomgan.evaluation.records import append_record, environment
 
 FORK = multiprocessing.get_context("fork")
@@ -48,6 +49,12 @@ def run_trials(count: int, trial: Callable[[int], str]) -> tuple[Counter[str], f
         process.kill()
         process.join()
     return endings, round(peak, 1)
+
+
+def scores_of(digits: Path, model: Path) -> list[float]:
+    """Scores of some digits by a model."""
+    images = sorted(digits.iterdir())[:20]
+    return [result.score for result in load(model, "cpu").score(images)]
 
 
 def record_fault(fault: str, tried: int, outcome: str, **details: Any) -> None:
