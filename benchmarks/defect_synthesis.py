@@ -9,12 +9,12 @@ counts how many of the results it predicts to be defective. A detector, trained 
 is measured on real defects and on generated ones.
 """
 
-import argparse
 from pathlib import Path
 
 import cv2
 import numpy as np
-from generator_study import keep, picture, trained
+from generator_study import keep, parser_of, trained
+from study import RESULTS
 from tiles import by_lighting, by_tile, mask_of
 
 from anomgan.data.decode import read_image
@@ -42,10 +42,7 @@ DETECTORS = ("nearest", "autoencoder")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--only-train", action="store_true")
-    options = parser.parse_args()
+    options = parser_of(__doc__).parse_args()
     rng = np.random.default_rng(0)
     tiles = by_tile(DEFECTS)
     tiles = [tiles[number] for number in rng.permutation(len(tiles))]
@@ -89,7 +86,7 @@ def main() -> None:
     print(figures)
     rows = [some[:: len(some) // COLUMNS][:COLUMNS] for some in (unseen, fake, learnt)]
     labels = ["good", "made", "real"]
-    save_grid(picture("defect_synthesis.png"), rows, [""] * COLUMNS, labels, CONFIG)
+    save_grid(RESULTS / "defect_synthesis.png", rows, [""] * COLUMNS, labels, CONFIG)
 
 
 def _crops(

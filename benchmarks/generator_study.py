@@ -1,7 +1,7 @@
-"""Shared by the studies of generators: stored models, and their records."""
+"""Shared by the studies of generators: options, stored models, and their records."""
 
+import argparse
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,14 @@ from anomgan.machine.device import choose_device
 from anomgan.model_files import CARD
 
 
+def parser_of(description: str) -> argparse.ArgumentParser:
+    """Make the parser of a study; its first line describes it."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--only-train", action="store_true")
+    return parser
+
+
 def trained(study: str, config: str, images: Training, device: str) -> TrainedGenerator:
     """Load the generator of configs/generators/<config>.toml, or train it on `images`."""
     folder = MODELS / study / config
@@ -29,6 +37,13 @@ def trained(study: str, config: str, images: Training, device: str) -> TrainedGe
         )
         model.save(folder)
     return load_generator(folder, device)
+
+
+def labelled(groups: Mapping[str, Sequence[np.ndarray]]) -> tuple[list[np.ndarray], np.ndarray]:
+    """Join groups of images; return the images and the number of the group of each."""
+    counts = [len(images) for images in groups.values()]
+    every = [image for images in groups.values() for image in images]
+    return every, np.repeat(np.arange(len(groups)), counts)
 
 
 def judge(
@@ -74,8 +89,3 @@ def keep(study: str, model: TrainedGenerator, config: str, figures: Mapping[str,
         **environment(model.device),
     }
     append_record(RESULTS / f"{study}.jsonl", record)
-
-
-def picture(name: str) -> Path:
-    """Return the path of a picture of a study."""
-    return RESULTS / name

@@ -9,12 +9,10 @@ the stroke by a classifier trained on real digits. Everything else should stay t
 the digit itself.
 """
 
-import argparse
-
 import cv2
 import numpy as np
-from generator_study import keep, picture, trained
-from study import DATA
+from generator_study import keep, parser_of, trained
+from study import DATA, RESULTS
 
 from anomgan.data.labels import LabelledImages, from_domains, join
 from anomgan.data.mnist import read_mnist
@@ -31,10 +29,7 @@ TEST = 300
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--only-train", action="store_true")
-    options = parser.parse_args()
+    options = parser_of(__doc__).parse_args()
     digits, shown = read_mnist(DATA / "mnist", train=True)
     model = trained(STUDY, CONFIG, _both_sets(digits[: 2 * PER_SET]), options.device)
     if options.only_train:
@@ -71,7 +66,7 @@ def main() -> None:
         [image, *(next(model.translate([image], to=name)) for name in columns)]
         for image in images[:8]
     ]
-    save_grid(picture("joint_labels.png"), rows, ["input", *columns], title=CONFIG)
+    save_grid(RESULTS / "joint_labels.png", rows, ["input", *columns], title=CONFIG)
 
 
 def coloured(digits: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -6,11 +6,9 @@ The features are those of a classifier trained on 20,000 of the training images.
 the same figures for real test images against real training images.
 """
 
-import argparse
-
 import numpy as np
-from generator_study import judge, keep, keep_real, picture, trained
-from study import DATA
+from generator_study import judge, keep, keep_real, parser_of, trained
+from study import DATA, RESULTS
 
 from anomgan.data.mnist import read_mnist
 from anomgan.evaluation.classifier import Classifier
@@ -26,10 +24,8 @@ CLASSIFIER_IMAGES = 20_000
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--methods", nargs="+", default=METHODS)
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--only-train", action="store_true")
     options = parser.parse_args()
     images, digits = read_digits(train=True)
     by_digit = {str(digit): list(images[digits == digit]) for digit in range(10)}
@@ -60,7 +56,7 @@ def main() -> None:
         keep(STUDY, model, f"{name}_mnist", figures)
         print(name, figures)
         rows.append(list(fake[:10]))
-    save_grid(picture("mnist_generators.png"), rows, [""] * 10, list(models), "First samples")
+    save_grid(RESULTS / "mnist_generators.png", rows, [""] * 10, list(models), "First samples")
 
 
 def read_digits(train: bool) -> tuple[np.ndarray, np.ndarray]:

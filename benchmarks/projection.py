@@ -11,9 +11,10 @@ import time
 
 import numpy as np
 import torch
-from generator_study import keep, picture, trained
+from generator_study import keep, trained
 from mnist_generators import STUDY as TRAINED
 from mnist_generators import read_digits
+from study import RESULTS
 from torch import Tensor
 
 from anomgan.data.views import to_network, to_pixels
@@ -50,7 +51,7 @@ def main() -> None:
         rebuilt[name] = _run(plain, x, "w", steps, restarts, "dcgan_mnist")[1]
     shown = [[image[:, :, 0] for image in some[:8]] for some in rebuilt.values()]
     rows = [list(images[:8]), *shown]
-    save_grid(picture("projection.png"), rows, [""] * 8, ["image", *rebuilt], "Projection")
+    save_grid(RESULTS / "projection.png", rows, [""] * 8, ["image", *rebuilt], "Projection")
 
 
 def _run(

@@ -8,15 +8,15 @@ input with the histogram of the target lighting, and each translation. A classif
 trained on real images, predicts the lighting. The masks show where the defects are.
 """
 
-import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
-from generator_study import judge, keep, keep_real, picture, trained
+from generator_study import judge, keep, keep_real, labelled, parser_of, trained
 from similarity import match_histogram, ssim
+from study import RESULTS
 from tiles import LIGHTINGS, by_lighting, by_tile, mask_of
 
 from anomgan.data.decode import read_image
@@ -50,10 +50,8 @@ class Pair:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--configs", nargs="+", default=CONFIGS)
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--only-train", action="store_true")
     options = parser.parse_args()
     photographs = by_lighting("train")
     models = {
@@ -66,7 +64,7 @@ def main() -> None:
         return
     domains = {name: _read(paths) for name, paths in photographs.items()}
     classifier = judge(
-        STUDY, LIGHTINGS, lambda: _labelled(domains), size=64, steps=600, device=options.device
+        STUDY, LIGHTINGS, lambda: labelled(domains), size=64, steps=600, device=options.device
     )
     _keep_classifier(classifier)
     tiles = by_tile(("good",))[:TILES_COMPARED]
@@ -95,11 +93,6 @@ def main() -> None:
 
 def _read(paths: Sequence[Path]) -> list[np.ndarray]:
     return [read_image(path) for path in paths]
-
-
-def _labelled(domains: dict[str, list[np.ndarray]]) -> tuple[list[np.ndarray], np.ndarray]:
-    images = [image for some in domains.values() for image in some]
-    return images, np.repeat(np.arange(len(domains)), [len(some) for some in domains.values()])
 
 
 def _keep_classifier(classifier: Classifier) -> None:
@@ -213,7 +206,7 @@ def _contrast(image: np.ndarray, inside: np.ndarray, around: np.ndarray) -> floa
 
 def _draw(config: str, model: TrainedTranslator, tiles: list[dict[str, Path]]) -> None:
     """Draw two rows for each tile: translations of its darkest image, and the true images."""
-    lightings = [name for name in CONFIGS[config]]
+    lightings = CONFIGS[config]
     rows, labels = [], []
     for tile in tiles:
         prepared = {
@@ -225,7 +218,7 @@ def _draw(config: str, model: TrainedTranslator, tiles: list[dict[str, Path]]) -
         blank = np.zeros_like(prepared[first])
         rows.append([cv2.resize(prepared.get(name, blank), size) for name in lightings])
         labels += [f"from {first}", "true"]
-    save_grid(picture(f"{config}.png"), rows, lightings, labels, config)
+    save_grid(RESULTS / f"{config}.png", rows, lightings, labels, config)
 
 
 if __name__ == "__main__":

@@ -10,12 +10,11 @@ translation keeps the picture if its perceptual distance to its input is below t
 image. The diversity of StarGAN v2 is measured on translations of one image in ten styles.
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
-from generator_study import judge, keep, keep_real, picture, trained
-from study import DATA
+from generator_study import judge, keep, keep_real, labelled, parser_of, trained
+from study import DATA, RESULTS
 
 from anomgan.data.decode import read_image
 from anomgan.data.folders import list_images
@@ -40,10 +39,8 @@ DIVERSE = 8
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--configs", nargs="+", default=CONFIGS)
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--only-train", action="store_true")
     options = parser.parse_args()
     models = {
         config: trained(STUDY, config, _folders(CONFIGS[config]), options.device)
@@ -51,8 +48,10 @@ def main() -> None:
     }
     if options.only_train:
         return
-    classifier = judge(STUDY, DOMAINS, _labelled, size=64, steps=600, device=options.device)
-    test = {name: _read(DATA / "weather" / "test" / name) for name in DOMAINS}
+    classifier = judge(
+        STUDY, DOMAINS, lambda: labelled(_read("train")), size=64, steps=600, device=options.device
+    )
+    test = _read("test")
     _keep_classifier(classifier, test)
     distance = BackboneDistance(options.device)
     for config, model in models.items():
@@ -66,12 +65,12 @@ def main() -> None:
             figures |= _diversity(model, test, classifier)
         keep(STUDY, model, config, figures)
         print(config, figures)
-        examples = [image for name in domains for image in test[name][:2]]
+        examples = [model.preparation(image) for name in domains for image in test[name][:2]]
         rows = [
-            [_shrunk(model, image), *(_translate(model, image, name, seed) for name in domains)]
+            [image, *(model.apply(image, model.style(name, seed=seed)) for name in domains)]
             for seed, image in enumerate(examples)
         ]
-        save_grid(picture(f"{config}.png"), rows, ["input", *domains], title=config)
+        save_grid(RESULTS / f"{config}.png", rows, ["input", *domains], title=config)
 
 
 def _folders(domains: tuple[str, ...]) -> dict[str, Path]:
@@ -82,14 +81,10 @@ def _folders(domains: tuple[str, ...]) -> dict[str, Path]:
     return {name: DATA / "weather" / "train" / name for name in domains}
 
 
-def _read(folder: Path) -> list[np.ndarray]:
-    return [read_image(path) for path in list_images(folder)]
-
-
-def _labelled() -> tuple[list[np.ndarray], np.ndarray]:
-    images = {name: _read(DATA / "weather" / "train" / name) for name in DOMAINS}
-    labels = np.repeat(np.arange(len(DOMAINS)), [len(some) for some in images.values()])
-    return [image for some in images.values() for image in some], labels
+def _read(part: str) -> dict[str, list[np.ndarray]]:
+    """Read the images of "train" or "test", by domain."""
+    folder = DATA / "weather" / part
+    return {name: [read_image(path) for path in list_images(folder / name)] for name in DOMAINS}
 
 
 def _keep_classifier(classifier: Classifier, test: dict[str, list[np.ndarray]]) -> None:
@@ -111,14 +106,14 @@ def _measure(
     seen, distance, untouched, own, other = [], [], [], [], []
     for target, real in test.items():
         sources = [image for name, images in test.items() if name != target for image in images]
-        inputs = [_shrunk(model, image) for image in sources]
+        inputs = [model.preparation(image) for image in sources]
         # A style for each image: one drawn style may be far better or worse than most.
         results = [
             model.apply(image, model.style(target, seed=seed)) for seed, image in enumerate(inputs)
         ]
         asked = classifier.names.index(target)
         seen.append(float(np.mean(classifier.predict(results) == asked)))
-        features = classifier.features([_shrunk(model, image) for image in real])
+        features = classifier.features([model.preparation(image) for image in real])
         distance.append(kid(features, classifier.features(results)))
         untouched.append(kid(features, classifier.features(inputs)))
         # In one random round, so that no image meets itself.
@@ -157,14 +152,6 @@ def _diversity(
         "diversity_classifier_reference": float(np.mean(shown)),
         "diversity_classifier_real": float(np.mean(real)),
     }
-
-
-def _translate(model: TrainedTranslator, image: np.ndarray, target: str, seed: int) -> np.ndarray:
-    return model.apply(model.preparation(image), model.style(target, seed=seed))
-
-
-def _shrunk(model: TrainedTranslator, image: np.ndarray) -> np.ndarray:
-    return model.preparation(image)
 
 
 if __name__ == "__main__":
