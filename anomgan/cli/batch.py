@@ -102,7 +102,7 @@ def targets_of(images: Sequence[Path], folder: Path | None, out: Path) -> dict[P
         refuse_inside(out, folder)
         named += [(path, path.relative_to(folder)) for path in list_images(folder)]
     if not named:
-        raise InputError("there are no images; say which")
+        raise InputError("there are no images; give --image FILE or --dir FOLDER")
     sources = {path.resolve() for path, _ in named}
     targets: dict[Path, Path] = {}
     for path, name in named:

@@ -179,7 +179,7 @@ def _run(
         failed = run_benchmark(cells, out, workers=workers, device=device, ray=ray, say=say)
     except (KeyboardInterrupt, Interrupted):
         raise Interrupted(
-            f"stopped; {out} holds the results so far, the same command goes on"
+            f"stopped; the results so far are in {out}; to continue, run the same command again"
         ) from None
     say(f"Records: {out}")
     say(f"Tables and curves: anomgan benchmark report {argument(out)}")

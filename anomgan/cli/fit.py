@@ -115,8 +115,9 @@ def fit(
 ) -> None:
     """Fit a detector to images of good parts.
 
-    Scores by networks that have not learnt from an image give the threshold and its rate. The model
-    folder is written at the end. Ctrl-C or SIGTERM saves a checkpoint for --resume.
+    Each image is scored by networks that have not learnt from it. These scores give the threshold
+    and its false-alarm rate. The model folder is written at the end. Ctrl-C or SIGTERM saves a
+    checkpoint for --resume.
     """
     options = {
         "seed": seed,

@@ -55,7 +55,7 @@ def import_weights(
 ) -> None:
     """Import weights that a method's authors have published; nothing in the file is executed.
 
-    What the file has no weights for, such as the discriminator, has random ones.
+    Networks that are not in the file, such as the discriminator, get random weights.
     """
     from anomgan.model_files import check_target
 
@@ -75,7 +75,9 @@ def import_weights(
         from anomgan.generators.published_stylegan import import_stylegan
 
         if size is None:
-            raise InputError("say which images it was trained on, such as --size 256")
+            raise InputError(
+                "give the size of the images that it was trained on, such as --size 256"
+            )
         model = import_stylegan(file, size, device)
         then = f"sample --model {argument(out)} --count 16 --truncation 0.7"
     model.save(out)

@@ -31,8 +31,8 @@ SmallestDefect = Annotated[
     str | None,
     typer.Option(
         metavar="AREA",
-        help="Area of the smallest region of the heatmap that makes a verdict: 200px2 or 9mm2. "
-        "Default: any may.",
+        help="Smallest area of a region of the heatmap that counts as a defect: 200px2 or 9mm2. "
+        "Default: any area counts.",
     ),
 ]
 PixelsPerMm = Annotated[

@@ -107,7 +107,7 @@ def work_folder(out: Path, what: str, resume: bool) -> Iterator[Path | None]:
 
     Raises:
         InputError: `out` cannot be used, or an earlier run is unfinished, or one is running.
-        Interrupted: Ctrl-C was pressed, and there is something to go on with.
+        Interrupted: Ctrl-C was pressed, and there is something to continue.
     """
     if rank() > 0:
         yield None
@@ -119,15 +119,15 @@ def work_folder(out: Path, what: str, resume: bool) -> Iterator[Path | None]:
         with lock:
             if any(work.glob("*.safetensors")) and not resume:
                 raise InputError(
-                    f"{work} holds an unfinished {what}; go on with --resume, or delete that "
-                    f"folder to start again"
+                    f"{work} holds an unfinished {what}; continue it with --resume, or delete "
+                    f"that folder to start again"
                 )
             yield work
     except BaseException as error:
         if [path.name for path in work.iterdir()] == [LOCK]:
             shutil.rmtree(work, ignore_errors=True)
         elif isinstance(error, KeyboardInterrupt):  # while features were computed
-            raise Interrupted("stopped; the same command with --resume goes on") from None
+            raise Interrupted("stopped; to continue, run the same command with --resume") from None
         raise
     shutil.rmtree(work, ignore_errors=True)
 

@@ -26,12 +26,12 @@ from anomgan.inspection.results_table import Row, check_kind, identity, open_tab
 if TYPE_CHECKING:
     from anomgan.inspection.scorer import Scorer
 
-Images = Annotated[list[Path] | None, typer.Option(help="Photograph to score. May be repeated.")]
+Images = Annotated[list[Path] | None, typer.Option(help="Image to score. May be repeated.")]
 Table = Annotated[
     Path | None,
     typer.Option(help="Table for the results, appended as they come: .csv or .jsonl."),
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with the table of an earlier run.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue the table of an earlier run.")]
 SaveMap = Annotated[
     bool, typer.Option("--save-map", help="Save the raw float32 heatmap of each image (.npy).")
 ]
@@ -66,7 +66,7 @@ def score(
     if out:
         check_kind(out)
     elif resume:
-        raise InputError("--resume goes on with a table; name it with --out")
+        raise InputError("--resume continues a table; name it with --out")
     pictures = Pictures(heatmap_dir, heatmap, save_map)
     if dir:
         pictures.check_outside(dir)
@@ -78,7 +78,8 @@ def score(
         if not out:
             raise
         raise Interrupted(
-            f"stopped; {out} holds the results so far, the same command with --resume goes on"
+            f"stopped; the results so far are in {out}; to continue, run the same command with "
+            f"--resume"
         ) from None
     exit_if_failed(outcome)
     if fail_on_anomaly and outcome.anomalous:

@@ -69,8 +69,8 @@ def watch(
 ) -> None:
     """Score images as they arrive in a folder, or frames of a camera or a video.
 
-    Goes on until Ctrl-C or SIGTERM, or until the video ends. An image is scored if it did not
-    change between two checks and can be decoded. All frames are scored, unless --every or
+    Runs until Ctrl-C or SIGTERM, or until the video ends. An image is scored once it has not
+    changed between two checks and can be decoded. All frames are scored, unless --every or
     --when-settled is given. If you start the command again, even after a crash, it continues where
     it stopped. Exit codes: 0 ended, 2 bad input or settings.
     """

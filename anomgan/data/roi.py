@@ -55,7 +55,7 @@ class Roi:
         if isinstance(given, str) and POLYGON.fullmatch(given) and not Path(given).exists():
             return cls.polygon(given)
         if not Path(given).is_file():
-            raise InputError(f"the region of interest {given} is no file; give {HELP}")
+            raise InputError(f"the region of interest {given} is not a file; give {HELP}")
         return cls._of_mask(marked_pixels(Path(given)), f"the mask {given}")
 
     @classmethod
@@ -68,7 +68,7 @@ class Roi:
             InputError: it is no polygon in an image.
         """
         if not POLYGON.fullmatch(text):
-            raise InputError(f'{text!r} are no corners such as "0.1,0.2 0.9,0.2 0.5,0.8"')
+            raise InputError(f'{text!r} is not a list of corners such as "0.1,0.2 0.9,0.2 0.5,0.8"')
         return cls(_draw_polygon(text), any_proportions=True)
 
     @classmethod

@@ -70,7 +70,7 @@ def open_table(
             raise InputError(f"another job is writing {path}; wait for it, or give another --out")
         if earlier is None and path.stat().st_size:
             raise InputError(
-                f"{path} exists already; --resume goes on with it, or give another --out"
+                f"{path} exists already; continue it with --resume, or give another --out"
             )
         table = ResultsTable(path, file, columns)
         for row in table.read():
@@ -149,7 +149,7 @@ class ResultsTable:
                 self._file.truncate(self._end)
             raise InputError(
                 f"cannot write {self.path}: {error.strerror}; its rows so far are whole, and the "
-                f"job can go on from them"
+                f"job can be continued from them"
             ) from error
         self._end += len(line)
 
@@ -192,6 +192,6 @@ class ResultsTable:
 
     def _foreign(self, number: int) -> InputError:
         return InputError(
-            f"line {number} of {self.path} is no row of such a table; give another --out, or "
-            f"mend that line"
+            f"line {number} of {self.path} is not a row of results; give another --out, or correct "
+            f"that line"
         )

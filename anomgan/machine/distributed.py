@@ -22,8 +22,8 @@ from anomgan.errors import SettingsError, TrainingError
 Value = TypeVar("Value")
 ENDED = (
     "another process of this training has ended, or this one was told to end; if another process "
-    "has failed, its own message says why. If a checkpoint was saved, the same command with "
-    "--resume goes on"
+    "has failed, its own message says why. If a checkpoint was saved, run the same command with "
+    "--resume to continue"
 )
 PATIENCE = timedelta(minutes=30)
 """How long a process waits for the others, which may read images from a slower disk."""

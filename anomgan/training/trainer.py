@@ -378,7 +378,7 @@ class Trainer:
             return f"{text} (process 0 says how to go on)"
         if self.checkpoint is None:
             return f"{text}; no checkpoint is kept"
-        return f"{text}; the same command with --resume goes on"
+        return f"{text}; to continue, run the same command with --resume"
 
     def _what_is_left(self) -> str:
         """What can be done after a step that must not be saved."""

@@ -73,7 +73,7 @@ def test_every_verb_explains_itself(run):
 
 def test_help_is_broken_only_where_the_terminal_ends(run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "500")
-    (line,) = (one for one in run("watch", "--help")[1].splitlines() if "Goes on until" in one)
+    (line,) = (one for one in run("watch", "--help")[1].splitlines() if "Runs until" in one)
     assert "even after a crash, it continues where it stopped. Exit codes: 0" in line
 
 
@@ -285,7 +285,7 @@ def test_a_table_is_gone_on_with_and_not_overwritten(run, model, line, tmp_path)
     assert run(*command)[0] == 0
     before = table.read_bytes()
     code, _, err = run(*command)
-    assert code == 2 and "exists already; --resume goes on with it" in err
+    assert code == 2 and "exists already; continue it with --resume" in err
     code, out, _ = run(*command, "--resume")
     assert code == 0 and "3 of 3 images are in" in out
     assert table.read_bytes() == before
@@ -359,7 +359,7 @@ def test_a_fit_that_was_stopped_is_resumed_to_the_same_model(run, line, tmp_path
     _, err = process.communicate()
     assert process.returncode != 0 and not stopped.exists()
     if blow == signal.SIGTERM:
-        assert process.returncode == 128 + blow and "--resume goes on" in err
+        assert process.returncode == 128 + blow and "command with --resume" in err
         assert not list(scratch.glob("anomgan-*"))
     code, _, err = run(*command(stopped))
     assert code == 2 and "unfinished fit" in err

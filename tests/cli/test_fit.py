@@ -91,7 +91,7 @@ def test_ctrl_c_before_the_training_says_how_to_go_on(tmp_path, kept):
         if kept:
             (work / "features-00000.safetensors").touch()
         raise KeyboardInterrupt
-    assert work.exists() == kept and ("--resume goes on" in str(caught.value)) == kept
+    assert work.exists() == kept and ("command with --resume" in str(caught.value)) == kept
 
 
 @pytest.mark.skipif(

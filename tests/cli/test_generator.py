@@ -334,7 +334,7 @@ def test_a_training_that_was_stopped_is_resumed_to_the_same_model(run, data, tmp
     process.wait()
     assert not stopped.exists()
     code, _, err = run(*command(stopped))
-    assert code == 2 and "holds an unfinished training; go on with --resume" in err
+    assert code == 2 and "holds an unfinished training; continue it with --resume" in err
     assert run(*command(stopped, "--resume"))[0] == 0 and not work.exists()
     assert run(*command(whole))[0] == 0
     weights = "weights.safetensors"

@@ -136,7 +136,7 @@ def test_ctrl_c_says_how_to_go_on(whole_model, parts, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("typer.echo", interrupt)
-    with pytest.raises(Interrupted, match="r.jsonl holds the results so far.* --resume goes on"):
+    with pytest.raises(Interrupted, match="results so far are in .*r.jsonl; .* with --resume"):
         score(dir=parts, model=whole_model, out=table, device="cpu")
     assert len(read(table)) == 1, "bad.png is the first, and the first that is spoken of"
 

@@ -79,8 +79,8 @@ def test_brightness_and_colour_are_those_of_what_counts(rng):
         ("0,0 1.2,0 0,1", "reaches out of the image"),
         ("-0.1,0 1,0 0,1", "reaches out of the image"),
         ("0,0 0.5,0.5 1,1", "has no area"),
-        ("0,0 1,0 0,1;", "is no file; give a mask, white where"),
-        ("missing.png", "is no file"),
+        ("0,0 1,0 0,1;", "is not a file; give a mask, white where"),
+        ("missing.png", "is not a file"),
         (np.zeros((5, 5), np.uint8), "is empty"),
     ],
 )

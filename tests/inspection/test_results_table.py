@@ -71,7 +71,7 @@ def test_an_earlier_table_is_not_overwritten(tmp_path, name):
     path = tmp_path / name
     write(path, row(0))
     before = path.read_bytes()
-    with pytest.raises(InputError, match="exists already; --resume goes on"):
+    with pytest.raises(InputError, match="exists already; continue it with --resume"):
         with open_table(path, "m", None):
             pass
     with pytest.raises(InputError, match="holds results of another model"):
@@ -83,7 +83,7 @@ def test_an_earlier_table_is_not_overwritten(tmp_path, name):
 def test_a_file_that_is_no_table_is_left_as_it_is(tmp_path, name, text):
     path = tmp_path / name
     path.write_text(text)
-    with pytest.raises(InputError, match="line 1 of .* is no row"):
+    with pytest.raises(InputError, match="line 1 of .* is not a row"):
         write(path, row(0))
     assert path.read_text() == text
 

@@ -56,7 +56,7 @@ def test_all_stop_after_the_same_step(found):
     first, second = found["minutes"]
     assert first == second > 0
     first, second = found["stopped"]
-    assert "after step 4; the same command with --resume goes on" in first
+    assert "after step 4; to continue, run the same command with --resume" in first
     assert "process 0 says how to go on" in second
     assert found["resumed"] == [30, 30]
 

@@ -253,7 +253,8 @@ def run_trials(
                     report(sum(one.kind in kinds for one in done.values()))
     except KeyboardInterrupt:
         raise Interrupted(
-            f"stopped; {path} holds the results so far, the same command with --resume goes on"
+            f"stopped; the results so far are in {path}; to continue, run the same command with "
+            f"--resume"
         ) from None
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
