@@ -20,7 +20,7 @@ from anomgan.errors import InputError, SettingsError
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from anomgan.inspection.sources import Trigger
+    from anomgan.inspection.triggers import Trigger
     from anomgan.station.app import OwnSource
     from anomgan.station.station import Station
 
@@ -33,8 +33,6 @@ Models = Annotated[
     ),
 ]
 NAME = re.compile(r"[\w.-]+")
-
-
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
 Token = Annotated[

@@ -13,7 +13,8 @@ from anomgan.errors import InputError
 from anomgan.machine.stopping import stop_signal
 
 if TYPE_CHECKING:
-    from anomgan.inspection.sources import Source, Trigger
+    from anomgan.inspection.sources import Source
+    from anomgan.inspection.triggers import Trigger
 
 Table = Annotated[
     Path,
@@ -135,7 +136,7 @@ def frame_trigger(every: float | None, when_settled: bool) -> "Trigger":
     """
     if every is not None and when_settled:
         raise InputError("give --every or --when-settled, not both")
-    from anomgan.inspection.sources import Every, WhenSettled, every_frame
+    from anomgan.inspection.triggers import Every, WhenSettled, every_frame
 
     if every is not None:
         return Every(every)

@@ -13,7 +13,8 @@ from anomgan.data.folders import list_images
 from anomgan.errors import InputError
 from anomgan.inspection.frame_watch import FrameWatcher
 from anomgan.inspection.scorer import Pictures
-from anomgan.inspection.sources import every_frame, open_video
+from anomgan.inspection.sources import open_video
+from anomgan.inspection.triggers import every_frame
 
 
 @pytest.fixture

@@ -9,17 +9,8 @@ from videos import FPS, write_video
 
 from anomgan.errors import InputError
 from anomgan.inspection import sources
-from anomgan.inspection.sources import (
-    QUIET,
-    WAITING,
-    Camera,
-    Every,
-    Video,
-    WhenSettled,
-    every_frame,
-    open_camera,
-    open_video,
-)
+from anomgan.inspection.sources import WAITING, Camera, Video, open_camera, open_video
+from anomgan.inspection.triggers import QUIET, Every, WhenSettled, every_frame
 
 
 def ramp(count):

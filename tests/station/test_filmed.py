@@ -18,7 +18,8 @@ from anomgan import load
 from anomgan.cli.app import app as cli
 from anomgan.data.decode import read_image
 from anomgan.data.folders import list_images
-from anomgan.inspection.sources import Camera, every_frame, open_video
+from anomgan.inspection.sources import Camera, open_video
+from anomgan.inspection.triggers import every_frame
 from anomgan.station.app import create_app
 from anomgan.station.filmed import FilmedSource
 from anomgan.station.station import Station, load_models

@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 
 from anomgan.data.own_files import JSON
+from anomgan.evaluation.limits.bench import NEAR_CELLS, Bench
 from anomgan.evaluation.limits.defects import GREY
 from anomgan.evaluation.limits.limits import CELLS, SHARE, KindLimits, Limits, length
-from anomgan.evaluation.limits.trials import FACTS, NEAR_CELLS, PAGE, Bench, Trial, check_out
+from anomgan.evaluation.limits.trials import FACTS, PAGE, Trial, check_out
 from anomgan.evaluation.page import embedded, page, paragraph, table
 from anomgan.machine.files import atomic_path
 from anomgan.machine.names import escaped
