@@ -22,6 +22,8 @@ TINY = {
     "calibration": {"minimum": 6, "share": 0.2, "false_alarm_rate": 0.2},
 }
 """Settings under which a fit takes a second or two."""
+MODEL_FILES = {"model.json", "weights.safetensors", "history.csv"}
+"""What every trained model has."""
 SHORT = {"training": {"steps": 2, "batch_size": 8}, "network": {"features": 4}}
 SMALL = {"backbone": {"long_side": 64}}
 ENCODER = {"encoder": {"steps": 2, "features": 4}}

@@ -1,20 +1,26 @@
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import BytesIO, TextIOWrapper
 
 import pytest
 
 from anomgan.cli.app import main
 
 
-@pytest.fixture
-def run(capsys, monkeypatch):
+@pytest.fixture(scope="session")
+def run():
     """Runs the command line in this process; gives exit code, standard output and error."""
 
     def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["anomgan", *map(str, arguments)])
-        with pytest.raises(SystemExit) as done:
-            main()
-            raise SystemExit(0)
-        captured = capsys.readouterr()
-        return done.value.code or 0, captured.out, captured.err
+        out, err = (TextIOWrapper(BytesIO(), "utf-8", newline="") for _ in range(2))
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            patch.setattr(sys, "argv", ["anomgan", *map(str, arguments)])
+            try:
+                main()
+                code = 0
+            except SystemExit as done:
+                code = done.code or 0
+        out.seek(0), err.seek(0)
+        return code, out.read(), err.read()
 
     return call

@@ -6,8 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import redirect_stderr, redirect_stdout
-from io import StringIO
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,7 +15,6 @@ from PIL import Image
 from published import StyleGANPort
 from sklearn.datasets import load_digits
 
-from anomgan.cli.app import main
 from anomgan.generators import METHODS, load_translator
 from anomgan.generators.registry import ABOUT
 
@@ -29,21 +27,9 @@ TRANSLATING = (*SMALL, "--set", "network.blocks=1")
 
 
 @pytest.fixture(scope="module")
-def run():
-    """Runs the command line in this process; gives exit code, standard output and error."""
-
-    def call(*arguments):
-        out, err = StringIO(), StringIO()
-        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-            patch.setattr(sys, "argv", ["anomgan", "generator", *map(str, arguments)])
-            try:
-                main()
-                code = 0
-            except SystemExit as done:
-                code = done.code or 0
-        return code, out.getvalue(), err.getvalue()
-
-    return call
+def run(run):
+    """Runs `anomgan generator`; gives exit code, standard output and error."""
+    return partial(run, "generator")
 
 
 @pytest.fixture(scope="module")

@@ -19,14 +19,13 @@ from anomgan import load
 from anomgan.cli.app import app as cli
 from anomgan.data.folders import list_images
 from anomgan.station.app import create_app
-from anomgan.station.station import Station, load_models
 
 MOST = 2_000_000
 
 
 @pytest.fixture(scope="module")
-def station(patch_model):
-    return Station(load_models({"part": patch_model}, "cpu"), places=4, most=MOST)
+def station(make_station):
+    return make_station(most=MOST)
 
 
 @pytest.fixture(scope="module")
@@ -170,8 +169,8 @@ def test_the_service_describes_itself_without_another_host(client):
     assert {"/models/{name}/score", "/health", "/models", "/metrics"} <= set(about["paths"])
 
 
-def test_a_full_queue_says_when_to_come_again(patch_model, photograph):
-    station = Station(load_models({"part": patch_model}, "cpu"), places=1, most=MOST)
+def test_a_full_queue_says_when_to_come_again(make_station, photograph):
+    station = make_station(places=1)
     with TestClient(create_app(station), "http://127.0.0.1") as client:
         with station.place():
             answer = score(client, photograph.read_bytes())
@@ -181,9 +180,9 @@ def test_a_full_queue_says_when_to_come_again(patch_model, photograph):
         assert "anomgan_turned_away_total 1" in client.get("/metrics").text
 
 
-def test_many_clients_get_their_own_answers(patch_model, line):
+def test_many_clients_get_their_own_answers(make_station, line):
     images = [path.read_bytes() for path in list_images(line / "test")]
-    station = Station(load_models({"part": patch_model}, "cpu"), places=8, most=MOST)
+    station = make_station(places=8)
     with TestClient(create_app(station), "http://127.0.0.1") as client:
         alone = [score(client, image).json()["score"] for image in images]
         with ThreadPoolExecutor(8) as clients:
@@ -192,11 +191,11 @@ def test_many_clients_get_their_own_answers(patch_model, line):
 
 
 def test_a_model_that_is_replaced_serves_until_the_new_one_has_loaded(
-    patch_model, whole_model, photograph, tmp_path
+    make_station, patch_model, whole_model, photograph, tmp_path
 ):
     folder = tmp_path / "model"
     shutil.copytree(patch_model, folder)
-    station = Station(load_models({"part": folder}, "cpu"), places=4, most=MOST)
+    station = make_station(folder)
     model = station.models["part"]
 
     def answered():

@@ -22,7 +22,6 @@ from anomgan.inspection.sources import Camera, open_video
 from anomgan.inspection.triggers import every_frame
 from anomgan.station.app import create_app
 from anomgan.station.filmed import FilmedSource
-from anomgan.station.station import Station, load_models
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +32,6 @@ def frames(line):
 @pytest.fixture(scope="module")
 def video(frames, tmp_path_factory):
     return write_video(tmp_path_factory.mktemp("videos") / "line.avi", frames)
-
-
-@pytest.fixture
-def station(patch_model):
-    station = Station(load_models({"part": patch_model}, "cpu"), places=4, most=10**6)
-    yield station
-    station.close()
 
 
 def test_the_frames_of_a_video_are_scored_to_its_end(station, patch_model, frames, video):

@@ -4,36 +4,24 @@ from typer.testing import CliRunner
 
 from anomgan.cli.app import app as cli
 from anomgan.cli.serve import named_models
-from anomgan.data.folders import list_images
 from anomgan.errors import InputError, SettingsError
 from anomgan.station.app import create_app
 from anomgan.station.guard import is_this_machine
-from anomgan.station.station import Station, load_models
 
 TOKEN = "correct horse battery"
 
 
 @pytest.fixture(scope="module")
-def photograph(line):
-    return list_images(line / "test")[0].read_bytes()
-
-
-@pytest.fixture(scope="module")
-def station(patch_model):
-    return lambda **more: Station(load_models({"part": patch_model}, "cpu"), 4, 10**6, **more)
-
-
-@pytest.fixture(scope="module")
-def here(station):
+def here(make_station):
     """A station that this machine alone can reach."""
-    with TestClient(create_app(station()), "http://127.0.0.1:8000") as client:
+    with TestClient(create_app(make_station()), "http://127.0.0.1:8000") as client:
         yield client
 
 
 @pytest.fixture
-def far(station):
+def far(make_station):
     """A station that other machines can reach."""
-    with TestClient(create_app(station(), TOKEN), "http://station.factory:8000") as client:
+    with TestClient(create_app(make_station(), TOKEN), "http://station.factory:8000") as client:
         yield client
 
 
@@ -128,13 +116,13 @@ def test_a_browser_signs_in_with_the_token_and_gets_a_cookie(far):
     )
 
 
-def test_uploads_are_kept_only_where_asked(station, photograph, tmp_path, monkeypatch):
+def test_uploads_are_kept_only_where_asked(make_station, photograph, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with TestClient(create_app(station()), "http://localhost") as client:
+    with TestClient(create_app(make_station()), "http://localhost") as client:
         client.post("/models/part/score", content=photograph)
         client.post("/models/part/score", files={"file": ("a.png", photograph * 30)})
     assert list(tmp_path.iterdir()) == []
-    with TestClient(create_app(station(keep=tmp_path / "kept")), "http://localhost") as client:
+    with TestClient(create_app(make_station(keep=tmp_path / "kept")), "http://localhost") as client:
         row = client.post("/models/part/score?name=../../a.png", content=photograph).json()
         client.post("/models/part/score", content=b"no image")
         (kept,) = [path for path in tmp_path.rglob("*") if path.is_file()]

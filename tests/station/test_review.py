@@ -17,7 +17,6 @@ from anomgan.errors import InputError
 from anomgan.station.app import create_app
 from anomgan.station.recalibration import Recalibration
 from anomgan.station.review import MOST_WAITING, UNSAVED, NotSaved, Review
-from anomgan.station.station import Station, load_models
 
 URL = "/models/part/review"
 
@@ -31,15 +30,14 @@ def parts(tmp_path_factory):
 
 
 @pytest.fixture
-def place(patch_model, parts, tmp_path):
+def place(make_station, patch_model, parts, tmp_path):
     class Place:
         model, folder = tmp_path / "model", tmp_path / "review"
         good, defects = ([path.read_bytes() for path in some] for some in parts)
 
         def open(self):
             self.review = Review(self.folder)
-            models = load_models({"part": self.model}, "cpu")
-            self.station = Station(models, places=4, most=10**6, review=self.review)
+            self.station = make_station(self.model, review=self.review)
             return TestClient(create_app(self.station), "http://127.0.0.1")
 
         def send(self, client, images):
@@ -322,7 +320,6 @@ def test_a_folder_that_is_no_review_is_refused(tmp_path):
         Review(newer)
 
 
-def test_without_a_review_there_is_none(patch_model):
-    station = Station(load_models({"part": patch_model}, "cpu"), places=4, most=10**6)
-    with TestClient(create_app(station), "http://127.0.0.1") as client:
+def test_without_a_review_there_is_none(make_station):
+    with TestClient(create_app(make_station()), "http://127.0.0.1") as client:
         assert client.get(URL).status_code == 404

@@ -4,23 +4,9 @@ import os
 import numpy as np
 import pytest
 
-from anomgan.data.folders import list_images
 from anomgan.errors import InputError
 from anomgan.pictures import save_grid
-from anomgan.station.station import Station, load_models
 from anomgan.station.watched import WatchedFolder
-
-
-@pytest.fixture(scope="module")
-def photograph(line):
-    return list_images(line / "test")[0].read_bytes()
-
-
-@pytest.fixture
-def station(patch_model):
-    station = Station(load_models({"part": patch_model}, "cpu"), places=4, most=10**6)
-    yield station
-    station.close()
 
 
 def test_images_that_arrive_are_scored_once_when_they_are_complete(station, photograph, tmp_path):
