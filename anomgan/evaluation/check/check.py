@@ -1,7 +1,7 @@
 """Checks photographs of good parts before a detector learns from them."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -121,11 +121,10 @@ def check_folder(normal_dir: Path, device: str = "auto", groups: Path | None = N
             with progress_bar("comparing", len(normals)) as report:
                 unlike = compare(normals, parts.numbers, device, folder, report)
             advice = _describe_curve(unlike, parts)
-            found = unlike.finding(normals.names)
-            findings = [found, *findings] if found else findings
+            findings = [*unlike.findings(normals.names), *findings]
         normals.store.close()
-    lost = _unreadable(paths, normals)
-    return Check(facts, [lost, *findings] if lost else findings, unlike, advice, normals.bits)
+    findings = [*_unreadable(paths, normals), *findings]
+    return Check(facts, findings, unlike, advice, normals.bits)
 
 
 @dataclass(frozen=True)
@@ -219,14 +218,13 @@ def _describe_curve(unlike: Unlike, parts: _Parts) -> str:
     )
 
 
-def _unreadable(paths: Sequence[Path], normals: NormalImages) -> Finding | None:
+def _unreadable(paths: Sequence[Path], normals: NormalImages) -> Iterator[Finding]:
     read = set(normals.names)
     lost = [str(path) for path in paths if str(path) not in read]
-    if not lost:
-        return None
     found = {
         name: said.removeprefix(f"{name} ")
         for name, said in zip(lost, normals.skipped, strict=True)
     }
-    text = f"Unreadable: {len(lost)} of {len(paths)} files; a fit needs --skip-unreadable."
-    return Finding("unreadable", text, found, may_go=True)
+    if found:
+        text = f"Unreadable: {len(lost)} of {len(paths)} files; a fit needs --skip-unreadable."
+        yield Finding("unreadable", text, found, may_go=True)

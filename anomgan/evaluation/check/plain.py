@@ -1,7 +1,7 @@
 """Finds what stands out among the plain facts of photographs, and describes it."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -54,23 +54,22 @@ def plain_findings(facts: Sequence[Facts], firsts: Sequence[int] = ()) -> list[F
         firsts: for each, the first one that it is a copy of, or its own number. If left out,
             copies are not reported.
     """
-    some = [blank(facts), *mixed(facts), copies(facts, firsts), blocks(facts)]
+    found = [*blank(facts)]
     seen = [one for one in facts if one.contrast >= NO_CONTRAST]
     if len(seen) >= FEW:
-        rest = [blurred(seen), clipped(seen, "white"), clipped(seen, "black"), drift(seen)]
-        some[1:1] = [*rest, shifted(seen)]
-    return [finding for finding in some if finding is not None]
+        found += [*blurred(seen), *clipped(seen, "white"), *clipped(seen, "black")]
+        found += [*drift(seen), *shifted(seen)]
+    return [*found, *mixed(facts), *copies(facts, firsts), *blocks(facts)]
 
 
-def blank(facts: Sequence[Facts]) -> Finding | None:
+def blank(facts: Sequence[Facts]) -> Iterator[Finding]:
     """Photographs that show nothing."""
     found = {one.name: "shows nothing" for one in facts if one.contrast < NO_CONTRAST}
-    if not found:
-        return None
-    return Finding("blank", f"Blank: {_count(found)} no contrast at all.", found, may_go=True)
+    if found:
+        yield Finding("blank", f"Blank: {_count(found)} no contrast at all.", found, may_go=True)
 
 
-def blurred(facts: Sequence[Facts]) -> Finding | None:
+def blurred(facts: Sequence[Facts]) -> Iterator[Finding]:
     """Photographs far less sharp than the others."""
     sharpness = np.array([one.sharpness for one in facts])
     shares = sharpness / np.median(sharpness)
@@ -80,13 +79,12 @@ def blurred(facts: Sequence[Facts]) -> Finding | None:
         for place in np.argsort(shares)
         if far[place] and shares[place] < LESS_SHARP
     }
-    if not found:
-        return None
-    text = f"Blur: {_count(found)} far less sharpness than the others."
-    return Finding("blur", text, found, may_go=True)
+    if found:
+        text = f"Blur: {_count(found)} far less sharpness than the others."
+        yield Finding("blur", text, found, may_go=True)
 
 
-def clipped(facts: Sequence[Facts], end: str) -> Finding | None:
+def clipped(facts: Sequence[Facts], end: str) -> Iterator[Finding]:
     """Photographs with far more pixels at one end of the scale, "white" or "black"."""
     shares = np.array([getattr(one, end) for one in facts])
     usual = float(np.median(shares))
@@ -96,16 +94,15 @@ def clipped(facts: Sequence[Facts], end: str) -> Finding | None:
         for place in np.argsort(-shares)
         if far[place]
     }
-    if not found:
-        return None
-    text = (
-        f"Exposure: {_count(found)} up to {shares[far].max():.0%} pure {end} pixels, where "
-        f"nothing can be seen; usual are {usual:.0%}."
-    )
-    return Finding(f"clipped-{end}", text, found, may_go=True)
+    if found:
+        text = (
+            f"Exposure: {_count(found)} up to {shares[far].max():.0%} pure {end} pixels, where "
+            f"nothing can be seen; usual are {usual:.0%}."
+        )
+        yield Finding(f"clipped-{end}", text, found, may_go=True)
 
 
-def drift(facts: Sequence[Facts]) -> Finding | None:
+def drift(facts: Sequence[Facts]) -> Iterator[Finding]:
     """A step or a trend of the brightness over time."""
     order = in_order([one.name for one in facts])
     values = np.array([facts[place].brightness for place in order])
@@ -117,17 +114,16 @@ def drift(facts: Sequence[Facts]) -> Finding | None:
     slope, start = np.polyfit(np.arange(len(calm)), calm, 1)
     unlined = calm - start - slope * np.arange(len(calm))
     if np.square(left).mean() <= np.square(unlined).mean():
-        if abs(after - before) < max(DRIFT, CLEAR * float(left.std())):
-            return None
-        ends = f"from {before:.0f} to {after:.0f}"
-        text = f"Exposure jumps: the brightness goes {ends} (of 255) after {place} images."
-        return Finding("drift", text, {facts[order[place]].name: "the first after the jump"})
+        if abs(after - before) >= max(DRIFT, CLEAR * float(left.std())):
+            ends = f"from {before:.0f} to {after:.0f}"
+            text = f"Exposure jumps: the brightness goes {ends} (of 255) after {place} images."
+            yield Finding("drift", text, {facts[order[place]].name: "the first after the jump"})
+        return
     change = float(slope) * (len(calm) - 1)
     related = abs(float(np.corrcoef(np.arange(len(calm)), calm)[0, 1]))
-    if abs(change) < DRIFT or related < RELATED:
-        return None
-    ends = f"from {start:.0f} to {start + change:.0f}"
-    return Finding("drift", f"Exposure drifts: the brightness goes {ends} (of 255) over time.")
+    if abs(change) >= DRIFT and related >= RELATED:
+        ends = f"from {start:.0f} to {start + change:.0f}"
+        yield Finding("drift", f"Exposure drifts: the brightness goes {ends} (of 255) over time.")
 
 
 def _best_split(values: np.ndarray) -> int:
@@ -139,72 +135,69 @@ def _best_split(values: np.ndarray) -> int:
     return int(places[np.argmax(places * (len(values) - places) * np.square(one - other))])
 
 
-def shifted(facts: Sequence[Facts]) -> Finding | None:
+def shifted(facts: Sequence[Facts]) -> Iterator[Finding]:
     """Photographs whose part lies elsewhere, if all others lie still."""
     shifts = find_shifts(np.stack([one.small for one in facts]))
     if shifts is None:
-        return None
+        return
     lengths = np.linalg.norm(shifts, axis=1)
     worst = [place for place in np.argsort(-lengths) if lengths[place] > 0]
     found = {facts[place].name: where(*shifts[place]) for place in worst}
-    if not found:
-        return None
-    return Finding("shift", f"Framing: {_count(found)} the part in another place.", found)
+    if found:
+        yield Finding("shift", f"Framing: {_count(found)} the part in another place.", found)
 
 
-def mixed(facts: Sequence[Facts]) -> list[Finding]:
+def mixed(facts: Sequence[Facts]) -> Iterator[Finding]:
     """Sizes, depths and colours that differ among the photographs."""
-    return [
-        *_mixed(facts, "size", "Sizes differ", lambda one: f"{one.width} x {one.height} px"),
-        *_mixed(facts, "depth", "Depths differ", lambda one: f"{one.depth} bits"),
-        *_mixed(
-            facts, "colour", "Colours differ", lambda one: "no colour" if one.is_grey else "colour"
-        ),
-    ]
+    for kind, title, of in (
+        ("size", "Sizes differ", lambda one: f"{one.width} x {one.height} px"),
+        ("depth", "Depths differ", lambda one: f"{one.depth} bits"),
+        ("colour", "Colours differ", lambda one: "no colour" if one.is_grey else "colour"),
+    ):
+        yield from _mixed(facts, kind, title, of)
 
 
 def _mixed(
     facts: Sequence[Facts], kind: str, title: str, of: Callable[[Facts], str]
-) -> list[Finding]:
+) -> Iterator[Finding]:
     counts = Counter(map(of, facts))
     if len(counts) < 2:
-        return []
+        return
     (usual, number), *others = counts.most_common()
     rest = sum(count for _, count in others)
     if rest > number and len(counts) > 5:
-        return [Finding(kind, f"{title}: {len(counts)} in {len(facts)} images.")]
+        yield Finding(kind, f"{title}: {len(counts)} in {len(facts)} images.")
+        return
     shown = ", ".join(f"{count} with {value}" for value, count in others[:3])
     more = f" and {len(others) - 3} more" if len(others) > 3 else ""
     text = f"{title}: {counted(number, 'image')} with {usual}; {shown}{more}."
     # Where there is no usual kind, as in images cut to the part, none of them stands out.
     odd = {one.name: of(one) for one in facts if of(one) != usual} if rest < number / 10 else {}
-    return [Finding(kind, text, odd)]
+    yield Finding(kind, text, odd)
 
 
-def copies(facts: Sequence[Facts], firsts: Sequence[int]) -> Finding | None:
+def copies(facts: Sequence[Facts], firsts: Sequence[int]) -> Iterator[Finding]:
     """Photographs that show the same as an earlier one."""
     found = {
         one.name: f"near copy of {facts[first].name}"
         for place, (one, first) in enumerate(zip(facts, firsts))
         if place != first
     }
-    if not found:
-        return None
-    text = (
-        f"Copies: {len(found)} of {len(facts)} images are copies of others, or nearly so, and "
-        f"teach nothing new."
-    )
-    return Finding("copies", text, found, may_go=True)
+    if found:
+        text = (
+            f"Copies: {len(found)} of {len(facts)} images are copies of others, or nearly so, and "
+            f"teach nothing new."
+        )
+        yield Finding("copies", text, found, may_go=True)
 
 
-def blocks(facts: Sequence[Facts]) -> Finding | None:
+def blocks(facts: Sequence[Facts]) -> Iterator[Finding]:
     """Photographs that JPEG has spoilt."""
     worst = sorted((one for one in facts if one.blocks > BLOCKS), key=lambda one: -one.blocks)
-    if not worst:
-        return None
     found = {one.name: "marks of strong compression" for one in worst}
-    text = f"Compression: {_count(found)} clear 8 x 8 blocks; save with less compression, or PNG."
-    return Finding("compression", text, found)
+    if found:
+        text = f"{_count(found)} clear 8 x 8 blocks; save with less compression, or PNG."
+        yield Finding("compression", f"Compression: {text}", found)
 
 
 def _count(found: Sequence[str] | dict[str, str]) -> str:

@@ -56,7 +56,7 @@ class Unlike:
         """Robust deviations of the logarithm of each score from the median."""
         return deviations(np.log(self.scores))
 
-    def finding(self, names: Sequence[str]) -> Finding | None:
+    def findings(self, names: Sequence[str]) -> Iterator[Finding]:
         """The photographs that look unlike the rest."""
         far = self.deviations()
         found = {
@@ -64,11 +64,10 @@ class Unlike:
             for place in np.argsort(-far)
             if far[place] > FAR
         }
-        if not found:
-            return None
-        which = f"{len(found)} images look" if len(found) > 1 else "1 image looks"
-        text = f"Unlike the rest: {which} as no other does. Is the part good, and is it the part?"
-        return Finding("unlike", text, found, may_go=True)
+        if found:
+            which = f"{len(found)} images look" if len(found) > 1 else "1 image looks"
+            text = f"{which} as no other does. Is the part good, and is it the part?"
+            yield Finding("unlike", f"Unlike the rest: {text}", found, may_go=True)
 
     def falls(self) -> tuple[float, float] | None:
         """By which share the error falls from a quarter to half, and from half to all images.
