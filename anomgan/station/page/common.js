@@ -55,6 +55,13 @@ export function drawBoxes(svg, size, boxes, kind = "") {
   for (const [x, y, width, height] of boxes) shape("rect", svg, { x, y, width, height, class: kind });
 }
 
+// Where the pointer is in a picture: x and y in fractions.
+export function placeIn(picture, event) {
+  const frame = picture.getBoundingClientRect();
+  const share = (value, size) => Math.max(0, Math.min(1, value / size));
+  return [share(event.clientX - frame.left, frame.width), share(event.clientY - frame.top, frame.height)];
+}
+
 // As large as fits: a small image is made larger, a tall one does not push the rest off the page.
 export function fitPicture(picture, size) {
   const share = size.width / size.height;

@@ -1,5 +1,5 @@
 // The region of interest: its outline on the image, and a new one that a person draws.
-import { byId, pathOf, Refused, send, shape, tell } from "/page/common.js";
+import { byId, pathOf, placeIn, Refused, send, shape, tell } from "/page/common.js";
 import { TEXTS } from "/page/texts.js";
 
 export class RegionView {
@@ -40,10 +40,7 @@ export class RegionView {
 
   addCorner(event) {
     if (this.corners === null) return;
-    const frame = byId("picture").getBoundingClientRect();
-    const share = (value, size) => Math.max(0, Math.min(1, value / size));
-    this.corners.push([share(event.clientX - frame.left, frame.width),
-      share(event.clientY - frame.top, frame.height)]);
+    this.corners.push(placeIn(byId("picture"), event));
     this.show();
   }
 

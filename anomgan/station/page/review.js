@@ -1,5 +1,7 @@
 // The review: parts that wait for a person's word, and the recalibration.
-import { ask, byId, drawBoxes, figures, fitPicture, pathOf, Refused, send, tell } from "/page/common.js";
+import {
+  ask, byId, drawBoxes, figures, fitPicture, pathOf, placeIn, Refused, send, tell,
+} from "/page/common.js";
 import { TEXTS } from "/page/texts.js";
 
 const OPERATOR = sessionStorage.getItem("operator") || crypto.getRandomValues(new Uint32Array(2)).join("-");
@@ -123,10 +125,8 @@ export class ReviewView {
     const picture = byId("review-picture");
     let from = null;
     const point = (event) => {
-      const frame = picture.getBoundingClientRect();
-      const share = (value, size) => Math.max(0, Math.min(1, value / size));
-      return [share(event.clientX - frame.left, frame.width) * this.part.width,
-        share(event.clientY - frame.top, frame.height) * this.part.height];
+      const [x, y] = placeIn(picture, event);
+      return [x * this.part.width, y * this.part.height];
     };
     const box = (to) => [Math.min(from[0], to[0]), Math.min(from[1], to[1]),
       Math.abs(from[0] - to[0]), Math.abs(from[1] - to[1])].map(Math.round);
