@@ -21,19 +21,18 @@ VISIBLE = 5 * NOISE
 
 
 def render_part(
-    seed: int, size: int = 256, colour: bool = False, defect: str | None = None
+    seed: int, size: int = 256, defect: str | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Render one part; the same seed with and without a defect is the same part.
 
     Args:
         seed: decides pose, light, texture, noise and defect.
         size: side of the image in pixels, 64 to 2048.
-        colour: brass in slightly warm light instead of grey steel.
         defect: one of `DEFECTS`, or None for a good part.
 
     Returns:
-        Image uint8 [size, size] or [size, size, 3], and mask uint8 [size, size]: 255 where the
-        defect changes the surface visibly, all 0 for a good part.
+        Image and mask, both uint8 [size, size]. The mask is 255 where the defect changes the
+        surface visibly, and all 0 for a good part.
 
     Raises:
         SettingsError: unknown defect, or a size out of range.
@@ -48,24 +47,12 @@ def render_part(
     image, mask = clean, np.zeros((size, size), np.uint8)
     if defect is not None:
         image, mask = _damage(clean, scene, defect, np.random.default_rng((seed, 1)))
-    tint = np.array([1.06, 0.96, 0.74]) if colour else np.ones(1)
-    pixels = image[:, :, None] * tint
-    if colour and defect == "stain":
-        pixels[mask > 0] *= np.array([1.1, 0.95, 0.85])
-    noise = np.random.default_rng((seed, 2)).normal(0, NOISE, pixels.shape)
-    pixels = np.clip(np.rint(pixels + noise), 0, 255).astype(np.uint8)
-    return pixels if colour else pixels[:, :, 0], mask
+    noise = np.random.default_rng((seed, 2)).normal(0, NOISE, image.shape)
+    return np.clip(np.rint(image + noise), 0, 255).astype(np.uint8), mask
 
 
 def write_line(
-    folder: Path,
-    normal: int,
-    test_normal: int,
-    per_defect: int,
-    *,
-    seed: int = 0,
-    size: int = 256,
-    colour: bool = False,
+    folder: Path, normal: int, test_normal: int, per_defect: int, *, seed: int = 0, size: int = 256
 ) -> None:
     """Write a data set in MVTec AD layout: train/good, test/good, test/<defect>, ground_truth.
 
@@ -79,7 +66,7 @@ def write_line(
     number = seed * 1_000_000
     for place, defect, count in kinds:
         for index in range(count):
-            image, mask = render_part(number, size, colour, defect)
+            image, mask = render_part(number, size, defect)
             write_png(folder / place / f"{index:03d}.png", image)
             if defect:
                 write_png(folder / "ground_truth" / defect / f"{index:03d}_mask.png", mask)
