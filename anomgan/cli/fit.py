@@ -15,6 +15,7 @@ from anomgan.cli.options import (
     Roi,
     SkipUnreadable,
     SmallestDefect,
+    TrainingSeed,
     read_area,
 )
 from anomgan.cli.say import argument, say, text_of
@@ -105,9 +106,7 @@ def fit(
     false_alarm_rate: FalseAlarmRate = None,
     steps: Steps = None,
     minutes: Minutes = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Seed of all random numbers. Default: 0.")
-    ] = None,
+    seed: TrainingSeed = None,
     device: Device = "auto",
     resume: Resume = False,
     skip_unreadable: SkipUnreadable = False,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from anomgan.cli.options import DEFAULT_GENERATOR, Device, Domains, LogDir
+from anomgan.cli.options import DEFAULT_GENERATOR, Device, Domains, LogDir, TrainingSeed
 from anomgan.cli.say import argument, print_table, text_of
 from anomgan.machine.notes import counted
 
@@ -87,9 +87,7 @@ def train(
     out: Annotated[Path, typer.Option(help="Model folder to write.")] = DEFAULT_GENERATOR,
     steps: Annotated[int | None, typer.Option(help="Training steps.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Stop after this many minutes.")] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Seed of all random numbers. Default: 0.")
-    ] = None,
+    seed: TrainingSeed = None,
     size: Annotated[int | None, typer.Option(help="Side of the images in pixels.")] = None,
     samples_every: SamplesEvery = 0,
     quality_every: QualityEvery = 0,

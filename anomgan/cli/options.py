@@ -69,6 +69,8 @@ Domains = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")]
+TrainingSeed = Annotated[int | None, typer.Option(help="Seed of all random numbers. Default: 0.")]
+"""None where a settings file may give it."""
 
 
 def read_area(text: str, pixels_per_mm: float | None) -> float:

@@ -170,7 +170,9 @@ def _train(
                 device=model.device,
                 work_folder=work_folder,
                 resume=resume,
-                show=lambda step: _snapshot(model, step),
+                show=lambda step: model.draw_samples(
+                    folder / SNAPSHOTS / f"{step:07d}.png", f"Step {step}"
+                ),
                 show_every=watch.samples_every,
                 measure=lambda: watch.quality(model) if watch.quality else {},
                 measure_every=watch.quality_every,
@@ -235,8 +237,3 @@ def _remove_snapshots(folder: Path) -> None:
     for path in folder.glob("*.png"):
         if is_own_picture(path):
             path.unlink()
-
-
-def _snapshot(model: TrainedGenerator, step: int) -> None:
-    assert model.snapshots is not None
-    model.draw_samples(model.snapshots / f"{step:07d}.png", f"Step {step}")

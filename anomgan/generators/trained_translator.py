@@ -9,9 +9,7 @@ import torch
 from torch import Tensor
 
 from anomgan.data.decode import to_uint8
-from anomgan.data.labels import LabelSet
 from anomgan.data.normals import Source, read_source
-from anomgan.data.prepare import Preparation
 from anomgan.data.views import (
     LARGEST_TILE,
     from_square,
@@ -23,7 +21,7 @@ from anomgan.data.views import (
     to_square,
 )
 from anomgan.errors import SettingsError
-from anomgan.generators.trained import GeneratorSettings, TrainedGenerator
+from anomgan.generators.trained import TrainedGenerator
 from anomgan.pictures import save_grid
 
 
@@ -34,15 +32,7 @@ class TrainedTranslator(TrainedGenerator):
         examples: prepared images, for the grid of samples.
     """
 
-    def __init__(
-        self,
-        settings: GeneratorSettings,
-        preparation: Preparation,
-        sets: tuple[LabelSet, ...],
-        device: torch.device,
-    ) -> None:
-        super().__init__(settings, preparation, sets, device)
-        self.examples: list[np.ndarray] = []
+    examples: Sequence[np.ndarray] = ()
 
     def translate(
         self,
