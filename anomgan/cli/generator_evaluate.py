@@ -133,10 +133,12 @@ def _read(sources: "Sequence[Source]", preparation: "Preparation") -> "list[np.n
 
 def _print(rows: "Sequence[Figures]") -> None:
     """Print a table with a row for each figure and a column for each domain."""
-    heads = [str(row.get("domain", row["generator"])) for row in rows]
-    guides = [f" by {row['guide']}" if "guide" in row else "" for row in rows]
+    heads = [
+        f"{row.get('domain', row['generator'])}" + (f" by {row['guide']}" if "guide" in row else "")
+        for row in rows
+    ]
     print_table(
-        ["figure", *map("".join, zip(heads, guides, strict=True))],
+        ["figure", *heads],
         [
             (name, *[f"{row[name]:.4g}" for row in rows])
             for name in rows[0]

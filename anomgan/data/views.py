@@ -173,13 +173,7 @@ def scan(
     tops, tile_height = _positions(height + 2 * margin, tile, stride, 2 * margin)
     lefts, tile_width = _positions(width + 2 * margin, tile, stride, 2 * margin)
     full_height, full_width = tops[-1] + tile_height, lefts[-1] + tile_width
-    padded = _pad(
-        image,
-        margin,
-        full_height - height - margin,
-        margin,
-        full_width - width - margin,
-    )
+    padded = _pad(image, margin, full_height - height - margin, margin, full_width - width - margin)
     window = torch.outer(_window(tile_height, margin), _window(tile_width, margin))
     corners = [(top, left) for top in tops for left in lefts]
     sums: Maps = {}

@@ -10,11 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from anomgan.generators.base import LatentGAN, LatentSettings
-from anomgan.losses import (
-    discriminator_minimax,
-    generator_minimax,
-    generator_non_saturating,
-)
+from anomgan.losses import discriminator_minimax, generator_minimax, generator_non_saturating
 from anomgan.networks.mlp import MLPDiscriminator, MLPGenerator
 from anomgan.training.recipe import Adam, Update
 

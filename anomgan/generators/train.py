@@ -18,12 +18,7 @@ from anomgan.data.own_files import is_own_picture
 from anomgan.data.prepare import Preparation
 from anomgan.data.store import ImageStore
 from anomgan.errors import InputError, SettingsError
-from anomgan.generators.arguments import (
-    ImageOptions,
-    NetworkOptions,
-    TrainingOptions,
-    ViewOptions,
-)
+from anomgan.generators.arguments import ImageOptions, NetworkOptions, TrainingOptions, ViewOptions
 from anomgan.generators.base import LatentGAN
 from anomgan.generators.loading import build_model
 from anomgan.generators.registry import METHODS, MethodName
@@ -92,7 +87,7 @@ def train_generator(
         resume: continue from the checkpoint in `work_folder`. Default False.
         samples_every: steps between grids of samples in `work_folder`/samples. Default 0: none.
         quality: measures the generator as it is so far; the first figure decides which weights are
-            the best, the lowest. `evaluation.quality.QualityWatch` makes one. Default None.
+            the best, the lowest. `evaluation.quality_watch.QualityWatch` is one. Default None.
         quality_every: steps between measurements. The figures are in the history, and the best
             weights are kept beside the last. Default 0: none.
         init: model folder whose weights the training starts from, of the same method. Colour,

@@ -2,12 +2,7 @@
 
 from anomgan.pictures.grid import save_grid, save_samples
 from anomgan.pictures.overlay import save_overlay
-from anomgan.pictures.plots import (
-    save_curves,
-    save_histogram,
-    save_precision_recall,
-    save_roc,
-)
+from anomgan.pictures.plots import save_curves, save_histogram, save_precision_recall, save_roc
 
 __all__ = [
     "save_curves",

@@ -29,22 +29,8 @@ from anomgan.model_files import CARD, CHECKSUM, WEIGHTS, card_checksum
 from anomgan.training.checkpoint import Checkpoint
 
 WILD: tuple[Any, ...] = (
-    10**9,
-    10**18,
-    -1,
-    0,
-    0.5,
-    1e300,
-    True,
-    None,
-    "",
-    "../../etc/passwd",
-    "\ud800",
-    [],
-    [[]],
-    {},
-    [1e300] * 3,
-    {"__reduce__": "os.system"},
+    *(10**9, 10**18, -1, 0, 0.5, 1e300, True, None, "", "../../etc/passwd", "\ud800"),
+    *([], [[]], {}, [1e300] * 3, {"__reduce__": "os.system"}),
 )
 
 

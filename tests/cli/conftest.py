@@ -24,3 +24,18 @@ def run():
         return code, out.read(), err.read()
 
     return call
+
+
+@pytest.fixture
+def refused(run, tmp_path, monkeypatch):
+    """Runs what must be refused, in an empty folder; gives the one line that is said."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        code, out, err = run(*arguments)
+        assert code == 2 and out == ""
+        assert err.startswith("anomgan: ") and err.count("\n") == 1
+        assert list(tmp_path.iterdir()) == []
+        return err
+
+    return call

@@ -266,13 +266,8 @@ def test_recalibrate_replaces_the_promise_of_a_model(run, model, line, tmp_path)
         (["serve", "--model", "a=."], ". is no model folder"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_2(run, tmp_path, monkeypatch, arguments, message):
-    monkeypatch.chdir(tmp_path)
-    code, out, err = run(*arguments)
-    assert code == 2 and out == ""
-    assert message in err and err.startswith("anomgan: ")
-    assert "Traceback" not in err and err.count("\n") == 1
-    assert list(tmp_path.iterdir()) == []
+def test_bad_input_is_one_line_and_exit_code_2(refused, arguments, message):
+    assert message in refused(*arguments)
 
 
 def test_a_table_is_gone_on_with_and_not_overwritten(run, model, line, tmp_path):
@@ -331,8 +326,7 @@ def test_a_folder_that_is_no_model_is_not_replaced(run, line, tmp_path):
     assert (tmp_path / "out" / "photo.txt").read_text() == "precious"
 
 
-@pytest.mark.parametrize("blow", [signal.SIGTERM, signal.SIGKILL])
-def test_a_fit_that_was_stopped_is_resumed_to_the_same_model(run, line, tmp_path, blow):
+def test_a_fit_that_was_stopped_is_resumed_to_the_same_model(run, line, tmp_path):
     def command(out, *more):
         often = ("--steps", "120", "--set", "training.checkpoint_minutes=1e-9")
         good = str(line / "train" / "good")
@@ -351,12 +345,10 @@ def test_a_fit_that_was_stopped_is_resumed_to_the_same_model(run, line, tmp_path
     work = tmp_path / "stopped.training"
     while not list(work.glob("*.safetensors")) and process.poll() is None:
         time.sleep(0.01)
-    process.send_signal(blow)
+    process.terminate()
     _, err = process.communicate()
-    assert process.returncode != 0 and not stopped.exists()
-    if blow == signal.SIGTERM:
-        assert process.returncode == 128 + blow and "command with --resume" in err
-        assert not list(scratch.glob("anomgan-*"))
+    assert process.returncode == 128 + signal.SIGTERM and "command with --resume" in err
+    assert not stopped.exists() and not list(scratch.glob("anomgan-*"))
     code, _, err = run(*command(stopped))
     assert code == 2 and "unfinished fit" in err
     for out, more in ((stopped, ["--resume"]), (whole, [])):

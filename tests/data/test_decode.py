@@ -47,14 +47,6 @@ def test_one_bit_images_become_black_and_white(tmp_path):
     assert (read_image(tmp_path / "1.png") == np.where(GREY > 60, 255, 0)).all()
 
 
-def test_transparency_is_laid_over_black(tmp_path):
-    alpha = np.full((12, 10), 255, np.uint8)
-    alpha[:6] = 0
-    image = read_image(save(tmp_path / "a.png", np.dstack([RGB, alpha])))
-    assert (image[:6] == 0).all()
-    assert (image[6:] == RGB[6:]).all()
-
-
 def test_sixteen_bits_are_kept(tmp_path):
     deep = GREY.astype(np.uint16) * 500
     assert (read_image(save(tmp_path / "deep.png", deep)) == deep).all()
@@ -65,13 +57,6 @@ def test_sixteen_bits_are_kept(tmp_path):
         found = read_image(tmp_path / name)
         assert found.dtype == np.uint16
         assert (found == colour).all()
-
-
-def test_exif_rotation_is_applied(tmp_path):
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    save(tmp_path / "turned.png", GREY, exif=exif)
-    assert (read_image(tmp_path / "turned.png") == np.rot90(GREY, -1)).all()
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

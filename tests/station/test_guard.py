@@ -58,13 +58,8 @@ def test_a_page_of_another_site_changes_nothing(here, photograph, headers):
 @pytest.mark.parametrize(
     "host",
     [
-        "evil.example",
-        "evil.example:8000",
-        "localhost.evil.example",
-        "10.0.0.1",
-        "",
-        "[",
-        "127.0.0.1.evil.example",
+        *("evil.example", "evil.example:8000", "localhost.evil.example"),
+        *("10.0.0.1", "", "[", "127.0.0.1.evil.example"),
     ],
 )
 def test_a_name_that_was_made_to_lead_here_is_refused(here, host):
