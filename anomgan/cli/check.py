@@ -83,7 +83,7 @@ def describe_glance(folder: Path, paths: Sequence[Path]) -> list[str]:
     texts = [finding.text for finding in findings[: LINES - 1]]
     return [
         *texts,
-        f"These are {count} of the images; see all with: anomgan check {argument(folder)}",
+        f"This was a glance at {count} images; check all with: anomgan check {argument(folder)}",
     ]
 
 

@@ -59,8 +59,8 @@ def evaluate(
     evaluation = measure(detector, images, groups)
     if evaluation.learnt:
         say(
-            f"WARNING: the model learnt from {evaluation.learnt} of the good images, so that these "
-            f"figures are better than those on new parts would be; evaluate on others."
+            f"WARNING: the model learnt from {evaluation.learnt} of the good images, so these "
+            f"figures are better than they would be on new parts; evaluate on other images."
         )
     write_report(detector, evaluation, out, str(title))
     for line in mask_lines(evaluation):

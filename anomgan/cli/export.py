@@ -41,7 +41,7 @@ def export(
     found = export_model(model, out, format, check_dir)
     what = f"images of {check_dir}" if check_dir else "images of noise (--check-dir for yours)"
     say(
-        f"{out}: {out.stat().st_size / 1e6:.1f} MB. On {found.images} {what} it has "
-        f"{found.differences} of those of {model}, as a share of the largest one "
-        f"({TOLERANCE:g} is allowed), and {found.verdicts} of {found.images} verdicts are the same."
+        f"{out}: {out.stat().st_size / 1e6:.1f} MB. On {found.images} {what} it agrees with "
+        f"{model}: {found.differences}, as a share of the largest one ({TOLERANCE:g} is allowed), "
+        f"and {found.verdicts} of {found.images} verdicts are the same."
     )

@@ -189,7 +189,7 @@ def glance(paths: Sequence[Path]) -> tuple[int, list[Finding]]:
 def _too_few(facts: Sequence[Facts], parts: _Parts) -> str:
     """Why photographs cannot be compared in feature space; empty if they can."""
     if len(facts) < FEW:
-        return f"Of {len(facts)} images nothing can be compared: take {FEW} or more, better 100."
+        return f"{len(facts)} images are too few to compare: take {FEW} or more, better 100."
     if parts.different == 1:
         return "All images show the same: there is nothing to learn from; take different parts."
     if parts.different < FEW:

@@ -196,7 +196,7 @@ def blocks(facts: Sequence[Facts]) -> Iterator[Finding]:
     worst = sorted((one for one in facts if one.blocks > BLOCKS), key=lambda one: -one.blocks)
     found = {one.name: "marks of strong compression" for one in worst}
     if found:
-        text = f"{_count(found)} clear 8 x 8 blocks; save with less compression, or PNG."
+        text = f"{_count(found)} clear 8 x 8 blocks; save with less compression, or as PNG."
         yield Finding("compression", f"Compression: {text}", found)
 
 

@@ -66,7 +66,7 @@ class Unlike:
         }
         if found:
             which = f"{len(found)} images look" if len(found) > 1 else "1 image looks"
-            text = f"{which} as no other does. Is the part good, and is it the part?"
+            text = f"{which} as no other does. Is it the right part, and a good one?"
             yield Finding("unlike", f"Unlike the rest: {text}", found, may_go=True)
 
     def falls(self) -> tuple[float, float] | None:

@@ -138,7 +138,7 @@ class KindLimits:
             return (
                 f"Of {name}, only {large} of {drawn} were found from "
                 f"{length(limit.sure.value, pixels_per_mm)} on, where the curve says 9 in 10 or "
-                f"more: something else than the size hides them."
+                f"more: something other than their size hides them."
             )
         size = length(limit.sure.value, pixels_per_mm)
         return f"Of {name}, 9 in 10 are found from {size} on (95% sure), {where}."

@@ -154,7 +154,7 @@ def _map(limits: Limits, bench: Bench, folder: Path) -> list[str]:
         paragraph(
             "Left, one part as the map sees it. Right, the defects found at each place, as a share "
             "of those that would be found there if all places were alike. An exclamation mark is a "
-            "blind place: so few are not found by chance."
+            "blind place: chance alone does not explain why so few are found there."
         )
     )
     rim = limits.rim
