@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import subprocess
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -30,27 +31,34 @@ def key_of(record: Record) -> tuple[Any, ...]:
 
 
 def read_records(path: Path) -> list[Record]:
-    """The latest record of each cell; a line that was cut off by a crash is left out.
+    """The latest record of each cell.
 
     Raises:
         InputError: the file cannot be read, or is another one.
     """
     if not path.exists():
         return []
-    latest: dict[tuple[Any, ...], Record] = {}
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {path}: {error}") from error
-    for line in lines:
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        latest[key_of(record)] = record
-    if lines and not any(line.startswith("{") for line in lines):
+    found = read_lines(path)
+    if not found and path.read_bytes()[:1] not in (b"", b"{"):  # not the beginning of a record
         raise InputError(f"{path} holds no results of a benchmark; choose another file")
-    return list(latest.values())
+    return list({key_of(record): record for record in found}.values())
+
+
+def read_lines(path: Path) -> list[Record]:
+    """The objects in a file of JSON lines; a line that a crash cut off is left out.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    found = []
+    for line in lines:
+        with suppress(json.JSONDecodeError):
+            found.append(json.loads(line))
+    return [one for one in found if isinstance(one, dict)]
 
 
 def append_record(path: Path, record: Record) -> None:

@@ -1,5 +1,8 @@
 import json
 
+import pytest
+
+from anomgan.errors import InputError
 from anomgan.evaluation.records import append_record, read_records
 
 
@@ -24,3 +27,10 @@ def test_a_line_that_a_crash_cut_off_costs_no_other_record(tmp_path):
         file.write(json.dumps(record(1))[:20])
     append_record(path, record(2))
     assert [r["seed"] for r in read_records(path)] == [0, 2]
+
+
+@pytest.mark.parametrize("content", [b"mine\n", b"[1]\n", b"\xff\xd8\xff"])
+def test_a_file_of_something_else_is_refused(tmp_path, content):
+    (tmp_path / "notes").write_bytes(content)
+    with pytest.raises(InputError, match="notes holds no results of a benchmark"):
+        read_records(tmp_path / "notes")

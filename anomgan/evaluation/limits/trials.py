@@ -14,6 +14,7 @@ from anomgan.detectors.result import Result
 from anomgan.errors import InputError, Interrupted
 from anomgan.evaluation.limits.bench import Bench
 from anomgan.evaluation.limits.defects import KINDS, Defect
+from anomgan.evaluation.records import read_lines
 from anomgan.machine.files import atomic_path, make_folder
 from anomgan.machine.progress import progress_bar
 from anomgan.metrics.pod import Pod
@@ -187,26 +188,16 @@ def _span(first: Sequence[Trial], bench: Bench) -> tuple[float, float] | None:
 def _start(path: Path, fingerprint: str, resume: bool) -> list[Trial]:
     """The trials of an earlier run that goes on; otherwise a new file."""
     head: dict[str, Any] = {**JSON, "fingerprint": fingerprint}
+    trials: list[Trial] = []
     if resume and path.exists():
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-        rows = [row for row in map(_parsed, lines) if row is not None]
+        rows = read_lines(path)
         if not rows or rows[0] != head:
             raise InputError(
                 f"{path} is from another model, other images or another number of defects; leave "
                 f"out --resume to begin anew"
             )
         trials = [Trial(**row) for row in rows[1:]]
-    else:
-        trials = []
     with atomic_path(path) as temporary:  # without a line that was cut off
         kept = [head, *map(asdict, trials)]
         temporary.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
     return trials
-
-
-def _parsed(line: str) -> dict[str, Any] | None:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError:
-        return None
-    return row if isinstance(row, dict) else None
