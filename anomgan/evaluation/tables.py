@@ -151,7 +151,7 @@ def _finished(records: Sequence[Record], results: Path) -> list[Record]:
     """The records of a file without those of failures."""
     if not results.exists():
         raise InputError(f"there is no file {results}; make one with: anomgan benchmark")
-    finished = [record for record in records if "error" not in record]
+    finished = [record for record in records if "category" in record and "error" not in record]
     if not finished:
         raise InputError(f"{results} holds no finished cells")
     return finished

@@ -80,8 +80,10 @@ def test_a_report_has_curves_comparisons_and_failures(tmp_path, rng):
     with pytest.raises(InputError, match="there is no file .*nothing.jsonl"):
         write_report(tmp_path / "nothing.jsonl", tmp_path / "out")
     append_record(tmp_path / "failed.jsonl", {"category": "b", "detector": "sad", "error": "no"})
-    with pytest.raises(InputError, match="no finished cells"):
-        write_report(tmp_path / "failed.jsonl", tmp_path / "out")
+    append_record(tmp_path / "scores.jsonl", {"image": "a.png", "score": 0.5})
+    for name in ("failed", "scores"):
+        with pytest.raises(InputError, match=f"{name}.jsonl holds no finished cells"):
+            write_report(tmp_path / f"{name}.jsonl", tmp_path / "out")
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match="holds no results of a benchmark"):
         write_report(tmp_path / "notes.txt", tmp_path / "out")
