@@ -62,12 +62,12 @@ def describe(found: "Check", folder: Path) -> list[str]:
     for finding in found.findings:
         lines.append(finding.text)
         for name, said in list(finding.images.items())[:SHOWN]:
-            lines.append(f"  {_short(name, folder)}: {_short_in(said, folder)}")
+            lines.append(f"  {os.path.relpath(name, folder)}: {_short_in(said, folder)}")
         if len(finding.images) > SHOWN:
             lines.append(f"  and {len(finding.images) - SHOWN} more")
     if not found.findings:
         lines.append("Nothing stands out.")
-    strangest = ", ".join(_short(name, folder) for name in found.strangest(STRANGEST))
+    strangest = ", ".join(os.path.relpath(name, folder) for name in found.strangest(STRANGEST))
     if strangest:
         lines.append(f"Strangest of the rest, worth a look: {strangest}")
     return [*lines, found.advice]
@@ -100,7 +100,7 @@ def draw(found: "Check", folder: Path, out: Path) -> bool:
     usual = {name: ["usual"] for name in found.usual(USUAL)}
     shown = dict(list(odd.items())[:IN_PICTURE]) | rest | usual
     titles = [
-        f"{_short(name, folder)}\n{_short_in('; '.join(said), folder)}"
+        f"{os.path.relpath(name, folder)}\n{_short_in('; '.join(said), folder)}"
         for name, said in shown.items()
     ]
     images = [reduced(to_uint8(read_image(name), found.bits), SIDE) for name in shown]
@@ -142,10 +142,6 @@ def _summary(found: "Check", folder: Path) -> str:
 def _span(values: Sequence[float]) -> str:
     low, high = f"{min(values):.0f}", f"{max(values):.0f}"
     return low if low == high else f"{low} to {high}"
-
-
-def _short(name: str, folder: Path) -> str:
-    return os.path.relpath(name, folder)
 
 
 def _short_in(said: str, folder: Path) -> str:

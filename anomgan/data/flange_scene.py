@@ -71,7 +71,9 @@ def render_surface(scene: Scene, rng: np.random.Generator) -> np.ndarray:
     facing = (-down_x * np.cos(scene.light) - down_y * np.sin(scene.light)) / steep
     metal = metal + edge * (70 * facing - 5)
     shadow = 1 - 0.45 * np.exp(-np.clip(-scene.metal, 0, None) / 0.03)
-    return _over(scene.background * gain * shadow, metal, inside(scene.metal, scene.softness))
+    bench = scene.background * gain * shadow
+    cover = inside(scene.metal, scene.softness)
+    return (bench + (metal - bench) * cover).astype(np.float32)
 
 
 def to_pixels(scene: Scene, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -93,7 +95,3 @@ def _background(rng: np.random.Generator, size: int) -> np.ndarray:
     grain = rng.normal(0, 1, (size, size)).astype(np.float32)
     cloth = cv2.GaussianBlur(grain, (0, 0), max(0.6, size / 200))
     return 28 + 6 * cloth / cloth.std()
-
-
-def _over(below: np.ndarray, above: np.ndarray, cover: np.ndarray) -> np.ndarray:
-    return (below + (above - below) * cover).astype(np.float32)

@@ -154,14 +154,14 @@ def read_groups(table: Path, images: Sequence[Path]) -> list[str]:
     file_column = "file" if "file" in columns else columns[0]
     group_column = _group_column(table, [name for name in columns if name != file_column])
     groups = _by_file(table, rows, file_column, group_column)
-    exact = {_absolute(table.parent / name): group for name, group in groups.items()}
+    exact = {os.path.abspath(table.parent / name): group for name, group in groups.items()}
     by_parts = defaultdict(list)
     for name in groups:
         by_parts[Path(name).parts].append(name)
     found: list[str] = []
     missing: list[str] = []
     for image in images:
-        group = exact.get(_absolute(image))
+        group = exact.get(os.path.abspath(image))
         if group is None:
             ends = (image.parts[start:] for start in range(len(image.parts)))
             named = [name for end in ends for name in by_parts.get(end, ())]
@@ -224,7 +224,3 @@ def _group_column(table: Path, columns: Sequence[str]) -> str:
     if len(columns) == 1:
         return columns[0]
     raise InputError(f"{table} has no column named group, only {', '.join(columns)}")
-
-
-def _absolute(path: Path) -> str:
-    return os.path.abspath(path)

@@ -78,8 +78,10 @@ class KindLimits:
     @classmethod
     def of(cls, kind: str, trials: list[Trial]) -> "KindLimits":
         """Fit the curve."""
-        natural = kind in NATURAL
-        return cls(kind, trials, _pod(trials, natural), None if natural else CONTRAST)
+        sizes, contrasts, found, images = _columns(trials)
+        if kind in NATURAL:
+            return cls(kind, trials, Pod(sizes, found, None, images), None)
+        return cls(kind, trials, Pod(sizes, found, contrasts, images), CONTRAST)
 
     def limit(self, share: float) -> Limit | None:
         """The size that is found in a share of all cases; None where there is no curve."""
@@ -250,11 +252,6 @@ def length(pixels: float, pixels_per_mm: float | None) -> str:
     """A length in words, in mm too if the scale is known."""
     text = f"{pixels:.1f} px" if pixels < 10 else f"{pixels:.0f} px"
     return text if pixels_per_mm is None else f"{text} ({pixels / pixels_per_mm:.2g} mm)"
-
-
-def _pod(trials: Sequence[Trial], natural: bool) -> Pod:
-    sizes, contrasts, found, images = _columns(trials)
-    return Pod(sizes, found, None if natural else contrasts, images)
 
 
 def _columns(
