@@ -226,23 +226,6 @@ def test_a_summary_is_text_whatever_the_images_are_called(line, run, tmp_path):
     assert code == 0 and "\x1b" not in out and r"\x1b[2J" in out
 
 
-def test_recalibrate_replaces_the_promise_of_a_model(run, model, line, tmp_path):
-    new = tmp_path / "new_ok"
-    new.mkdir()
-    for path in list_images(line / "test"):
-        (new / f"{path.parent.name}_{path.name}").write_bytes(path.read_bytes())
-    arguments = ["recalibrate", "--model", model, "--normal-dir", new, "--device", "cpu"]
-    code, out, err = run(*arguments, "--out", tmp_path / "again", "--false-alarm-rate", 0.25)
-    assert code == 0, err
-    assert "on 15 other good images" in out and "at most 25.00% of good images" in out
-    assert "Recalibrated" in run("info", tmp_path / "again")[1]
-    assert "Recalibrated" not in run("info", model)[1]
-    (new / "bad.png").write_text("no image")
-    code, out, err = run(*arguments)
-    assert code == 2 and "bad.png is not an image" in err
-    assert run(*arguments, "--out", tmp_path / "again", "--skip-unreadable")[0] == 0
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -270,37 +253,6 @@ def test_bad_input_is_one_line_and_exit_code_2(refused, arguments, message):
     assert message in refused(*arguments)
 
 
-def test_a_table_is_gone_on_with_and_not_overwritten(run, model, line, tmp_path):
-    table = tmp_path / "r.csv"
-    command = ("score", "--model", model, "--dir", line / "test" / "dent", "--out", table)
-    assert run(*command)[0] == 0
-    before = table.read_bytes()
-    code, _, err = run(*command)
-    assert code == 2 and "exists already; continue it with --resume" in err
-    code, out, _ = run(*command, "--resume")
-    assert code == 0 and "3 of 3 images are in" in out
-    assert table.read_bytes() == before
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="no such signals there")
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_a_watch_scores_what_arrives_and_ends_with_a_summary(model, line, tmp_path, ending):
-    incoming, table = tmp_path / "in", tmp_path / "r.jsonl"
-    incoming.mkdir()
-    command = [sys.executable, "-m", "anomgan", "watch", "--dir", incoming, "--out", table]
-    command += ["--model", model, "--interval", "0.01", "--move-ok", tmp_path / "ok"]
-    pipe = subprocess.PIPE
-    process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)
-    assert process.stdout.readline() == f"watching {incoming}; Ctrl-C ends it\n"
-    shutil.copy(list_images(line / "test")[0], incoming / "a.png")
-    assert str(incoming / "a.png") in process.stdout.readline()
-    process.send_signal(ending)
-    out, err = process.communicate()
-    assert process.returncode == 0 and err == ""
-    assert out.endswith(f"; table in {table}\n") and "1 image: " in out
-    assert json.loads(table.read_text())["image"] == str(incoming / "a.png")
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="all names are text there")
 def test_an_image_whose_name_is_no_text_is_scored(run, model, line, tmp_path):
     odd = tmp_path / os.fsdecode(b"\xff.png")
@@ -316,14 +268,6 @@ def test_heatmaps_are_not_left_where_they_would_be_scored(run, model, line, tmp_
     command = ("score", "--model", model, "--dir", folder, "--heatmap")
     code, _, err = run(*command, "--heatmap-dir", folder / "maps")
     assert code == 2 and "choose a folder outside" in err
-
-
-def test_a_folder_that_is_no_model_is_not_replaced(run, line, tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "photo.txt").write_text("precious")
-    code, _, err = run("fit", "--normal-dir", line / "train" / "good", "--out", tmp_path / "out")
-    assert code == 2 and "holds files but no model" in err
-    assert (tmp_path / "out" / "photo.txt").read_text() == "precious"
 
 
 def test_a_fit_that_was_stopped_is_resumed_to_the_same_model(run, line, tmp_path):
@@ -383,50 +327,6 @@ def test_a_report_that_cannot_be_written_is_told_before_any_image_is_read(run, m
     assert code == 2 and f"cannot write {out}" in error
 
 
-def test_a_benchmark_of_one_s_own_parts_and_its_report(run, line, tmp_path):
-    out = tmp_path / "bench" / "results.jsonl"
-    command = ("benchmark", "folder", "--data", line, "--limit", 2, "--out", out)
-    small = ("--set", "calibration.minimum=6", "--device", "cpu")
-    code, said, _ = run(*command, "--detectors", "mean-image, pca", *small)
-    assert code == 0 and said.count("image AUROC") == 2
-    code, said, _ = run(*command, "--detectors", "mean-image, pca", *small)
-    assert "2 of 2 cells are done already" in said
-    code, said, _ = run("benchmark", "report", out)
-    assert code == 0 and "results.report/report.md" in said
-    assert "| pca |" in (tmp_path / "bench" / "results.report" / "report.md").read_text()
-    code, _, err = run(*command, "--detectors", "gan")
-    assert code == 2 and "unknown detector 'gan'" in err
-    code, _, err = run(*command, "--detectors", "pca", "--seeds", "one")
-    assert code == 2 and "write numbers with commas" in err
-    code, said, _ = run(*command, "--detectors", "pca", "--set", "calibration.minimum=500")
-    assert code == 3 and "only 24 usable images" in said
-
-
-def test_a_benchmark_of_digits(run, real_data, tmp_path):
-    command = ("benchmark", "mnist", "--data", real_data("mnist"), "--device", "cpu")
-    out = tmp_path / "digits.jsonl"
-    more = ("--categories", 1, "--detectors", "mean-image", "--limit", 30, "--out", out)
-    code, said, _ = run(*command, *more)
-    assert code == 0 and "1 mean-image seed 0: image AUROC 0.9" in said
-
-
-def test_a_benchmark_of_categories_as_downloaded(run, line, tmp_path):
-    for name in ("bolt", "plate"):
-        shutil.copytree(line, tmp_path / "mvtec_ad" / name)
-    out = tmp_path / "mvtec.jsonl"
-    data = ("--data", tmp_path / "mvtec_ad")
-    command = ("benchmark", "mvtec", *data, "--out", out, "--device", "cpu")
-    small = ("--detectors", "mean-image", "--limit", 2, "--set", "calibration.minimum=6")
-    code, said, _ = run(*command, *small, "--seeds", "0,1")
-    assert code == 0 and said.count("bolt mean-image") == said.count("plate mean-image") == 2
-    records = [json.loads(text) for text in out.read_text().splitlines()]
-    assert all(record["dataset"] == "mvtec" and record["pixel_aupro_0.3"] for record in records)
-    code, _, err = run(*command, *small, "--categories", "nut")
-    assert code == 2 and "has no nut; there are bolt, plate" in err
-    code, _, err = run("benchmark", "mvtec", "--data", tmp_path, "--out", out)
-    assert code == 2 and "no category in this layout" in err
-
-
 def test_a_cluster_that_is_not_there_and_a_missing_ray_are_said(run, model, line, monkeypatch):
     score = ("score", "--model", model, "--dir", line / "test", "--device", "cpu", "--ray")
     monkeypatch.setitem(sys.modules, "ray", None)
@@ -472,8 +372,6 @@ def test_an_exported_file_scores_like_its_folder(run, model, line, tmp_path):
     assert code == 0 and "learnt from 18 good images" in card
     code, _, error = run(*command, "--out", tmp_path / "part.onnx")
     assert code == 2 and error.startswith("anomgan: ") and "ends in .pt" in error
-    code, _, error = run("recalibrate", "--model", file, "--normal-dir", line, "--out", tmp_path)
-    assert code == 2 and "only scores; recalibrate its model folder" in error
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such names there")

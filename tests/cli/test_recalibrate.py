@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,15 @@ def test_what_cannot_be_calibrated_on_is_refused_and_the_model_stays(model, new_
     with pytest.raises(InputError, match="holds files but no model"):
         recalibrate(new_ok, model, photos, device="cpu")
     assert {path.name: path.read_bytes() for path in model.iterdir()} == before
+
+
+def test_an_image_that_cannot_be_read_is_left_out_only_if_asked(model, new_ok, tmp_path):
+    images = shutil.copytree(new_ok, tmp_path / "images")
+    (images / "bad.png").write_text("no image")
+    with pytest.raises(InputError, match="bad.png is not an image"):
+        recalibrate(images, model, device="cpu")
+    recalibrate(images, model, skip_unreadable=True, device="cpu")
+    assert load(model, "cpu").fitted.calibration.groups == 12
 
 
 def test_from_python_arrays_will_do(model, rng):

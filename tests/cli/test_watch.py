@@ -1,5 +1,8 @@
 import json
 import shutil
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -79,3 +82,22 @@ def test_a_log_of_json_has_notes_and_errors(whole_model, line, tmp_path, capsys)
     note, error = map(json.loads, capsys.readouterr().err.splitlines())
     assert note["event"] == "warning" and note["text"].endswith("left out: 1 .nef")
     assert error["event"] == "error" and "give another --out" in error["text"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals there")
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_a_watch_scores_what_arrives_and_ends_with_a_summary(whole_model, line, tmp_path, ending):
+    incoming, table = tmp_path / "in", tmp_path / "r.jsonl"
+    incoming.mkdir()
+    command = [sys.executable, "-m", "anomgan", "watch", "--dir", incoming, "--out", table]
+    command += ["--model", whole_model, "--interval", "0.01", "--move-ok", tmp_path / "ok"]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)
+    assert process.stdout.readline() == f"watching {incoming}; Ctrl-C ends it\n"
+    shutil.copy(list_images(line / "test")[0], incoming / "a.png")
+    assert str(incoming / "a.png") in process.stdout.readline()
+    process.send_signal(ending)
+    out, err = process.communicate()
+    assert process.returncode == 0 and err == ""
+    assert out.endswith(f"; table in {table}\n") and "1 image: " in out
+    assert json.loads(table.read_text())["image"] == str(incoming / "a.png")
