@@ -31,6 +31,8 @@ MVTEC = {
     "zipper": (240, 151),
 }
 """Training and test images per category of MVTec AD (Bergmann et al., IJCV 2021, table 1)."""
+VISA = ("object", "split", "label", "image", "mask")
+"""Columns of the table that says how VisA is split."""
 DOWNLOADS = {
     "mvtec": "MVTec AD (CC BY-NC-SA 4.0): https://www.mvtec.com/company/research/datasets/mvtec-ad",
     "visa": "VisA (CC BY 4.0): https://github.com/amazon-science/spot-diff",
@@ -141,7 +143,10 @@ def read_visa(root: Path, category: str) -> PartSet:
     table = root / "split_csv" / "1cls.csv"
     if not table.is_file():
         raise InputError(f"there is no {table}; get {DOWNLOADS['visa']}")
-    rows = [row for _, row in read_rows(table)[1] if row["object"] == category]
+    columns, numbered = read_rows(table)
+    if not set(VISA) <= set(columns):
+        raise InputError(f"{table} needs the columns {', '.join(VISA)}; get {DOWNLOADS['visa']}")
+    rows = [row for _, row in numbered if row["object"] == category]
     if not rows:
         raise InputError(f"{table} has no object {category}")
     missing = [root / row["image"] for row in rows if not (root / row["image"]).is_file()]

@@ -105,6 +105,9 @@ def test_visa_as_downloaded(tmp_path):
     with pytest.raises(InputError, match="there is no .*1cls.csv; get VisA"):
         read_visa(tmp_path, "candle")
     table.parent.mkdir()
+    table.write_text("image,label\n")
+    with pytest.raises(InputError, match="1cls.csv needs the columns object, split, label"):
+        read_visa(tmp_path, "candle")
     with table.open("w", newline="") as file:
         csv.writer(file).writerows([("object", "split", "label", "image", "mask"), *rows])
     assert categories(tmp_path, "visa") == ["candle"]
