@@ -56,8 +56,6 @@ LIKE = {
 ground off, as wide as long."""
 REPLACE = ("smear", "missing", "foreign")
 """Kinds that take the texture of the surface away; others add to it."""
-FLAT = ("all found", "none found", "no trend")
-"""Why there may be no curve, though the share that was found is known."""
 RING = 5
 """Width in pixels of the surroundings that a real defect is compared with."""
 BINS = 3
@@ -103,7 +101,7 @@ def real_defect(
 
 def predict(kind: KindLimits, size: float, contrast: float) -> float:
     """The probability that a drawn defect of this size and contrast is found."""
-    if kind.pod.why_none in FLAT:
+    if kind.is_flat:
         return float(kind.pod.found.mean())
     return float(kind.pod.probability(np.array(size), np.array(contrast)))
 
@@ -206,14 +204,13 @@ def curves(rows: Sequence[Record], limits: dict[str, KindLimits]) -> Record:
         contrast = float(np.median([row["contrast"] for row in some]))
         given = None if kind.kind in NATURAL else contrast
         sizes = np.geomspace(kind.pod.sizes.min(), kind.pod.sizes.max(), POINTS)
-        flat = kind.pod.why_none in FLAT
-        bands = [None if flat else kind.pod.band(float(size), given) for size in sizes]
+        bands = [None if kind.is_flat else kind.pod.band(float(size), given) for size in sizes]
         made[real] = {
             "like": kind.kind,
             "contrast": given,
             "size": sizes.tolist(),
             "share": [predict(kind, float(size), contrast) for size in sizes],
-            "band": None if flat else bands,
+            "band": None if kind.is_flat else bands,
         }
     return made
 

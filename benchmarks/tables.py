@@ -346,7 +346,7 @@ def _limits(drawn: Record | None) -> list[str]:
     if drawn is None:
         return [""] * 4
     found = f"{drawn['found']} of {drawn['drawn']}"
-    if drawn["no_curve_because"]:
+    if drawn["a90"] is None:
         return [found, drawn["no_curve_because"], "", ""]
     signs = {"above": "> ", "below": "< ", None: ""}
     bounds = (drawn[name] for name in ("a50", "a90", "a90_95"))

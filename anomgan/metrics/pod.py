@@ -30,6 +30,8 @@ STEPS, PRECISION = 60, 1e-8
 """Newton steps at most, and the change of the log-likelihood at which they end."""
 STEEPEST = 60.0
 """Slope from which on the curve is a step: the data don't say how steep it is."""
+STEP = "a step"
+"""Why there is no curve, although there are limits: all is found from some size on."""
 FAR = 1e-9
 """Shares below it, and above one minus it, count as never and always."""
 SURE = 0.95
@@ -102,7 +104,7 @@ class Pod:
 
     @cached_property
     def why_none(self) -> str:
-        """Why there is no curve: "all found", "none found", "a step", "no trend"; or ""."""
+        """Why there is no curve: "all found", "none found", `STEP`, "no trend"; or ""."""
         if self.found.all():
             return "all found"
         if not self.found.any():
@@ -111,7 +113,7 @@ class Pod:
         lost = 2 * (self._likelihood - _maximise(others, self.found)[1])
         if self.coefficients[1] <= 0 or lost <= self._allowed(SURE, sides=2):
             return "no trend"
-        return "a step" if self.coefficients[1] > STEEPEST else ""
+        return STEP if self.coefficients[1] > STEEPEST else ""
 
     def probability(self, size: np.ndarray, contrast: np.ndarray | None = None) -> np.ndarray:
         """The share that is found, at sizes and contrasts (in common with `size`, if any)."""

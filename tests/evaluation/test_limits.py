@@ -240,6 +240,18 @@ def test_there_is_no_limit_where_there_is_no_curve(rng):
     assert "larger ones not more often" in Limits.of(["pit"], chance).sentences(None)[0]
 
 
+def test_where_all_is_found_from_some_size_on_the_report_has_the_limit_too(bench, rng, tmp_path):
+    some = [replace(one, found=one.size > 12, wanted_size=8, wanted_contrast=0.2)
+            for one in trials(rng)]  # fmt: skip
+    limits = Limits.of(["pit", "stain"], some + [replace(one, kind="stain") for one in some])
+    facts = limits.as_dict(None)
+    a90 = facts["kinds"]["pit"]["a90_95"]["px"]
+    assert 12 < a90 < 13 and facts["kinds"]["pit"]["no_curve_because"] == "a step"
+    assert f"9 in 10 are found from {a90:.0f} px on" in facts["in_words"][0]
+    write_limits(limits, bench, tmp_path, "part", None)
+    assert f"<td>{a90:.0f} px</td>" in (tmp_path / "limits.html").read_text()
+
+
 def test_large_defects_that_are_missed_show_a_rosy_curve(rng):
     some = [replace(one, found=one.found and rng.random() < 0.6) for one in trials(rng, 600)]
     limits = Limits.of(["pit"], some)

@@ -9,7 +9,7 @@ from scipy.stats import binom
 
 from anomgan.evaluation.limits.defects import AT_OUTLINE, GREY, NATURAL
 from anomgan.evaluation.limits.trials import Trial
-from anomgan.metrics.pod import Bound, Limit, Pod
+from anomgan.metrics.pod import STEP, Bound, Limit, Pod
 
 CONTRAST = 0.1
 """Contrast at which sizes are compared, as a share of the grey scale: 26 of 255 grey levels."""
@@ -83,9 +83,14 @@ class KindLimits:
             return cls(kind, trials, Pod(sizes, found, None, images), None)
         return cls(kind, trials, Pod(sizes, found, contrasts, images), CONTRAST)
 
+    @property
+    def is_flat(self) -> bool:
+        """Whether size does not decide what is found, so that there is no limit."""
+        return self.pod.why_none not in ("", STEP)
+
     def limit(self, share: float) -> Limit | None:
-        """The size that is found in a share of all cases; None where there is no curve."""
-        return None if self.pod.why_none else self.pod.limit(share, self.contrast)
+        """The size that is found in a share of all cases; None where that does not grow."""
+        return None if self.is_flat else self.pod.limit(share, self.contrast)
 
     def by_contrast(self) -> Pod | None:
         """The curve with the contrast in place of the size; None where contrast is not chosen."""
@@ -179,14 +184,12 @@ class Limits:
         rim: defects at the rim; None if there are none.
         without_rim: whether the rim is blind, and `kinds` are without it.
         places: map of the part, rows across it and columns along it.
-        trials: all of them.
     """
 
     kinds: list[KindLimits]
     rim: Spot | None
     without_rim: bool
     places: list[list[Spot]]
-    trials: list[Trial]
 
     @classmethod
     def of(cls, kinds: Sequence[str], trials: Sequence[Trial]) -> "Limits":
@@ -212,7 +215,7 @@ class Limits:
         without = rim is not None and rim.is_blind and all(inner.values())
         if without:
             first = [KindLimits.of(kind, some) for kind, some in inner.items()]
-        return cls(first, rim, without, places, every)
+        return cls(first, rim, without, places)
 
     def where(self, kind: str) -> str:
         """Where on the part the sentence of a kind holds, in words."""
@@ -227,7 +230,7 @@ class Limits:
         """One for each kind, those that are found from the smallest size on first."""
 
         def rank(kind: KindLimits) -> tuple[bool, float]:
-            if kind.pod.why_none:
+            if kind.is_flat:
                 return kind.pod.why_none != "all found", 0.0
             bound = kind.pod.limit(SHARE, kind.contrast).sure
             return bool(kind.is_rosy() or bound.beyond == "above"), bound.value
@@ -272,7 +275,7 @@ def _of_kind(kind: str, trials: Sequence[Trial]) -> list[Trial]:
 
 def _expected(kind: KindLimits) -> np.ndarray:
     """The probability of each trial to be found, wherever it lies."""
-    if kind.pod.why_none in ("all found", "none found", "no trend"):
+    if kind.is_flat:
         return np.full(len(kind.trials), kind.pod.found.mean())
     return kind.pod.probability(kind.pod.sizes, kind.pod.contrasts)
 
