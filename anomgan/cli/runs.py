@@ -34,12 +34,10 @@ def gather_settings(
     """
     given: dict[str, Any] = {}
     for key, value in options.items():
-        *sections, last = key.split(".")
         if value is not None:
-            nested: dict[str, Any] = {last: value}
-            for section in reversed(sections):
-                nested = {section: nested}
-            given = merge(given, nested)
+            for name in reversed(key.split(".")):
+                value = {name: value}
+            given = merge(given, value)
     return merge(read_toml(config) if config else {}, parse_assignments(assignments), given)
 
 
