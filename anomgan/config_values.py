@@ -62,6 +62,18 @@ def build_settings(
         raise SettingsError(f"{source}: " + "; ".join(lines)) from error
 
 
+def spaces_of(kind: type[Settings]) -> list[str]:
+    """List the spaces that a method works in, the default one first."""
+    usual = str(kind.model_fields["space"].default)
+    return [usual] if kind.in_features is None else ["pixels", "features"]
+
+
+def names_with_effect(kind: type[Settings]) -> list[str]:
+    """List the sections and keys of a method that have an effect in at least one of its spaces."""
+    idle = frozenset.intersection(*(_idle_in(kind, space) for space in spaces_of(kind)))
+    return [name for name in kind.model_fields if name not in idle and name != "detector"]
+
+
 def without_idle(kind: type[Settings], values: Mapping[str, Any]) -> dict[str, Any]:
     """Remove nested values that have no effect, which `build_settings` would refuse.
 
@@ -85,8 +97,11 @@ def drop_idle(values: Mapping[str, Any], idle: Set[str]) -> dict[str, Any]:
 def _idle(kind: type[Settings], values: Mapping[str, Any]) -> frozenset[str]:
     """List the sections and keys that have no effect in the space that the values choose."""
     space = values.get("space", kind.model_fields["space"].default)
-    idle = IDLE.get(space, frozenset()) | kind.idle.get(space, frozenset())
-    return idle | IDLE_CALIBRATION.get(_method(kind, values), frozenset())
+    return _idle_in(kind, space) | IDLE_CALIBRATION.get(_method(kind, values), frozenset())
+
+
+def _idle_in(kind: type[Settings], space: str) -> frozenset[str]:
+    return IDLE.get(space, frozenset()) | kind.idle.get(space, frozenset())
 
 
 def _method(kind: type[Settings], values: Mapping[str, Any]) -> Any:

@@ -2,19 +2,21 @@
 
     python tests/typed_arguments.py
 
-The settings are the one place of names, types and ranges. Editors and mypy read signatures alone,
-and so they are given the sections once more, as TypedDicts; a test compares the two.
+The settings are the one place of names, types and ranges. Editors and mypy cannot read them, so
+this file repeats the arguments of each constructor, and their sections, as TypedDicts. A test
+compares the two.
 """
 
 from pathlib import Path
 from typing import Annotated, Literal, Union, get_args, get_origin
 
-from anomgan.config import ImageSettings, Section, ViewSettings
+from anomgan.config import ImageSettings, Section, Settings, ViewSettings
+from anomgan.config_values import names_with_effect, spaces_of
 from anomgan.detectors import METHODS
 from anomgan.generators import LatentSettings
 
 FILE = Path(__file__).parents[1] / "anomgan" / "detectors" / "arguments.py"
-HEAD = '''"""Types of the settings sections that a constructor takes. Written by a script.
+HEAD = '''"""Types of the arguments that a constructor takes. Written by a script.
 
 `python tests/typed_arguments.py` writes this file from the settings. They describe each key
 (`help(GANomaly)` lists them), check values and hold the defaults. A key may be left out.
@@ -23,6 +25,7 @@ HEAD = '''"""Types of the settings sections that a constructor takes. Written by
 from typing import Literal, TypedDict
 
 from anomgan.generators.arguments import ImageOptions as ImageOptions
+from anomgan.generators.arguments import LatentGANOptions
 from anomgan.generators.arguments import ViewOptions as ViewOptions
 '''
 SHARED = (ImageSettings, ViewSettings, LatentSettings)
@@ -52,6 +55,10 @@ def typed_name(kind: type[Section]) -> str:
 
 def spell(annotation: object) -> str:
     """A type as it is written in code, without the ranges that only pydantic checks."""
+    if annotation is LatentSettings:
+        return "LatentGANOptions"
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return typed_name(annotation)
     if annotation is type(None):
         return "None"
     if isinstance(annotation, type) and not get_args(annotation):
@@ -68,14 +75,39 @@ def spell(annotation: object) -> str:
     raise TypeError(f"no way to spell {annotation}")
 
 
+def typed_dict(name: str, base: str, doc: str, keys: dict[str, str]) -> str:
+    lines = [f"class {name}({base}, total=False):", f'    """{doc}"""', ""]
+    return "\n".join([*lines, *(f"    {key}: {kind}" for key, kind in keys.items())]) + "\n"
+
+
+def arguments(kind: type[Settings]) -> dict[str, str]:
+    """The settings that a constructor takes, each with its type."""
+    spelt = {name: spell(kind.model_fields[name].annotation) for name in names_with_effect(kind)}
+    spaces = ", ".join(f'"{space}"' for space in spaces_of(kind))
+    optional = {name: f"{one} | None" for name, one in spelt.items() if name != "seed"}
+    return {"seed": "int"} | optional | {"space": f"Literal[{spaces}]"}
+
+
 def render() -> str:
     """The text of the file."""
     parts = [HEAD]
     for name, kind in sections().items():
         doc = (kind.__doc__ or "").splitlines()[0]
-        lines = [f"class {name}(TypedDict, total=False):", f'    """{doc}"""', ""]
-        lines += [f"    {key}: {spell(one.annotation)}" for key, one in kind.model_fields.items()]
-        parts.append("\n".join(lines) + "\n")
+        keys = {key: spell(one.annotation) for key, one in kind.model_fields.items()}
+        parts.append(typed_dict(name, "TypedDict", doc, keys))
+    own_init = [method for method in METHODS.values() if "__init__" in vars(method)]
+    methods = {method.__name__: arguments(method.settings_type) for method in own_init}
+    common = {
+        key: kind
+        for key, kind in next(iter(methods.values())).items()
+        if all(one.get(key) == kind for one in methods.values())
+    }
+    doc = "Arguments that all detectors take."
+    parts.append(typed_dict("DetectorOptions", "TypedDict", doc, {"device": "str"} | common))
+    for name, keys in sorted(methods.items()):
+        own = {key: kind for key, kind in keys.items() if key not in common}
+        doc = f"Arguments of {name}."
+        parts.append(typed_dict(f"{name}Options", "DetectorOptions", doc, own))
     return "\n\n".join(parts)
 
 

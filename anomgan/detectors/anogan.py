@@ -8,24 +8,14 @@ search is the paper's. Three things are ours: an encoder gives the starting poin
 fewer steps from there, and the GAN is a WGAN-GP, which covers rare normals better than a DCGAN.
 """
 
-from typing import Literal
+from typing import Literal, Unpack
 
 from pydantic import Field, SerializeAsAny
 from torch import Tensor
 
-from anomgan.config import ImageSettings, Space, TrainingSettings
+from anomgan.config import ImageSettings, TrainingSettings
 from anomgan.data.views import Maps
-from anomgan.detectors.arguments import (
-    AnoGANWeightsOptions,
-    BackboneOptions,
-    CalibrationOptions,
-    EncoderOptions,
-    ImageOptions,
-    ScoreOptions,
-    SearchOptions,
-    TrainingOptions,
-    ViewOptions,
-)
+from anomgan.detectors.arguments import AnoGANOptions
 from anomgan.detectors.f_anogan import (
     GENERATOR,
     NETWORK,
@@ -38,7 +28,6 @@ from anomgan.detectors.f_anogan import (
 )
 from anomgan.detectors.method import Profile
 from anomgan.generators import GeneratorName, LatentSettings
-from anomgan.generators.arguments import LatentGANOptions
 from anomgan.generators.dcgan import DCGANSettings
 from anomgan.generators.latent_search import Found, SearchSettings, search
 
@@ -96,44 +85,8 @@ class AnoGAN(GANFirst):
     settings_type = AnoGANSettings
     settings: AnoGANSettings
 
-    def __init__(
-        self,
-        *,
-        device: str = "auto",
-        seed: int = 0,
-        space: Space = "pixels",
-        generator: GeneratorName | None = None,
-        start: Literal["random", "encoder"] | None = None,
-        image: ImageOptions | None = None,
-        view: ViewOptions | None = None,
-        backbone: BackboneOptions | None = None,
-        training: TrainingOptions | None = None,
-        network: LatentGANOptions | None = None,
-        search: SearchOptions | None = None,
-        encoder: EncoderOptions | None = None,
-        calibration: CalibrationOptions | None = None,
-        score: ScoreOptions | None = None,
-        weights: AnoGANWeightsOptions | None = None,
-        heatmap_weights: AnoGANWeightsOptions | None = None,
-    ) -> None:
-        super().__init__(
-            device=device,
-            seed=seed,
-            space=space,
-            generator=generator,
-            start=start,
-            image=image,
-            view=view,
-            backbone=backbone,
-            training=training,
-            network=network,
-            search=search,
-            encoder=encoder,
-            calibration=calibration,
-            score=score,
-            weights=weights,
-            heatmap_weights=heatmap_weights,
-        )
+    def __init__(self, **given: Unpack[AnoGANOptions]) -> None:
+        super().__init__(**given)
 
     @property
     def uses_encoder(self) -> bool:

@@ -1,4 +1,4 @@
-"""Types of the settings sections that a constructor takes. Written by a script.
+"""Types of the arguments that a constructor takes. Written by a script.
 
 `python tests/typed_arguments.py` writes this file from the settings. They describe each key
 (`help(GANomaly)` lists them), check values and hold the defaults. A key may be left out.
@@ -7,6 +7,7 @@
 from typing import Literal, TypedDict
 
 from anomgan.generators.arguments import ImageOptions as ImageOptions
+from anomgan.generators.arguments import LatentGANOptions
 from anomgan.generators.arguments import ViewOptions as ViewOptions
 
 
@@ -206,3 +207,142 @@ class WeightsOptions(TypedDict, total=False):
     squared: float
     contrast: float
     magnitude: float
+
+
+class DetectorOptions(TypedDict, total=False):
+    """Arguments that all detectors take."""
+
+    device: str
+    seed: int
+    image: ImageOptions | None
+    calibration: CalibrationOptions | None
+    score: ScoreOptions | None
+
+
+class AnoGANOptions(DetectorOptions, total=False):
+    """Arguments of AnoGAN."""
+
+    view: ViewOptions | None
+    training: TrainingOptions | None
+    space: Literal["pixels", "features"]
+    backbone: BackboneOptions | None
+    weights: AnoGANWeightsOptions | None
+    heatmap_weights: AnoGANWeightsOptions | None
+    generator: Literal["gan", "dcgan", "wgan", "wgan_gp", "stylegan"] | None
+    network: LatentGANOptions | None
+    encoder: EncoderOptions | None
+    search: SearchOptions | None
+    start: Literal["random", "encoder"] | None
+
+
+class AutoencoderOptions(DetectorOptions, total=False):
+    """Arguments of Autoencoder."""
+
+    view: ViewOptions | None
+    training: TrainingOptions | None
+    space: Literal["pixels", "features"]
+    backbone: BackboneOptions | None
+    weights: WeightsOptions | None
+    heatmap_weights: WeightsOptions | None
+    network: AutoencoderNetworksOptions | None
+
+
+class CoresetOptions(DetectorOptions, total=False):
+    """Arguments of Coreset."""
+
+    space: Literal["features"]
+    backbone: BackboneOptions | None
+    weights: DistanceWeightsOptions | None
+    heatmap_weights: DistanceWeightsOptions | None
+    vectors: Literal["raw", "whitened"] | None
+    keep: int | None
+    candidates: int | None
+
+
+class EGBADOptions(DetectorOptions, total=False):
+    """Arguments of EGBAD."""
+
+    view: ViewOptions | None
+    training: TrainingOptions | None
+    space: Literal["pixels", "features"]
+    backbone: BackboneOptions | None
+    weights: EGBADWeightsOptions | None
+    heatmap_weights: EGBADWeightsOptions | None
+    network: EGBADNetworkOptions | None
+    loss: EGBADLossOptions | None
+
+
+class FAnoGANOptions(DetectorOptions, total=False):
+    """Arguments of FAnoGAN."""
+
+    view: ViewOptions | None
+    training: TrainingOptions | None
+    space: Literal["pixels", "features"]
+    backbone: BackboneOptions | None
+    weights: GANFirstWeightsOptions | None
+    heatmap_weights: GANFirstWeightsOptions | None
+    generator: Literal["gan", "dcgan", "wgan", "wgan_gp", "stylegan"] | None
+    network: LatentGANOptions | None
+    encoder: EncoderOptions | None
+
+
+class GANomalyOptions(DetectorOptions, total=False):
+    """Arguments of GANomaly."""
+
+    view: ViewOptions | None
+    training: TrainingOptions | None
+    space: Literal["pixels", "features"]
+    backbone: BackboneOptions | None
+    weights: GANomalyWeightsOptions | None
+    heatmap_weights: GANomalyWeightsOptions | None
+    network: GANomalyNetworkOptions | None
+    loss: GANomalyLossOptions | None
+
+
+class GaussianOptions(DetectorOptions, total=False):
+    """Arguments of Gaussian."""
+
+    space: Literal["features"]
+    backbone: BackboneOptions | None
+    weights: WeightsOptions | None
+    heatmap_weights: WeightsOptions | None
+
+
+class MeanImageOptions(DetectorOptions, total=False):
+    """Arguments of MeanImage."""
+
+    view: ViewOptions | None
+    space: Literal["pixels"]
+    weights: WeightsOptions | None
+    heatmap_weights: WeightsOptions | None
+
+
+class NearestOptions(DetectorOptions, total=False):
+    """Arguments of Nearest."""
+
+    view: ViewOptions | None
+    space: Literal["pixels"]
+    weights: NearestWeightsOptions | None
+    heatmap_weights: NearestWeightsOptions | None
+    neighbours: int | None
+    keep: int | None
+
+
+class PlaceGaussianOptions(DetectorOptions, total=False):
+    """Arguments of PlaceGaussian."""
+
+    space: Literal["features"]
+    backbone: BackboneOptions | None
+    weights: DistanceWeightsOptions | None
+    heatmap_weights: DistanceWeightsOptions | None
+    grid: int | None
+
+
+class PrincipalOptions(DetectorOptions, total=False):
+    """Arguments of Principal."""
+
+    view: ViewOptions | None
+    space: Literal["pixels"]
+    weights: WeightsOptions | None
+    heatmap_weights: WeightsOptions | None
+    components: int | None

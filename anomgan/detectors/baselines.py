@@ -5,25 +5,20 @@ run them beside the GANs.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Literal, Self, cast
+from typing import Literal, Self, Unpack, cast
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from anomgan.config import ScoreSettings, Section, Settings, Space, ViewSettings, Weights
+from anomgan.config import ScoreSettings, Section, Settings, ViewSettings, Weights
 from anomgan.data.views import Maps
 from anomgan.detectors.arguments import (
-    AutoencoderNetworksOptions,
-    BackboneOptions,
-    CalibrationOptions,
-    ImageOptions,
-    NearestWeightsOptions,
-    ScoreOptions,
-    TrainingOptions,
-    ViewOptions,
-    WeightsOptions,
+    AutoencoderOptions,
+    MeanImageOptions,
+    NearestOptions,
+    PrincipalOptions,
 )
 from anomgan.detectors.base import Detector
 from anomgan.detectors.feature_baselines import Coreset, EigenMapsAlone, Gaussian, PlaceGaussian
@@ -63,30 +58,8 @@ class MeanImage(Detector):
     profile = Profile("distance to the mean image", "nothing", "never: a baseline")
     settings_type = MeanImageSettings
 
-    def __init__(
-        self,
-        *,
-        device: str = "auto",
-        seed: int = 0,
-        space: Literal["pixels"] = "pixels",
-        image: ImageOptions | None = None,
-        view: ViewOptions | None = None,
-        calibration: CalibrationOptions | None = None,
-        score: ScoreOptions | None = None,
-        weights: WeightsOptions | None = None,
-        heatmap_weights: WeightsOptions | None = None,
-    ) -> None:
-        super().__init__(
-            device=device,
-            seed=seed,
-            space=space,
-            image=image,
-            view=view,
-            calibration=calibration,
-            score=score,
-            weights=weights,
-            heatmap_weights=heatmap_weights,
-        )
+    def __init__(self, **given: Unpack[MeanImageOptions]) -> None:
+        super().__init__(**given)
 
     def build(self, channels: int) -> nn.ModuleDict:
         size = self.settings.view.size
@@ -116,32 +89,8 @@ class Principal(Detector):
     settings_type = PrincipalSettings
     settings: PrincipalSettings
 
-    def __init__(
-        self,
-        *,
-        device: str = "auto",
-        seed: int = 0,
-        space: Literal["pixels"] = "pixels",
-        components: int | None = None,
-        image: ImageOptions | None = None,
-        view: ViewOptions | None = None,
-        calibration: CalibrationOptions | None = None,
-        score: ScoreOptions | None = None,
-        weights: WeightsOptions | None = None,
-        heatmap_weights: WeightsOptions | None = None,
-    ) -> None:
-        super().__init__(
-            device=device,
-            seed=seed,
-            space=space,
-            components=components,
-            image=image,
-            view=view,
-            calibration=calibration,
-            score=score,
-            weights=weights,
-            heatmap_weights=heatmap_weights,
-        )
+    def __init__(self, **given: Unpack[PrincipalOptions]) -> None:
+        super().__init__(**given)
 
     def build(self, channels: int) -> nn.ModuleDict:
         pixels = channels * self.settings.view.size**2
@@ -198,34 +147,8 @@ class Nearest(Detector):
     settings_type = NearestSettings
     settings: NearestSettings
 
-    def __init__(
-        self,
-        *,
-        device: str = "auto",
-        seed: int = 0,
-        space: Literal["pixels"] = "pixels",
-        neighbours: int | None = None,
-        keep: int | None = None,
-        image: ImageOptions | None = None,
-        view: ViewOptions | None = None,
-        calibration: CalibrationOptions | None = None,
-        score: ScoreOptions | None = None,
-        weights: NearestWeightsOptions | None = None,
-        heatmap_weights: NearestWeightsOptions | None = None,
-    ) -> None:
-        super().__init__(
-            device=device,
-            seed=seed,
-            space=space,
-            neighbours=neighbours,
-            keep=keep,
-            image=image,
-            view=view,
-            calibration=calibration,
-            score=score,
-            weights=weights,
-            heatmap_weights=heatmap_weights,
-        )
+    def __init__(self, **given: Unpack[NearestOptions]) -> None:
+        super().__init__(**given)
 
     def build(self, channels: int) -> nn.ModuleDict:
         pixels = channels * self.settings.view.size**2
@@ -301,36 +224,8 @@ class Autoencoder(Detector):
     settings_type = AutoencoderSettings
     settings: AutoencoderSettings
 
-    def __init__(
-        self,
-        *,
-        device: str = "auto",
-        seed: int = 0,
-        space: Space = "pixels",
-        image: ImageOptions | None = None,
-        view: ViewOptions | None = None,
-        backbone: BackboneOptions | None = None,
-        training: TrainingOptions | None = None,
-        network: AutoencoderNetworksOptions | None = None,
-        calibration: CalibrationOptions | None = None,
-        score: ScoreOptions | None = None,
-        weights: WeightsOptions | None = None,
-        heatmap_weights: WeightsOptions | None = None,
-    ) -> None:
-        super().__init__(
-            device=device,
-            seed=seed,
-            space=space,
-            image=image,
-            view=view,
-            backbone=backbone,
-            training=training,
-            network=network,
-            calibration=calibration,
-            score=score,
-            weights=weights,
-            heatmap_weights=heatmap_weights,
-        )
+    def __init__(self, **given: Unpack[AutoencoderOptions]) -> None:
+        super().__init__(**given)
 
     def build(self, channels: int) -> nn.ModuleDict:
         network, size = self.settings.network, self.settings.view.size

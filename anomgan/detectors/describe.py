@@ -5,7 +5,7 @@ from textwrap import fill
 from typing import Any
 
 from anomgan.config import Settings
-from anomgan.config_values import build_settings
+from anomgan.config_values import build_settings, spaces_of
 
 WIDTH = 96
 OWN = {
@@ -22,9 +22,12 @@ OWN = {
 
 def describe_arguments(kind: type[Settings], names: Iterable[str]) -> str:
     """Write an "Args:" section that names each argument and its keys, with unit and default."""
-    usual = {space: build_settings(kind, {"space": space}) for space in _spaces(kind)}
-    lines = ["Args:", _entry(1, "device", '"auto", "cpu", "cuda" or "mps". Default "auto".')]
+    usual = {space: build_settings(kind, {"space": space}) for space in spaces_of(kind)}
+    lines = ["Args:"]
     for name in names:
+        if name == "device":
+            lines.append(_entry(1, name, '"auto", "cpu", "cuda" or "mps". Default "auto".'))
+            continue
         field = kind.model_fields[name]
         values = {space: getattr(settings, name) for space, settings in usual.items()}
         sections = [getattr(type(value), "model_fields", {}) for value in values.values()]
@@ -41,11 +44,6 @@ def describe_arguments(kind: type[Settings], names: Iterable[str]) -> str:
                 found = {space: getattr(value, key) for space, value in having.items()}
                 lines.append(_entry(2, key, f"{one.description}. {_default(found)}"))
     return "\n".join(lines)
-
-
-def _spaces(kind: type[Settings]) -> list[str]:
-    usual = str(kind.model_fields["space"].default)
-    return [usual] if kind.in_features is None else ["pixels", "features"]
 
 
 def _default(values: dict[str, Any]) -> str:

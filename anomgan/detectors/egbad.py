@@ -11,26 +11,16 @@ normals in each batch.
 """
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, Unpack
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from anomgan.config import Section, Settings, Space, TrainingSettings, Weights
+from anomgan.config import Section, Settings, TrainingSettings, Weights
 from anomgan.data.views import Maps
-from anomgan.detectors.arguments import (
-    BackboneOptions,
-    CalibrationOptions,
-    EGBADLossOptions,
-    EGBADNetworkOptions,
-    EGBADWeightsOptions,
-    ImageOptions,
-    ScoreOptions,
-    TrainingOptions,
-    ViewOptions,
-)
+from anomgan.detectors.arguments import EGBADOptions
 from anomgan.detectors.base import Detector
 from anomgan.detectors.method import Profile
 from anomgan.losses import (
@@ -201,38 +191,8 @@ class EGBAD(Detector):
     settings_type = EGBADSettings
     settings: EGBADSettings
 
-    def __init__(
-        self,
-        *,
-        device: str = "auto",
-        seed: int = 0,
-        space: Space = "pixels",
-        image: ImageOptions | None = None,
-        view: ViewOptions | None = None,
-        backbone: BackboneOptions | None = None,
-        training: TrainingOptions | None = None,
-        network: EGBADNetworkOptions | None = None,
-        loss: EGBADLossOptions | None = None,
-        calibration: CalibrationOptions | None = None,
-        score: ScoreOptions | None = None,
-        weights: EGBADWeightsOptions | None = None,
-        heatmap_weights: EGBADWeightsOptions | None = None,
-    ) -> None:
-        super().__init__(
-            device=device,
-            seed=seed,
-            space=space,
-            image=image,
-            view=view,
-            backbone=backbone,
-            training=training,
-            network=network,
-            loss=loss,
-            calibration=calibration,
-            score=score,
-            weights=weights,
-            heatmap_weights=heatmap_weights,
-        )
+    def __init__(self, **given: Unpack[EGBADOptions]) -> None:
+        super().__init__(**given)
 
     def build(self, channels: int) -> nn.ModuleDict:
         network, size = self.settings.network, self.settings.view.size

@@ -2,10 +2,10 @@
 
 import inspect
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from anomgan.config import Section, Settings
-from anomgan.config_values import build_settings
+from anomgan.config_values import build_settings, names_with_effect
 from anomgan.detectors.describe import describe_arguments
 from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.method import Method
@@ -28,17 +28,29 @@ class Estimator(Method):
         SettingsError: names every setting that is unknown, out of range, or without effect.
     """
 
+    __signature__: ClassVar[inspect.Signature]
     fitted: Fitted | None = None
     """What a fit learns besides the networks."""
 
     def __init__(self, *, device: str = "auto", **values: Any) -> None:
-        self._give({"device": device, **values})
+        usual = _arguments(self.settings_type)
+        if unknown := values.keys() - usual:
+            raise TypeError(
+                f"{type(self).__name__} got an unexpected argument {min(unknown)} "
+                f"(known: {', '.join(usual)})"
+            )
+        self._give(usual | values | {"device": device})
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if "settings_type" in cls.__dict__ and cls.__doc__:
-            text = describe_arguments(cls.settings_type, _names(cls))
-            cls.__doc__ = f"{inspect.cleandoc(cls.__doc__)}\n\n{text}"
+        if "settings_type" in cls.__dict__:
+            usual, keyword = _arguments(cls.settings_type), inspect.Parameter.KEYWORD_ONLY
+            # A TypedDict names the arguments for type checkers, and this for everything else.
+            cls.__signature__ = inspect.Signature(
+                [inspect.Parameter(name, keyword, default=one) for name, one in usual.items()]
+            )
+            text = describe_arguments(cls.settings_type, usual)
+            cls.__doc__ = f"{inspect.cleandoc(cls.__doc__ or '')}\n\n{text}"
 
     @classmethod
     def from_settings(cls, values: Mapping[str, Any], device: str = "auto") -> Self:
@@ -142,8 +154,7 @@ def _difference(value: Any, usual: Any) -> Any:
     return {key: one for key, one in value.model_dump().items() if one != plain[key]}
 
 
-def _names(kind: type[Estimator]) -> list[str]:
-    """List the settings that the constructor takes."""
-    parameters = inspect.signature(kind.__init__).parameters
-    named = [name for name in parameters if name in kind.settings_type.model_fields]
-    return named or [name for name in kind.settings_type.model_fields if name != "detector"]
+def _arguments(kind: type[Settings]) -> dict[str, Any]:
+    """List the arguments of a constructor with their defaults; None is that of the settings."""
+    first = {"device": "auto", "seed": 0, "space": kind.model_fields["space"].default}
+    return first | dict.fromkeys(name for name in names_with_effect(kind) if name not in first)

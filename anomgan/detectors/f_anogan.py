@@ -9,7 +9,7 @@ phases and their losses are the paper's. The hard normals in the encoder's batch
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import torch
 import torch.nn.functional as F
@@ -17,22 +17,12 @@ from pydantic import Field, SerializeAsAny, ValidationError, ValidationInfo, fie
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from torch import Tensor, nn
 
-from anomgan.config import Section, Settings, Space, TrainingSettings, Weights
+from anomgan.config import Section, Settings, TrainingSettings, Weights
 from anomgan.data.views import Maps
-from anomgan.detectors.arguments import (
-    BackboneOptions,
-    CalibrationOptions,
-    EncoderOptions,
-    GANFirstWeightsOptions,
-    ImageOptions,
-    ScoreOptions,
-    TrainingOptions,
-    ViewOptions,
-)
+from anomgan.detectors.arguments import FAnoGANOptions
 from anomgan.detectors.base import Detector
 from anomgan.detectors.method import Profile
 from anomgan.generators import GENERATORS, GeneratorName, LatentGAN, LatentSettings
-from anomgan.generators.arguments import LatentGANOptions
 from anomgan.generators.wgan_gp import WGANGPSettings
 from anomgan.losses import feature_matching
 from anomgan.networks.dcgan import Encoder
@@ -267,40 +257,8 @@ class FAnoGAN(GANFirst):
     settings_type = FAnoGANSettings
     settings: FAnoGANSettings
 
-    def __init__(
-        self,
-        *,
-        device: str = "auto",
-        seed: int = 0,
-        space: Space = "pixels",
-        generator: GeneratorName | None = None,
-        image: ImageOptions | None = None,
-        view: ViewOptions | None = None,
-        backbone: BackboneOptions | None = None,
-        training: TrainingOptions | None = None,
-        network: LatentGANOptions | None = None,
-        encoder: EncoderOptions | None = None,
-        calibration: CalibrationOptions | None = None,
-        score: ScoreOptions | None = None,
-        weights: GANFirstWeightsOptions | None = None,
-        heatmap_weights: GANFirstWeightsOptions | None = None,
-    ) -> None:
-        super().__init__(
-            device=device,
-            seed=seed,
-            space=space,
-            generator=generator,
-            image=image,
-            view=view,
-            backbone=backbone,
-            training=training,
-            network=network,
-            encoder=encoder,
-            calibration=calibration,
-            score=score,
-            weights=weights,
-            heatmap_weights=heatmap_weights,
-        )
+    def __init__(self, **given: Unpack[FAnoGANOptions]) -> None:
+        super().__init__(**given)
 
     def infer(self, x: Tensor) -> Maps:
         """Return the reconstruction and the feature error (equation 6) of each place."""

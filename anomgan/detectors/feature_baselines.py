@@ -4,7 +4,7 @@ They see the same features as the GAN detectors, so the difference in score is w
 """
 
 from collections.abc import Iterable
-from typing import ClassVar, Literal, cast
+from typing import ClassVar, Literal, Unpack, cast
 
 import torch
 import torch.nn.functional as F
@@ -20,14 +20,7 @@ from anomgan.config import (
     Weights,
 )
 from anomgan.data.views import Maps
-from anomgan.detectors.arguments import (
-    BackboneOptions,
-    CalibrationOptions,
-    DistanceWeightsOptions,
-    ImageOptions,
-    ScoreOptions,
-    WeightsOptions,
-)
+from anomgan.detectors.arguments import CoresetOptions, GaussianOptions, PlaceGaussianOptions
 from anomgan.detectors.base import Detector
 from anomgan.detectors.coreset_memory import VectorMemory, draw_vectors, greedy_k_centre
 from anomgan.detectors.eigenmaps import to_grid
@@ -76,30 +69,8 @@ class Gaussian(Detector):
     profile = Profile("Mahalanobis distance to all normal features", "seconds", "never: a baseline")
     settings_type: ClassVar[type[FeatureSettings]] = GaussianSettings
 
-    def __init__(
-        self,
-        *,
-        device: str = "auto",
-        seed: int = 0,
-        space: Literal["features"] = "features",
-        image: ImageOptions | None = None,
-        backbone: BackboneOptions | None = None,
-        calibration: CalibrationOptions | None = None,
-        score: ScoreOptions | None = None,
-        weights: WeightsOptions | None = None,
-        heatmap_weights: WeightsOptions | None = None,
-    ) -> None:
-        super().__init__(
-            device=device,
-            seed=seed,
-            space=space,
-            image=image,
-            backbone=backbone,
-            calibration=calibration,
-            score=score,
-            weights=weights,
-            heatmap_weights=heatmap_weights,
-        )
+    def __init__(self, **given: Unpack[GaussianOptions]) -> None:
+        super().__init__(**given)
 
     def build(self, channels: int) -> nn.ModuleDict:
         return nn.ModuleDict()
@@ -161,32 +132,8 @@ class PlaceGaussian(Detector):
     settings_type = PlaceGaussianSettings
     settings: PlaceGaussianSettings
 
-    def __init__(
-        self,
-        *,
-        device: str = "auto",
-        seed: int = 0,
-        space: Literal["features"] = "features",
-        grid: int | None = None,
-        image: ImageOptions | None = None,
-        backbone: BackboneOptions | None = None,
-        calibration: CalibrationOptions | None = None,
-        score: ScoreOptions | None = None,
-        weights: DistanceWeightsOptions | None = None,
-        heatmap_weights: DistanceWeightsOptions | None = None,
-    ) -> None:
-        super().__init__(
-            device=device,
-            seed=seed,
-            space=space,
-            grid=grid,
-            image=image,
-            backbone=backbone,
-            calibration=calibration,
-            score=score,
-            weights=weights,
-            heatmap_weights=heatmap_weights,
-        )
+    def __init__(self, **given: Unpack[PlaceGaussianOptions]) -> None:
+        super().__init__(**given)
 
     def build(self, channels: int) -> nn.ModuleDict:
         return nn.ModuleDict({"gaussians": GaussianGrid(self.settings.grid, channels)})
@@ -288,36 +235,8 @@ class Coreset(Detector):
     settings_type = CoresetSettings
     settings: CoresetSettings
 
-    def __init__(
-        self,
-        *,
-        device: str = "auto",
-        seed: int = 0,
-        space: Literal["features"] = "features",
-        vectors: Literal["raw", "whitened"] | None = None,
-        keep: int | None = None,
-        candidates: int | None = None,
-        image: ImageOptions | None = None,
-        backbone: BackboneOptions | None = None,
-        calibration: CalibrationOptions | None = None,
-        score: ScoreOptions | None = None,
-        weights: DistanceWeightsOptions | None = None,
-        heatmap_weights: DistanceWeightsOptions | None = None,
-    ) -> None:
-        super().__init__(
-            device=device,
-            seed=seed,
-            space=space,
-            vectors=vectors,
-            keep=keep,
-            candidates=candidates,
-            image=image,
-            backbone=backbone,
-            calibration=calibration,
-            score=score,
-            weights=weights,
-            heatmap_weights=heatmap_weights,
-        )
+    def __init__(self, **given: Unpack[CoresetOptions]) -> None:
+        super().__init__(**given)
 
     def build(self, channels: int) -> nn.ModuleDict:
         return nn.ModuleDict({"memory": VectorMemory(self.settings.keep, channels)})

@@ -11,25 +11,15 @@ is the squared error of the vector, instead of the latent distance.
 """
 
 from collections.abc import Iterator
-from typing import Literal, cast
+from typing import Literal, Unpack, cast
 
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from anomgan.config import Section, Settings, Space, Weights
+from anomgan.config import Section, Settings, Weights
 from anomgan.data.views import Maps
-from anomgan.detectors.arguments import (
-    BackboneOptions,
-    CalibrationOptions,
-    GANomalyLossOptions,
-    GANomalyNetworkOptions,
-    GANomalyWeightsOptions,
-    ImageOptions,
-    ScoreOptions,
-    TrainingOptions,
-    ViewOptions,
-)
+from anomgan.detectors.arguments import GANomalyOptions
 from anomgan.detectors.base import Detector
 from anomgan.detectors.method import Profile
 from anomgan.losses import discriminator_minimax, feature_matching
@@ -167,38 +157,8 @@ class GANomaly(Detector):
     settings_type = GANomalySettings
     settings: GANomalySettings
 
-    def __init__(
-        self,
-        *,
-        device: str = "auto",
-        seed: int = 0,
-        space: Space = "pixels",
-        image: ImageOptions | None = None,
-        view: ViewOptions | None = None,
-        backbone: BackboneOptions | None = None,
-        training: TrainingOptions | None = None,
-        network: GANomalyNetworkOptions | None = None,
-        loss: GANomalyLossOptions | None = None,
-        calibration: CalibrationOptions | None = None,
-        score: ScoreOptions | None = None,
-        weights: GANomalyWeightsOptions | None = None,
-        heatmap_weights: GANomalyWeightsOptions | None = None,
-    ) -> None:
-        super().__init__(
-            device=device,
-            seed=seed,
-            space=space,
-            image=image,
-            view=view,
-            backbone=backbone,
-            training=training,
-            network=network,
-            loss=loss,
-            calibration=calibration,
-            score=score,
-            weights=weights,
-            heatmap_weights=heatmap_weights,
-        )
+    def __init__(self, **given: Unpack[GANomalyOptions]) -> None:
+        super().__init__(**given)
 
     def build(self, channels: int) -> nn.ModuleDict:
         network, size = self.settings.network, self.settings.view.size

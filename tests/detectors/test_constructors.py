@@ -3,18 +3,16 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import Unpack, get_args, get_type_hints
 
 import pytest
 import typed_arguments
 from conftest import ROOT
 
 from anomgan import GANomaly
-from anomgan.config_values import IDLE, build_settings
-from anomgan.detectors import DETECTORS, METHODS, arguments
+from anomgan.config_values import build_settings
+from anomgan.detectors import DETECTORS, METHODS
 from anomgan.errors import SettingsError
-from anomgan.generators import LatentSettings
-from anomgan.generators.arguments import LatentGANOptions
 
 
 def test_typed_sections_are_those_of_the_settings():
@@ -23,28 +21,31 @@ def test_typed_sections_are_those_of_the_settings():
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))
-def test_a_constructor_takes_all_settings_that_have_an_effect(name):
-    kind = METHODS[name]
-    parameters = inspect.signature(kind).parameters
-    fields = kind.settings_type.model_fields
-    hints = get_type_hints(kind.__init__)
-    spaces = get_args(fields["space"].annotation)
-    known = spaces if len(spaces) == 1 or kind.settings_type.in_features else ("pixels",)
-    assert get_args(hints["space"]) == known
-    own = kind.settings_type.idle
-    idle = [IDLE[space] | own.get(space, frozenset()) for space in known]
-    used = {field for field in fields if not all(field in keys for keys in idle)}
-    assert set(parameters) == {"device", *used} - {"detector"}
+def test_a_signature_and_its_types_name_the_same_arguments(name):
+    given = get_type_hints(METHODS[name].__init__)["given"]
+    (typed,) = get_args(given)
+    assert given == Unpack[typed]
+    assert inspect.signature(METHODS[name]).parameters.keys() == get_type_hints(typed).keys()
+
+
+def test_a_constructor_takes_the_settings_that_have_an_effect():
+    everywhere = ["image", "calibration", "score", "weights", "heatmap_weights"]
+    own = ["view", "training", "backbone", "network", "loss"]
+    parameters = inspect.signature(GANomaly).parameters
+    assert {*parameters} == {"device", "seed", "space", *everywhere, *own}
     assert all(one.kind is inspect.Parameter.KEYWORD_ONLY for one in parameters.values())
-    for field in used - {"detector", "space"}:
-        inner = fields[field].annotation
-        if inner is LatentSettings:
-            inner = LatentGANOptions
-        elif hasattr(inner, "model_fields"):
-            inner = getattr(arguments, typed_arguments.typed_name(inner))
-        assert hints[field] in (inner, inner | None), field
-    assert parameters["seed"].default == fields["seed"].default
-    assert parameters["space"].default == fields["space"].default
+    assert {name: parameters[name].default for name in ("device", "seed", "space", "image")} == {
+        "device": "auto",
+        "seed": 0,
+        "space": "pixels",
+        "image": None,
+    }
+    parameters = inspect.signature(METHODS["coreset"]).parameters
+    mine = ["backbone", "vectors", "keep", "candidates"]
+    assert {*parameters} == {"device", "seed", "space", *everywhere, *mine}
+    assert parameters["space"].default == "features"
+    parameters = inspect.signature(METHODS["mean-image"]).parameters
+    assert {*parameters} == {"device", "seed", "space", *everywhere, "view"}
 
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))
