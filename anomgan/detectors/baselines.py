@@ -65,9 +65,6 @@ class MeanImage(Detector):
         size = self.settings.view.size
         return nn.ModuleDict({"mean": _Memory(channels, size, size)})
 
-    def phases(self) -> dict[str, Phase]:
-        return {}
-
     def learn(self, views: Iterable[Tensor]) -> None:
         _memory(self.networks, "mean").values = torch.cat(list(views)).mean(0)
 
@@ -97,9 +94,6 @@ class Principal(Detector):
         return nn.ModuleDict(
             {"mean": _Memory(pixels), "components": _Memory(self.settings.components, pixels)}
         )
-
-    def phases(self) -> dict[str, Phase]:
-        return {}
 
     def learn(self, views: Iterable[Tensor]) -> None:
         x = torch.cat(list(views)).flatten(1).numpy()
@@ -153,9 +147,6 @@ class Nearest(Detector):
     def build(self, channels: int) -> nn.ModuleDict:
         pixels = channels * self.settings.view.size**2
         return nn.ModuleDict({"images": _Memory(self.settings.keep, pixels)})
-
-    def phases(self) -> dict[str, Phase]:
-        return {}
 
     def learn(self, views: Iterable[Tensor]) -> None:
         x = torch.cat(list(views)).flatten(1)[: self.settings.keep]

@@ -4,10 +4,11 @@ Zenati, Foo, Lecouat, Manek and Chandrasekhar, "Efficient GAN-Based Anomaly Dete
 workshop, on BiGAN (Donahue, Krähenbühl and Darrell, ICLR 2017). The discriminator sees pairs of
 image and latent vector: (x, E(x)) and (G(z), z). It cannot tell them apart only if E inverts G.
 
-In feature space x is a feature vector. The pairs and the networks are the paper's. Three things are
+A cycle term |x - G(E(x))| is ours; without it E inverts G only after very long training.
+
+In feature space x is a feature vector, and the networks are fully connected. Two more things are
 ours: a Wasserstein critic of pairs with a gradient penalty, because the minimax discriminator
-leaves out rare normals; a cycle term |x - G(E(x))|, without which E never inverts G; and hard
-normals in each batch.
+leaves out rare normals; and hard normals in each batch.
 """
 
 from collections.abc import Iterator
@@ -77,8 +78,7 @@ class LossSettings(Section):
     reconstruction: float = Field(
         10.0,
         ge=0,
-        description="L1 distance of image and G(E(x)), as in ALICE (Li et al. 2017); 0 as in the "
-        "paper, where the encoder inverts the generator only after very long training",
+        description="L1 distance of image and G(E(x)), as in ALICE (Li et al. 2017); 0: the paper",
     )
 
 

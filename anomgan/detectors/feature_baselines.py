@@ -26,7 +26,6 @@ from anomgan.detectors.coreset_memory import VectorMemory, draw_vectors, greedy_
 from anomgan.detectors.eigenmaps import to_grid
 from anomgan.detectors.method import Profile
 from anomgan.machine.progress import progress_bar
-from anomgan.training.recipe import Phase
 
 PROJECTED = 32
 """Dimensions in which the coreset is chosen; a random projection nearly preserves distances."""
@@ -74,9 +73,6 @@ class Gaussian(Detector):
 
     def build(self, channels: int) -> nn.ModuleDict:
         return nn.ModuleDict()
-
-    def phases(self) -> dict[str, Phase]:
-        return {}
 
     def infer(self, x: Tensor) -> Maps:
         return {"reconstruction": torch.zeros_like(x)}
@@ -144,9 +140,6 @@ class PlaceGaussian(Detector):
         border = (self.grid.multiple // self.grid.stride,) * 4
         whole = (F.pad(one, border, mode="replicate") for one in views)
         cast(GaussianGrid, self.networks.to(self.device)["gaussians"]).fit(whole)
-
-    def phases(self) -> dict[str, Phase]:
-        return {}
 
     def infer(self, x: Tensor) -> Maps:
         return {"reconstruction": torch.zeros_like(x)}
@@ -240,9 +233,6 @@ class Coreset(Detector):
 
     def build(self, channels: int) -> nn.ModuleDict:
         return nn.ModuleDict({"memory": VectorMemory(self.settings.keep, channels)})
-
-    def phases(self) -> dict[str, Phase]:
-        return {}
 
     def learn(self, views: Iterable[Tensor]) -> None:
         generator = torch.Generator().manual_seed(self.settings.seed)

@@ -5,9 +5,13 @@ Adversarial Training", ACCV 2018. The first encoder and the decoder rebuild the 
 encoder computes the latent vector of the rebuilt image. For normal images, both the image and the
 latent vector are close to the original; for anomalous images they are not.
 
-In feature space x is a feature vector and the networks are 1x1 convolutions. The losses are the
-paper's. Two things are ours: half of each batch are hard normals (`training.hard`), and the score
-is the squared error of the vector, instead of the latent distance.
+The losses and the order of the updates are those of the authors' code, which takes squared
+distances where the paper has norms. Four defaults are ours: a latent vector per cell of a view,
+spectral norm, a discriminator that skips steps while it wins, and residuals in the score.
+
+In feature space x is a feature vector and the networks are 1x1 convolutions. Two things are ours:
+half of each batch are hard normals (`training.hard`), and the score is the squared error of the
+vector, instead of the latent distance.
 """
 
 from collections.abc import Iterator
@@ -69,7 +73,12 @@ class LossSettings(Section):
 class GANomalyWeights(Weights):
     """Evidence of GANomaly."""
 
-    latent: float = Field(0.0, ge=0, description="squared distance of both latents, equation 5")
+    latent: float = Field(
+        0.0,
+        ge=0,
+        description="mean squared distance of both latents, as in the authors' code; equation 5 "
+        "has the L1 distance",
+    )
 
 
 class GANomalySettings(Settings):
@@ -199,7 +208,7 @@ class GANomaly(Detector):
         return cast(Encoder, self.networks["encoder"]).stride if one_pass else None
 
     def infer(self, x: Tensor) -> Maps:
-        """Return the reconstruction, and the distance of both latents (z - z_hat)^2, equation 5."""
+        """Return the reconstruction, and the squared distance of both latents (section 3.3)."""
         z = self.networks["encoder"](x)
         x_hat = self.networks["decoder"](z)
         if "latent" not in self.counted:  # saves the second encoder, a third of the work

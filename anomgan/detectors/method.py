@@ -93,9 +93,12 @@ class Method(ABC):
             members.append(member)
         return members
 
-    @abstractmethod
     def phases(self) -> dict[str, Phase]:
-        """Return the training phases by name, in order; they train `self.networks`."""
+        """Return the training phases by name, in order; they train `self.networks`.
+
+        A method without gradients has none, and learns in `learn`.
+        """
+        return {}
 
     def learn(self, views: Iterable[Tensor]) -> None:
         """Learn from the training images without gradient descent.
