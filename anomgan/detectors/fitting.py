@@ -18,10 +18,10 @@ from anomgan.data.usual import Usual
 from anomgan.data.vectors import Vectors
 from anomgan.data.views import to_network, to_square
 from anomgan.detectors.calibration import Calibration
-from anomgan.detectors.feature_space import LearntSpace, learn_space
 from anomgan.detectors.fitted import Fitted, Sample
 from anomgan.detectors.folds import deal
 from anomgan.detectors.heatmaps import Statistics
+from anomgan.detectors.learnt_space import LearntSpace, learn_space
 from anomgan.detectors.map_files import MapFiles
 from anomgan.detectors.measuring import (
     calibrate,

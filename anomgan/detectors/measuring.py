@@ -10,9 +10,9 @@ from anomgan.data.store import ImageStore
 from anomgan.data.views import squeezed
 from anomgan.detectors.calibration import Calibration
 from anomgan.detectors.evidence import evidence_of, look
-from anomgan.detectors.feature_space import LearntSpace
 from anomgan.detectors.fitted import Sample
 from anomgan.detectors.heatmaps import Evidence, Scope, Statistics, judge, judge_all, pool
+from anomgan.detectors.learnt_space import LearntSpace
 from anomgan.detectors.method import Method
 from anomgan.machine.progress import progress_bar
 

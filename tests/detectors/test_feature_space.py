@@ -8,24 +8,15 @@ import torch
 from conftest import TINY
 from hypothesis import given
 from hypothesis import strategies as st
+from plates import SIDE, draw_plates
 from safetensors.torch import save_file
 from sklearn.metrics import roc_auc_score
 from torch.nn import functional as F
 
 from anomgan import EGBAD, AnoGAN, FAnoGAN, GANomaly, load
 from anomgan.config import BackboneSettings
-from anomgan.data.store import ImageStore
-from anomgan.data.views import to_network
-from anomgan.detectors import feature_space
 from anomgan.detectors.baselines import Principal
-from anomgan.detectors.feature_space import (
-    FeatureSpace,
-    Grid,
-    MapFiles,
-    as_maps,
-    as_vectors,
-    learn_space,
-)
+from anomgan.detectors.feature_space import FeatureSpace, Grid, as_maps, as_vectors
 from anomgan.errors import InputError, ModelError, SettingsError, TrainingError
 from anomgan.model_files import CARD, CHECKSUM, card_checksum
 
@@ -48,21 +39,10 @@ METHODS = {
     FAnoGAN: SHORT | ENCODER,
     AnoGAN: SHORT | ENCODER | {"search": {"steps": 3}},
 }
-SIDE = 48
 
 
 def _detector(method=GANomaly, **values):
     return method(device="cpu", space="features", **values)
-
-
-def _plates(count, seed, part=True, side=SIDE):
-    """Photographs of a rough dark plate in varying light, with a bright square screwed on."""
-    rng = np.random.default_rng(seed)
-    images = rng.normal(70, 4, (count, side, side)) + rng.normal(0, 3, (count, 1, 1))
-    place = slice(side // 4, side // 2)
-    if part:
-        images[:, place, place] += 130
-    return list(np.clip(images, 0, 255).astype(np.uint8))
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +121,7 @@ def test_each_image_is_calibrated_by_the_network_that_has_not_seen_it(fitted, li
 def test_all_networks_together_keep_to_the_minutes():
     training = {"steps": 10**6, "batch_size": 16, "minutes": 0.02}
     values = SHORT | {"training": training, "calibration": {"method": "folds", "minimum": 5}}
-    facts = _detector(**values).fit(_plates(24, seed=4)).fitted.facts
+    facts = _detector(**values).fit(draw_plates(24, seed=4)).fitted.facts
     # 0.02 minutes are 1.2 s for all four; each takes at least one step, however slow it is.
     assert facts["seconds"] < 3 * 1.2
 
@@ -162,7 +142,7 @@ def test_a_model_of_folds_is_recalibrated_on_the_mean_of_its_networks(fitted, li
 
 
 def test_groups_stay_in_one_fold_and_must_be_as_many_as_folds(line, tmp_path):
-    plates = _plates(24, seed=3)
+    plates = draw_plates(24, seed=3)
     for number, plate in enumerate(plates):
         cv2.imwrite(str(tmp_path / f"{number}.png"), plate)
     table = tmp_path / "groups.csv"
@@ -197,7 +177,7 @@ def test_a_model_says_where_its_backbone_is_from_and_what_place_explains(fitted)
 @pytest.fixture(scope="module", params=METHODS, ids=lambda method: method.__name__)
 def short(request):
     """Each method after a few steps, on grey images."""
-    return _detector(request.param, **METHODS[request.param]).fit(_plates(20, seed=0))
+    return _detector(request.param, **METHODS[request.param]).fit(draw_plates(20, seed=0))
 
 
 def test_every_method_scores_images_of_any_kind(short, rng):
@@ -211,7 +191,7 @@ def test_every_method_scores_images_of_any_kind(short, rng):
 
 def test_every_method_is_saved_and_loaded(short, tmp_path):
     short.save(tmp_path / "model")
-    images = _plates(3, seed=9)
+    images = draw_plates(3, seed=9)
     expected = [result.score for result in short.score(images)]
     scores = [result.score for result in load(tmp_path / "model", "cpu").score(images)]
     assert scores == pytest.approx(expected, rel=1e-3, abs=1e-3)
@@ -219,7 +199,7 @@ def test_every_method_is_saved_and_loaded(short, tmp_path):
 
 @pytest.mark.parametrize("align", ["auto", "none"])
 def test_colour_is_seen_by_a_model_of_colour_images(align):
-    brass = [np.stack([one, one, one // 2], -1) for one in _plates(20, seed=0)]
+    brass = [np.stack([one, one, one // 2], -1) for one in draw_plates(20, seed=0)]
     values = SHORT | {"backbone": SHORT["backbone"] | {"align": align}}
     detector = _detector(**values).fit(brass)
     assert detector.fitted.preparation.channels == 3
@@ -230,7 +210,7 @@ def test_colour_is_seen_by_a_model_of_colour_images(align):
 
 
 def test_images_of_mixed_sizes_are_learnt_from():
-    plates = _plates(20, seed=0)
+    plates = draw_plates(20, seed=0)
     mixed = [cv2.resize(one, (SIDE - number, SIDE + number)) for number, one in enumerate(plates)]
     detector = _detector(**SHORT).fit(mixed)
     results = detector.score(mixed[::5])
@@ -241,10 +221,10 @@ def test_images_of_mixed_sizes_are_learnt_from():
 def test_a_missing_part_is_found_where_parts_lie_still():
     """The plate goes on where the part was, so that nothing looks wrong but that it is gone."""
     values = LINE | {"backbone": {"long_side": 256}}
-    good, new = _plates(30, seed=0), _plates(10, seed=1)
+    good, new = draw_plates(30, seed=0), draw_plates(10, seed=1)
     detector = _detector(**values).fit(good)
     assert detector.feature_space.eigenmaps is not None
-    missing = detector.score(_plates(3, seed=2, part=False))
+    missing = detector.score(draw_plates(3, seed=2, part=False))
     highest = max(result.score for result in detector.score(new))
     assert min(result.score for result in missing) > highest
     assert all(result.is_anomalous for result in missing)
@@ -256,14 +236,14 @@ def test_a_missing_part_is_found_where_parts_lie_still():
 
 def test_without_alignment_there_are_no_eigenmaps():
     values = SHORT | {"backbone": SHORT["backbone"] | {"align": "none"}}
-    detector = _detector(**values).fit(_plates(20, seed=0))
+    detector = _detector(**values).fit(draw_plates(20, seed=0))
     assert detector.feature_space.eigenmaps is None
     assert detector.fitted.facts["place"] is None and detector.fitted.facts["explained"] is None
 
 
 def test_less_is_explained_of_parts_that_lie_anywhere(rng):
     """Eigenmaps would take out of a new map what only another image has at that place."""
-    still = _plates(24, seed=0, side=192)
+    still = draw_plates(24, seed=0, side=192)
     anywhere = [np.roll(one, rng.integers(0, 192, 2), (0, 1)) for one in still]
     explained = []
     for images in (still, anywhere):
@@ -273,7 +253,7 @@ def test_less_is_explained_of_parts_that_lie_anywhere(rng):
 
 
 def test_images_that_are_all_alike_are_refused_or_learnt_without_a_nan(tmp_path):
-    alike = _plates(1, seed=0) * 20
+    alike = draw_plates(1, seed=0) * 20
     with pytest.raises(InputError, match="19 of 20 images are copies"):
         _detector(**SHORT).fit(alike)
     paths = [tmp_path / f"{number}.png" for number in range(20)]
@@ -282,14 +262,14 @@ def test_images_that_are_all_alike_are_refused_or_learnt_without_a_nan(tmp_path)
     table = tmp_path / "parts.csv"  # says that they show different parts
     table.write_text("\n".join(["file,part", *(f"{path.name},{path.stem}" for path in paths)]))
     detector = _detector(**SHORT).fit(paths, groups=table)
-    one, other = detector.score(_plates(2, seed=0))
+    one, other = detector.score(draw_plates(2, seed=0))
     assert np.isfinite([one.score, other.score]).all()
     assert one.score < other.score
 
 
 def test_one_group_to_learn_from_is_enough(tmp_path):
     """The other one is held out, so that nothing says what images of different groups share."""
-    for number, image in enumerate(_plates(24, seed=0)):
+    for number, image in enumerate(draw_plates(24, seed=0)):
         cv2.imwrite(str(tmp_path / f"{number:02d}.png"), image)
     rows = [f"{number:02d}.png,{'first' if number < 12 else 'second'}" for number in range(24)]
     (tmp_path / "groups.csv").write_text("\n".join(["image,group", *rows]))
@@ -317,13 +297,13 @@ def test_weights_that_cannot_be_used_are_named_before_any_image_is_read(
         file.write_bytes(file.read_bytes()[:100_000])
     values = SHORT | {"backbone": {"weights": str(file)}}
     with pytest.raises(InputError, match=r"mine\.safetensors"):
-        _detector(**values).fit(_plates(20, seed=0))
+        _detector(**values).fit(draw_plates(20, seed=0))
 
 
 def test_a_misspelt_backbone_is_answered_by_names_that_are_near(monkeypatch):
     monkeypatch.setattr("anomgan.detectors.reading.read_normals", _no_reading)
     with pytest.raises(SettingsError, match=r"'resnet19' is unknown.*did you mean: .*resnet18"):
-        _detector(backbone={"name": "resnet19"}).fit(_plates(20, seed=0))
+        _detector(backbone={"name": "resnet19"}).fit(draw_plates(20, seed=0))
 
 
 def test_a_method_that_knows_pixels_alone_says_so():
@@ -367,25 +347,6 @@ def test_vectors_become_the_map_that_they_are_from():
     assert torch.equal(as_maps(vectors[:, :1], features), features[:, :1])
 
 
-BACKBONE = BackboneSettings(long_side=64, directions=16, augment="none")
-
-
-@pytest.fixture
-def store():
-    """Ten prepared images of 64 pixels."""
-    with ImageStore() as made:
-        for image in _plates(10, seed=0, side=64):
-            made.append(image[:, :, None])
-        yield made
-
-
-@pytest.fixture
-def space():
-    made = FeatureSpace(BACKBONE).eval()
-    made.extractor.load_weights()
-    return made
-
-
 @pytest.mark.parametrize(
     ("shapes", "side"),
     [
@@ -399,146 +360,17 @@ def space():
 )
 def test_thin_images_get_as_many_pixels_as_square_ones(shapes, side):
     assert FeatureSpace(BackboneSettings()).long_side(shapes) == side
-    assert FeatureSpace(BACKBONE).long_side(shapes) == 64
-
-
-def _learn(space, store, work=None, settings=BACKBONE, seed=0):
-    folds = np.arange(len(store)) % 4
-    work = work or MapFiles(None, {}, False)
-    return learn_space(space, store, range(len(store)), folds, settings, work, seed)
-
-
-@pytest.mark.parametrize("align", ["auto", "none"])
-def test_a_space_is_built_again_from_what_it_says_of_itself(space, store, align):
-    settings = BACKBONE.model_copy(update={"align": align, "components": 4})
-    learnt = _learn(space, store, settings=settings)
-    assert learnt.place == space.describe()
-    assert learnt.place == (None if align == "none" else {"shape": [16, 6, 6], "components": 4})
-    again = FeatureSpace(settings, learnt.place).eval()
-    again.load_state_dict(space.state_dict())
-    x = to_network(space.grid.surround(store[0])[None])
-    assert torch.equal(again(x), space(x))
-
-
-def test_without_alignment_maps_are_learnt_as_new_ones_will_look(space, store):
-    learnt = _learn(space, store, settings=BACKBONE.model_copy(update={"align": "none"}))
-    for index in (0, 7):
-        padded = space.grid.surround(store[index])
-        seen = space.grid.crop(space(to_network(padded[None])), store[index].shape)[0]
-        difference = (learnt.maps[index].float() - seen).square().mean()
-        assert difference < 1e-3 * seen.square().mean()
-
-
-def test_vectors_are_drawn_fairly_over_the_images(space, store):
-    settings = BACKBONE.model_copy(update={"vectors": 1000, "align": "none"})
-    few = _learn(space, store, settings=settings).vectors
-    assert few.images.bincount().tolist() == [16] * 10  # there are no more
-    settings = settings.model_copy(update={"vectors": 50})
-    few = _learn(space, store, settings=settings).vectors
-    assert few.images.bincount().tolist() == [5] * 10 and few.values.shape == (50, 16)
-
-
-class _Stopped(Exception):
-    """Stands for a process that was killed."""
-
-
-def _count_images(monkeypatch):
-    """A list that grows by one for each image that passes the backbone."""
-    seen, original = [], feature_space._raw_map
-
-    def raw_map(space, image):
-        seen.append(image)
-        return original(space, image)
-
-    monkeypatch.setattr(feature_space, "_raw_map", raw_map)
-    return seen
-
-
-def _stop_after_first_file(monkeypatch):
-    original = MapFiles.append
-
-    def append(self, maps, moments):
-        if self.maps:
-            raise _Stopped
-        original(self, maps, moments)
-
-    monkeypatch.setattr(MapFiles, "append", append)
-
-
-def test_a_stopped_run_goes_on_and_ends_with_the_same_maps(space, store, tmp_path, monkeypatch):
-    expected = _learn(space, store)
-    monkeypatch.setattr(feature_space, "IMAGES_PER_FILE", 4)
-    facts = {"images": "these"}
-    with monkeypatch.context() as patch:
-        _stop_after_first_file(patch)
-        with pytest.raises(_Stopped):
-            _learn(space, store, MapFiles(tmp_path, facts, False))
-    assert len(list(tmp_path.iterdir())) == 1
-    seen = _count_images(monkeypatch)
-    other = FeatureSpace(BACKBONE).eval()
-    other.extractor.load_weights()
-    learnt = _learn(other, store, MapFiles(tmp_path, facts, True))
-    assert len(seen) == 6
-    assert learnt.place == expected.place and learnt.explained == expected.explained
-    for one, wanted in zip(learnt.maps, expected.maps, strict=True):
-        assert torch.equal(one, wanted)
-    assert torch.equal(learnt.vectors.values, expected.vectors.values)
-    # Once more: all is there.
-    _learn(other, store, MapFiles(tmp_path, facts, True))
-    assert len(seen) == 6
-
-
-def test_maps_of_other_images_or_settings_are_refused(space, store, tmp_path):
-    _learn(space, store, MapFiles(tmp_path, {"images": "these"}, False))
-    with pytest.raises(TrainingError, match="other images or backbone settings.*without --resume"):
-        MapFiles(tmp_path, {"images": "those"}, True)
-
-
-def test_a_damaged_file_of_maps_is_named(space, store, tmp_path):
-    _learn(space, store, MapFiles(tmp_path, {}, False))
-    (file,) = tmp_path.iterdir()
-    file.write_bytes(file.read_bytes()[:-50])
-    with pytest.raises(TrainingError, match=f"{file.name} is damaged"):
-        MapFiles(tmp_path, {}, True)
-
-
-def test_a_run_that_starts_anew_leaves_no_file_of_an_earlier_one(
-    space, store, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(feature_space, "IMAGES_PER_FILE", 4)
-    _learn(space, store, MapFiles(tmp_path, {"images": "earlier"}, False))
-    assert len(list(tmp_path.iterdir())) == 3
-    with monkeypatch.context() as patch:
-        _stop_after_first_file(patch)
-        with pytest.raises(_Stopped):
-            _learn(space, store, MapFiles(tmp_path, {"images": "these"}, False))
-    assert len(MapFiles(tmp_path, {"images": "these"}, True).maps) == 4
+    assert FeatureSpace(BackboneSettings(long_side=64)).long_side(shapes) == 64
 
 
 def test_a_fit_is_not_resumed_with_another_size_of_image(tmp_path):
-    plates = _plates(20, seed=0)
+    plates = draw_plates(20, seed=0)
     _detector(**SHORT).fit(plates, work_folder=tmp_path)
     values = SHORT | {"backbone": SHORT["backbone"] | {"long_side": 64}}
     with pytest.raises(TrainingError, match="other images or backbone settings"):
         _detector(**values).fit(plates, work_folder=tmp_path, resume=True)
     again = _detector(**SHORT).fit(plates, work_folder=tmp_path, resume=True)
     assert np.isfinite(again.score(plates[0]).score)
-
-
-def test_of_more_images_than_fit_in_memory_a_share_is_drawn(space, store, monkeypatch):
-    seen = _count_images(monkeypatch)
-    monkeypatch.setattr(feature_space, "MEMORY", 5 * 2 * space.extractor.channels * 36)
-    one, again, other = (_learn(space, store, seed=seed) for seed in (0, 0, 1))
-    assert len(one.maps) == len(other.maps) == 5 and len(seen) == 15
-    drawn = [{place.tobytes() for place in seen[first : first + 5]} for first in (0, 5, 10)]
-    assert len(drawn[0]) == 5 and drawn[0] == drawn[1] != drawn[2]
-    assert torch.equal(one.vectors.values, again.vectors.values)
-
-
-def test_images_too_large_for_memory_are_refused_with_a_way_out(space, store, monkeypatch):
-    monkeypatch.setattr(feature_space, "MEMORY", 1000)
-    with pytest.raises(InputError, match=r"choose a smaller backbone\.long_side"):
-        _learn(space, store)
 
 
 @pytest.mark.parametrize("place", [{}, {"shape": [1, 2]}, {"shape": "x", "components": 3}, [1]])

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from anomgan.config import BackboneSettings
 from anomgan.data.store import ImageStore
 from anomgan.detectors.eigenmaps import EigenMaps, multiply
-from anomgan.detectors.feature_space import FeatureSpace, learn_space
+from anomgan.detectors.feature_space import FeatureSpace
+from anomgan.detectors.learnt_space import learn_space
 from anomgan.detectors.map_files import MapFiles
 from anomgan.detectors.turning import (
     ENOUGH,
