@@ -28,6 +28,7 @@ from anomgan.generators.trained_translator import TrainedTranslator
 from anomgan.machine.device import choose_device
 from anomgan.machine.progress import progress_bar
 from anomgan.model_files import SNAPSHOTS
+from anomgan.training.monitor import Monitor
 from anomgan.training.phases import train_phase, view_batches
 from anomgan.training.recipe import Phase
 
@@ -165,12 +166,14 @@ def _train(
                 device=model.device,
                 work_folder=work_folder,
                 resume=resume,
-                show=lambda step: model.draw_samples(
-                    folder / SNAPSHOTS / f"{step:07d}.png", f"Step {step}"
+                monitor=Monitor(
+                    show=lambda step: model.draw_samples(
+                        folder / SNAPSHOTS / f"{step:07d}.png", f"Step {step}"
+                    ),
+                    show_every=watch.samples_every,
+                    measure=lambda: watch.quality(model) if watch.quality else {},
+                    measure_every=watch.quality_every,
                 ),
-                show_every=watch.samples_every,
-                measure=lambda: watch.quality(model) if watch.quality else {},
-                measure_every=watch.quality_every,
                 facts=start.shared() if start else None,
             )
     model.history = summary.history

@@ -1,6 +1,6 @@
 """Trains a phase of any method on prepared images."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from anomgan.data.vectors import Vectors, VectorSampler
 from anomgan.data.views import ViewSampler
 from anomgan.training.batches import Batches
 from anomgan.training.hard import to_draw
+from anomgan.training.monitor import Monitor
 from anomgan.training.recipe import Phase
-from anomgan.training.trainer import Measure, Trainer, TrainingSummary
+from anomgan.training.trainer import Trainer, TrainingSummary
 
 BUDGET = {"steps", "minutes", "checkpoint_minutes"}
 """Training settings that may change on a resume; the others must stay the same."""
@@ -30,10 +31,7 @@ def train_phase(
     device: torch.device,
     work_folder: Path | None = None,
     resume: bool = False,
-    show: Callable[[int], None] = lambda step: None,
-    show_every: int = 0,
-    measure: Measure = dict,
-    measure_every: int = 0,
+    monitor: Monitor | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> TrainingSummary:
     """Train a phase; its checkpoint is `<work_folder>/<name>.safetensors`.
@@ -47,10 +45,7 @@ def train_phase(
         device: where to train.
         work_folder: folder of the checkpoint; None for no checkpoint.
         resume: continue from the checkpoint.
-        show: called every `show_every` steps, see `Trainer`.
-        show_every: 0 for never.
-        measure: called every `measure_every` steps, see `Trainer`.
-        measure_every: 0 for never.
+        monitor: what to do between steps; None for nothing.
         facts: more that a resumed run must share, by names for messages.
 
     Raises:
@@ -69,10 +64,7 @@ def train_phase(
             "images": fingerprint,
             **(facts or {}),
         },
-        show=show,
-        show_every=show_every,
-        measure=measure,
-        measure_every=measure_every,
+        monitor=monitor,
     )
     return trainer.run(f"training {name}", resume)
 

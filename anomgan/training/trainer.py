@@ -7,7 +7,7 @@ import logging
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ from anomgan.training.checkpoint import (
 )
 from anomgan.training.frozen import training_mode
 from anomgan.training.hard import with_hardest
+from anomgan.training.monitor import Monitor
 from anomgan.training.optimizers import make_optimizers, set_rates
 from anomgan.training.recipe import Recipe, Update
 
@@ -50,9 +51,6 @@ LOG_EVERY = 20
 """Steps that are averaged in one row of the history."""
 RANK_APART = 2_654_435_761
 """Difference between the seeds of two processes; it spreads over the 32 bits of a seed."""
-
-Measure = Callable[[], Mapping[str, float]]
-"""Measures the networks of a recipe; the first figure decides which are best, the lowest."""
 
 
 @dataclass
@@ -92,13 +90,7 @@ class Trainer:
         seed: base of all randomness.
         checkpoint: file for checkpoints, written by the first process; None for no checkpoints.
         facts: JSON-able description of data and settings, which a resumed run must share.
-        show: called with the number of steps done every `show_every` steps, while the recipe has
-            the averaged weights, in evaluation mode.
-        show_every: 0 for never.
-        measure: called every `measure_every` steps, while the recipe has the averaged weights with
-            batch-norm statistics of their own, in evaluation mode. Its figures are shown beside the
-            losses and written to the history, and the best weights are kept.
-        measure_every: 0 for never.
+        monitor: what to do between steps; None for nothing.
 
     Raises:
         SettingsError: the batch cannot be divided among the processes.
@@ -114,10 +106,7 @@ class Trainer:
         seed: int = 0,
         checkpoint: Path | None = None,
         facts: dict[str, Any] | None = None,
-        show: Callable[[int], None] = lambda step: None,
-        show_every: int = 0,
-        measure: Measure = dict,
-        measure_every: int = 0,
+        monitor: Monitor | None = None,
     ) -> None:
         self.recipe = recipe
         self.reader = BatchReader(batches, recipe.batches_per_step)
@@ -125,9 +114,7 @@ class Trainer:
         self.device = device
         self.seed = seed
         self.checkpoint = checkpoint if rank() == 0 else None
-        self.show = show
-        self.show_every = show_every if rank() == 0 else 0
-        self.measure, self.measure_every = measure, measure_every
+        self.monitor = monitor or Monitor()
         self.figures: Mapping[str, float] = {}
         self.lowest = math.inf
         self.best: dict[str, Tensor] = {}
@@ -220,10 +207,11 @@ class Trainer:
         self.recent.append(means)
         if len(self.recent) == LOG_EVERY:
             self._log_row()
-        if self.show_every and self.state.step % self.show_every == 0:
+        show_every, measure_every = self.monitor.show_every, self.monitor.measure_every
+        if show_every and self.state.step % show_every == 0 and rank() == 0:
             with self.average.lent():
-                self.show(self.state.step)
-        if self.measure_every and self.state.step % self.measure_every == 0:
+                self.monitor.show(self.state.step)
+        if measure_every and self.state.step % measure_every == 0:
             self._measure()
 
     def _measure(self) -> None:
@@ -231,7 +219,7 @@ class Trainer:
         with self.average.settled(self._pass):
             if rank() > 0:  # it took part in measuring the batch-norm statistics
                 return
-            self.figures = dict(self.measure())
+            self.figures = dict(self.monitor.measure())
             value = next(iter(self.figures.values()))
             if value < self.lowest:
                 weights = self.recipe.networks.state_dict()

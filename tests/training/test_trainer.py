@@ -11,6 +11,7 @@ from anomgan.generators.wgan_gp import WGANGP, WGANGPSettings
 from anomgan.machine import progress
 from anomgan.training.average import WeightAverage
 from anomgan.training.checkpoint import Checkpoint
+from anomgan.training.monitor import Monitor
 from anomgan.training.recipe import Adam, Recipe, Update
 from anomgan.training.trainer import Trainer
 
@@ -131,7 +132,7 @@ def measured(path=None, values=(3.0, 1.0, 2.0, 1.5), **settings):
         assert not run.recipe.networks.training
         return {"kid": next(given), "other": 0.5}
 
-    run.measure, run.measure_every = measure, 10
+    run.monitor = Monitor(measure=measure, measure_every=10)
     return run
 
 
@@ -365,7 +366,7 @@ def test_a_look_at_the_averaged_weights_changes_nothing(ema):
         run.networks["norm"](torch.randn(8, 4))
 
     settings = TrainingSettings(steps=40, ema=ema)
-    looked = Trainer(run, batches, settings, device=CPU, show=show, show_every=20)
+    looked = Trainer(run, batches, settings, device=CPU, monitor=Monitor(show, 20))
     looked.run()
     unseen = trainer(steps=40, ema=ema)
     unseen.run()
