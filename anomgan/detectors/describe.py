@@ -9,15 +9,10 @@ from anomgan.config_values import build_settings, spaces_of
 
 WIDTH = 96
 OWN = {
-    "image": "how images become network input",
-    "view": "which part of an image a network sees at once",
-    "backbone": "the pretrained network of feature space",
-    "training": "how long and how fast to train",
-    "calibration": "which normal images calibrate the scores, and the false-alarm rate",
-    "score": "how maps become one score and one heatmap",
     "weights": "how much each evidence counts in the score",
     "heatmap_weights": "how much each evidence counts in the heatmap",
 }
+"""What sections of one type are for; the others are described by their docstrings."""
 
 
 def describe_arguments(kind: type[Settings], names: Iterable[str]) -> str:

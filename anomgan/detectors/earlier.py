@@ -34,8 +34,8 @@ def current_settings(card: Mapping[str, Any], origin: object) -> dict[str, Any]:
     # A setting that is newer than the model, whose threshold belongs to scores without it.
     settings["calibration"] = {"method": "held-out"} | settings.get("calibration", {})
     for key, is_possible in POSSIBLE.items():
-        section, _, name = key.rpartition(".")
-        values = card["settings"].get(section, {}) if section else card["settings"]
+        section, name = key.split(".")
+        values = card["settings"].get(section, {})
         if name in values and not is_possible(values[name]):
             raise ModelError(
                 f"{origin} was fitted with {key} = {values[name]!r}, which is no longer possible; "

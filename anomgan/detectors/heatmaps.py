@@ -1,7 +1,9 @@
 """Turns a detector's evidence into one heatmap, one score and the marked regions."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -89,25 +91,21 @@ class Statistics:
             floor: the least deviation of a position, as a share of the usual one in the image.
             inside: where the usual deviation is measured, if `per_pixel`; None for everywhere.
         """
-        count: dict[str, float] = {}
-        first: dict[str, np.ndarray] = {}
-        second: dict[str, np.ndarray] = {}
+        first: dict[str, Any] = defaultdict(float)
+        second: dict[str, Any] = defaultdict(float)
+        count = 0
         for evidence in images:
+            count += 1
             for name, values in evidence.items():
                 exact = values.astype(np.float64)
-                once = exact if per_pixel else np.asarray(exact.mean())
-                twice = np.square(exact) if per_pixel else np.asarray(np.square(exact).mean())
-                count[name] = count.get(name, 0) + 1
-                first[name] = first.get(name, 0) + once
-                second[name] = second.get(name, 0) + twice
+                first[name] += exact if per_pixel else exact.mean()
+                second[name] += np.square(exact) if per_pixel else np.square(exact).mean()
         tensors: dict[str, Tensor] = {}
-        for name, n in count.items():
-            mean = first[name] / n
+        for name in first:
+            mean, power = first[name] / count, second[name] / count
             if per_pixel:
                 # Parts are never aligned to the exact pixel.
-                mean, power = blur(mean, play), blur(second[name] / n, play)
-            else:
-                power = second[name] / n
+                mean, power = blur(mean, play), blur(power, play)
             deviation = np.sqrt(np.maximum(power - mean**2, 0))
             # A pixel with very little variation must not turn noise into an alarm.
             usual = deviation[inside] if per_pixel and inside is not None else deviation

@@ -30,7 +30,7 @@ class Difference:
 
 
 def auroc_interval(
-    labels: Values, scores: Values, groups: Sequence[str] | None = None, seed: int = 0
+    labels: Values, scores: Values, groups: Sequence[str] | None = None
 ) -> tuple[float, float]:
     """Compute the 95% percentile-bootstrap interval of the AUROC.
 
@@ -38,23 +38,18 @@ def auroc_interval(
         labels: 1 anomalous, 0 normal.
         scores: higher is more anomalous.
         groups: group (physical part) of each image; whole groups are drawn. None: single images.
-        seed: of the bootstrap samples.
 
     Raises:
         InputError: as `auroc`.
     """
     y, s = checked(labels, scores)
-    areas = [_weighted(y, s, weights) for weights in _draws(y, groups, seed)]
+    areas = [_weighted(y, s, weights) for weights in _draws(y, groups)]
     low, high = np.percentile(areas, (2.5, 97.5))
     return float(low), float(high)
 
 
 def compare_auroc(
-    labels: Values,
-    first: Values,
-    second: Values,
-    groups: Sequence[str] | None = None,
-    seed: int = 0,
+    labels: Values, first: Values, second: Values, groups: Sequence[str] | None = None
 ) -> Difference:
     """Compare two detectors in pairs: both are measured on every bootstrap sample.
 
@@ -62,7 +57,7 @@ def compare_auroc(
         InputError: as `auroc`.
     """
     (y, a), (_, b) = checked(labels, first), checked(labels, second)
-    draws = _draws(y, groups, seed)
+    draws = _draws(y, groups)
     gains = np.array([_weighted(y, a, w) - _weighted(y, b, w) for w in draws])
     low, high = np.percentile(gains, (2.5, 97.5))
     # The smallest possible p-value is 2 / (draws + 1).
@@ -72,11 +67,11 @@ def compare_auroc(
     return Difference(float(mean), float(low), float(high), float(p_value))
 
 
-def _draws(y: np.ndarray, groups: Sequence[str] | None, seed: int) -> list[np.ndarray]:
+def _draws(y: np.ndarray, groups: Sequence[str] | None) -> list[np.ndarray]:
     """Count each image in each bootstrap sample; samples of only one class are left out."""
     _, member = np.unique(groups if groups is not None else np.arange(len(y)), return_inverse=True)
     count = member.max() + 1
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     draws = []
     for _ in range(DRAWS):
         weights = np.bincount(rng.integers(count, size=count), minlength=count)[member]
