@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import digits
 import numpy as np
 import pytest
-from conftest import ROOT, TINY
+from conftest import ROOT
 from PIL import Image
 
 from anomgan import AnoGAN, GANomaly, Inspector, load
@@ -23,22 +23,14 @@ EXPORTABLE = [name for name, method in METHODS.items() if not method.searches]
 
 
 @pytest.fixture(scope="module")
-def patches(line, tmp_path_factory):
-    """The folder of a model that sees patches of parts."""
-    folder = tmp_path_factory.mktemp("patches") / "model"
-    GANomaly(device="cpu", **TINY | SHORT).fit(line / "train" / "good").save(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def files(patches, line, tmp_path_factory):
+def files(patch_model, line, tmp_path_factory):
     """Finds that model as a file, by its format."""
     folder = tmp_path_factory.mktemp("files")
 
     def find(format):
         path = folder / f"part{'.onnx' if format == 'onnx' else '.pt'}"
         if not path.exists():
-            found = export_model(patches, path, format, line / "test")
+            found = export_model(patch_model, path, format, line / "test")
             assert found.images == found.verdicts == 15
         return path
 
@@ -73,8 +65,8 @@ def test_views_of_one_size_and_any_number_run_in_onnxruntime(models, images, tmp
         assert found.images == found.verdicts == count and max(found.score, found.heat) < 1e-4
 
 
-def test_images_of_any_size_get_the_verdicts_of_the_model(exported, patches, rng):
-    native = load(patches, "cpu")
+def test_images_of_any_size_get_the_verdicts_of_the_model(exported, patch_model, rng):
+    native = load(patch_model, "cpu")
     with Inspector.load(exported, "cpu", threads=1) as inspector:
         for shape in [(96, 96), (41, 130), (200, 90, 3), (900, 300)]:
             frame = rng.integers(0, 256, shape, dtype=np.uint8)
@@ -184,15 +176,15 @@ def test_threads_get_the_results_of_one_thread(exported, rng):
     assert scores == pytest.approx(expected, rel=1e-6)
 
 
-def test_the_file_says_all_that_is_done_outside_the_graph(files, patches):
+def test_the_file_says_all_that_is_done_outside_the_graph(files, patch_model):
     with zipfile.ZipFile(files("torchscript")) as archive:
         name = next(name for name in archive.namelist() if name.endswith("anomgan.json"))
         card = json.loads(archive.read(name))
-    folder_card = json.loads((patches / "model.json").read_text())
+    folder_card = json.loads((patch_model / "model.json").read_text())
     folder_card.pop("card_sha256")  # the seal of the file takes its place
     assert card.items() >= folder_card.items()
     assert card["graph"] == {"maps": ["reconstruction", "latent"], "stride": 8, "grid": None}
-    assert card["threshold"] == load(patches).score(np.zeros((96, 96), np.uint8)).threshold
+    assert card["threshold"] == load(patch_model).score(np.zeros((96, 96), np.uint8)).threshold
 
 
 def test_a_search_is_not_exported(images, tmp_path):

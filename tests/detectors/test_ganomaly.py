@@ -19,9 +19,7 @@ def test_the_generator_loss_is_equation_4():
     made = detector()
     x = torch.rand(4, 1, 32, 32) * 2 - 1
     update = next(GANomalyRecipe(made.networks, LossSettings()).step(x))
-    net = made.networks.eval()
-    for network in net.values():
-        network.train()
+    net = made.networks
     z = net["encoder"](x)
     x_hat = net["decoder"](z)
     z_hat = net["second_encoder"](x_hat)
