@@ -108,7 +108,7 @@ def multiply(maps: Tensor) -> Tensor:
     return products
 
 
-def that_count(maps: Tensor, counts: Tensor) -> Tensor:
+def masked(maps: Tensor, counts: Tensor) -> Tensor:
     """Set the places of maps [n, D, rows, columns] to 0 that do not count."""
     return maps if counts.all() else maps * counts
 
@@ -135,7 +135,7 @@ def unexplained(
     """
     if counts is None:
         counts = torch.ones(maps.shape[2:], dtype=torch.bool)
-    seen = that_count(maps, counts)
+    seen = masked(maps, counts)
     left = torch.empty_like(maps)
     if products is None:
         products = multiply(seen)

@@ -240,7 +240,7 @@ class Coreset(Detector):
         if self.settings.vectors == "raw":
             assert self.feature_space is not None
             memory.scale.copy_(self.feature_space.extractor.deviations())
-        vectors = draw_vectors(map(self._that_counts, views), self.settings.candidates, generator)
+        vectors = draw_vectors(map(self._in_roi, views), self.settings.candidates, generator)
         vectors = vectors * memory.scale
         points = vectors
         if vectors.shape[1] > PROJECTED:
@@ -251,7 +251,7 @@ class Coreset(Detector):
         memory.fill(vectors[chosen.cpu()])
         self.networks.to(self.device)
 
-    def _that_counts(self, view: Tensor) -> Tensor:
+    def _in_roi(self, view: Tensor) -> Tensor:
         """Take the vectors of a map [1, D, h, w] that count, [1, D, n, 1]."""
         if self.roi is None or self.grid is None:
             return view

@@ -45,8 +45,9 @@ from anomgan.training.recipe import Phase
 from anomgan.training.trainer import TrainingSummary
 
 PLACE_FOLDS = 16
-"""Eigenmaps see a training image by the others of so many folds, and a new image by all of them.
-Few folds would make training images look stranger than new ones."""
+"""Folds for eigenmaps. The remainder of a training image is taken by eigenmaps of the other folds,
+that of a new image by eigenmaps of all images. With few folds, training images would look stranger
+than new ones."""
 
 
 @dataclass(frozen=True)

@@ -16,16 +16,16 @@ from anomgan.data.vectors import Vectors
 from anomgan.data.views import to_network
 from anomgan.detectors.eigenmaps import (
     EigenMaps,
+    masked,
     mean_square,
     multiply,
-    that_count,
     to_grid,
     unexplained,
 )
 from anomgan.detectors.feature_space import FeatureSpace
 from anomgan.detectors.heatmaps import Scope
 from anomgan.detectors.map_files import MapFiles
-from anomgan.detectors.turning import draw_turns, that_help, turned
+from anomgan.detectors.turning import draw_turns, helpful_turns, turned
 from anomgan.errors import InputError
 from anomgan.machine.memory import release_memory
 from anomgan.machine.progress import progress_bar
@@ -48,7 +48,8 @@ class LearntSpace:
         images: the image of each map, as a position in the given indices. First come the images
             as they are, each once, then the turned copies of some.
         turns: of each map; 0 for the images as they are.
-        whole: the maps, prepared like new ones, each [channels, h, w], half precision.
+        bordered: the maps with the border that a backbone needs, each [channels, h, w] in half
+            precision.
         maps: the same without the border, which is not scored.
         scopes: what counts in each of `maps`.
         vectors: feature vectors for training, drawn from what counts in `maps`.
@@ -60,7 +61,7 @@ class LearntSpace:
 
     images: list[int]
     turns: list[int]
-    whole: list[Tensor]
+    bordered: list[Tensor]
     maps: list[Tensor]
     scopes: list[Scope]
     vectors: Vectors
@@ -98,13 +99,13 @@ def learn_space(
     """
     shots = _choose(space, store, indices, folds, settings, seed, roi)
     _gather(space, store, [(indices[place], turn) for place, turn in shots], work, roi)
-    whole = list[Tensor]()
+    bordered = list[Tensor]()
     while work.maps:  # one by one: they are the largest part of what a fit holds
-        whole.append(_whiten(space.extractor, work.maps.pop(0)))
+        bordered.append(_whiten(space.extractor, work.maps.pop(0)))
     release_memory()
     if any(turn for _, turn in shots):
-        kept = _helpful(whole, shots, folds, settings.components)
-        shots, whole = [shots[index] for index in kept], [whole[index] for index in kept]
+        kept = _helpful(bordered, shots, folds, settings.components)
+        shots, bordered = [shots[index] for index in kept], [bordered[index] for index in kept]
     images, turns = [place for place, _ in shots], [turn for _, turn in shots]
     shapes = [store.shape(indices[place])[:2] for place in images]
     median = tuple(np.median(shapes, axis=0).astype(int).tolist())
@@ -112,13 +113,15 @@ def learn_space(
     explained = None
     if settings.align == "auto":
         inside = None if roi is None else roi.at(median, stride)
-        whole, explained = _use_place(space, whole, folds[images], settings.components, inside)
+        bordered, explained = _use_place(
+            space, bordered, folds[images], settings.components, inside
+        )
     if space.eigenmaps is not None:  # all maps have one size, that of the median image
-        shapes = [median] * len(whole)
-    maps = [crop(one, shape, stride, multiple) for one, shape in zip(whole, shapes, strict=True)]
+        shapes = [median] * len(bordered)
+    maps = [crop(one, shape, stride, multiple) for one, shape in zip(bordered, shapes, strict=True)]
     scopes = [Scope(roi.at(shape, stride) if roi else None) for shape in shapes]
     vectors = _draw(maps, scopes, settings.vectors, seed)
-    return LearntSpace(images, turns, whole, maps, scopes, vectors, explained, space.describe())
+    return LearntSpace(images, turns, bordered, maps, scopes, vectors, explained, space.describe())
 
 
 def _choose(
@@ -178,12 +181,12 @@ def _gather(
 
 
 def _helpful(
-    whole: Sequence[Tensor], shots: Sequence[tuple[int, int]], folds: np.ndarray, components: int
+    bordered: Sequence[Tensor], shots: Sequence[tuple[int, int]], folds: np.ndarray, components: int
 ) -> list[int]:
     """Find the maps to keep: those of images, and those of turned copies that help."""
-    products = multiply(_on_one_grid(whole))
+    products = multiply(_on_one_grid(bordered))
     images, turns = np.array(shots).T
-    kept = (0, *that_help(products, folds[images], turns, components))
+    kept = (0, *helpful_turns(products, folds[images], turns, components))
     return np.flatnonzero(np.isin(turns, kept)).tolist()
 
 
@@ -223,11 +226,11 @@ def _use_place(
         counts[before : before + len(inside), before : before + inside.shape[1]] = torch.from_numpy(
             inside
         )
-    products = multiply(that_count(whole, counts))
+    products = multiply(masked(whole, counts))
     left, explained = unexplained(whole, folds, components, counts, products)
     if explained < LEAST_EXPLAINED:
         return maps, explained
-    eigenmaps = EigenMaps.fit(that_count(whole, counts), components, products).rounded()
+    eigenmaps = EigenMaps.fit(masked(whole, counts), components, products).rounded()
     powers = [mean_square(some, counts) for some in (whole, left)]
     eigenmaps.scales.copy_(torch.tensor(powers).sqrt().clamp_min(ROUNDING))
     pairs = zip(whole.split(1), left.split(1), strict=True)

@@ -43,8 +43,8 @@ def measure_pixels(
     some = _some(training)
     images = look(method, (store[index] for index in some))
     scopes = [method.scope(store.shape(index), shapes[index]) for index in some]
-    seen = (_that_counts(one.evidence[0], scope, one_size) for one, scope in zip(images, scopes))
-    return Statistics.measure(_counted(seen, len(some)), one_size, inside=scopes[0].inside)
+    seen = (_in_scope(one.evidence[0], scope, one_size) for one, scope in zip(images, scopes))
+    return Statistics.measure(_with_progress(seen, len(some)), one_size, inside=scopes[0].inside)
 
 
 def measure_features(member: Method, learnt: LearntSpace, training: Sequence[int]) -> Statistics:
@@ -52,9 +52,9 @@ def measure_features(member: Method, learnt: LearntSpace, training: Sequence[int
     some = _some(training)
     scopes, per_cell = [learnt.scopes[index] for index in some], learnt.place is not None
     pairs = zip((learnt.maps[index] for index in some), scopes, strict=True)
-    seen = (_that_counts(evidence_of(member, one), scope, per_cell) for one, scope in pairs)
+    seen = (_in_scope(evidence_of(member, one), scope, per_cell) for one, scope in pairs)
     return Statistics.measure(
-        _counted(seen, len(some)),
+        _with_progress(seen, len(some)),
         per_cell,
         play=CELLS_OF_PLAY,
         floor=FLOOR_OF_CELLS,
@@ -120,7 +120,7 @@ def calibrate_folds(
 
     def judged() -> Iterator[tuple[float, float, Sample]]:
         for image, features, fold in zip(
-            learnt.images[:count], learnt.whole[:count], folds, strict=True
+            learnt.images[:count], learnt.bordered[:count], folds, strict=True
         ):
             scope = method.scope(store.shape(image), shapes[image])
             evidence = evidence_of(members[fold], features, store.shape(image))
@@ -163,14 +163,14 @@ def _some(images: Sequence[int]) -> Sequence[int]:
     return images[:: max(1, len(images) // STATISTICS_IMAGES)]
 
 
-def _that_counts(evidence: Evidence, scope: Scope, per_place: bool) -> Evidence:
+def _in_scope(evidence: Evidence, scope: Scope, per_place: bool) -> Evidence:
     """Leave out what does not count, unless there are statistics for each place of a map."""
     if per_place:
         return evidence
     return {name: scope.of(values) for name, values in evidence.items()}
 
 
-def _counted(evidence: Iterable[Evidence], total: int) -> Iterator[Evidence]:
+def _with_progress(evidence: Iterable[Evidence], total: int) -> Iterator[Evidence]:
     with progress_bar("measuring normal residuals", total) as report:
         for done, one in enumerate(evidence, start=1):
             yield one

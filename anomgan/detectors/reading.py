@@ -21,6 +21,7 @@ FEWEST_TRAINING_IMAGES = 10
 
 
 def read_good(normals: Path | str | Sequence[Source], folder: Path, skip: bool) -> NormalImages:
+    """Read good images; those that cannot be read are skipped or refused."""
     sources: list[Source] = []
     sources += list_images(Path(normals)) if isinstance(normals, Path | str) else normals
     with progress_bar("reading images", len(sources)) as report:
@@ -30,6 +31,7 @@ def read_good(normals: Path | str | Sequence[Source], folder: Path, skip: bool) 
 def require(
     read: NormalImages, normals: Path | str | Sequence[Source], minimum: int, purpose: str
 ) -> None:
+    """Refuse too few images."""
     if len(read) < minimum:
         where = normals if isinstance(normals, Path | str) else "the list"
         usable = counted(len(read), "usable image")

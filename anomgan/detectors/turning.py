@@ -50,7 +50,7 @@ def draw_turns(shapes: Sequence[Sequence[int]], most: int, seed: int) -> list[tu
     return sorted(drawn[: max(0, min(ENOUGH, most) - len(shapes))])
 
 
-def that_help(
+def helpful_turns(
     products: Tensor, folds: np.ndarray, turns: np.ndarray, components: int
 ) -> tuple[int, ...]:
     """Find the turns whose copies help to explain held-out images.

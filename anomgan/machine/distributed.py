@@ -132,7 +132,7 @@ def largest(*values: float) -> list[float]:
         return list(values)
     # On the CPU, where a process that has ended is noticed; GPUs would wait for it.
     tensor = torch.tensor(values, dtype=torch.float64)
-    with _others():
+    with _ended_processes():
         dist.all_reduce(tensor, dist.ReduceOp.MAX)
     return tensor.tolist()
 
@@ -142,7 +142,7 @@ def from_first(make: Callable[[], Value]) -> Value:
     if ranks() == 1:
         return make()
     box: list[Any] = [make() if rank() == 0 else None]
-    with _others():
+    with _ended_processes():
         dist.broadcast_object_list(box)
     found: Value = box[0]
     return found
@@ -162,12 +162,13 @@ class _Sum(torch.autograd.Function):
 
 
 def _add_up_(tensor: Tensor) -> None:
-    with _others():
+    with _ended_processes():
         dist.all_reduce(tensor)
 
 
 @contextmanager
-def _others() -> Iterator[None]:
+def _ended_processes() -> Iterator[None]:
+    """Explain torch's error for a process that has ended."""
     try:
         yield
     except RuntimeError as error:

@@ -37,7 +37,7 @@ def sha256_of(path: Path) -> str:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder that results are written to later, so that a wrong one is told at once.
+    """Make a folder that results are written to later, so that a wrong one is reported at once.
 
     Raises:
         InputError: it cannot be made, or is a file.

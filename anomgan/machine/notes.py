@@ -1,4 +1,4 @@
-"""Notes: what people should know of their files, and what is no error."""
+"""Notes: warnings about files that are not errors."""
 
 import logging
 import os

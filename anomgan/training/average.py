@@ -33,7 +33,7 @@ class WeightAverage:
         self.networks = copy.deepcopy(recipe.networks) if decay else None
 
     @torch.no_grad()
-    def follow(self, step: int) -> None:
+    def update(self, step: int) -> None:
         """Update the average with the weights after a step; steps count from 0."""
         if self.networks is None:
             return

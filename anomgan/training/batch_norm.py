@@ -24,7 +24,7 @@ class SharedBatchNorm(_BatchNorm):
         mean, variance = mean.double(), variance.double()
         mean, square = average(torch.stack([mean, variance + mean.square()]))
         variance = square - mean.square()
-        self._follow(mean, variance, ranks() * x.numel() / x.shape[1])
+        self._update_running(mean, variance, ranks() * x.numel() / x.shape[1])
         shape = [1, -1, *[1] * (x.dim() - 2)]
         scale = self.weight * (variance + self.eps).rsqrt().float()
         shift = self.bias - mean.float() * scale
@@ -34,7 +34,7 @@ class SharedBatchNorm(_BatchNorm):
         """Accept any number of dimensions."""
 
     @torch.no_grad()
-    def _follow(self, mean: Tensor, variance: Tensor, count: float) -> None:
+    def _update_running(self, mean: Tensor, variance: Tensor, count: float) -> None:
         assert self.running_mean is not None and self.running_var is not None
         assert self.num_batches_tracked is not None
         self.num_batches_tracked += 1

@@ -55,7 +55,7 @@ def with_hardest(recipe: Recipe, drawn: Tensor, images: Tensor, batch_size: int)
     if difficulty is None:
         return drawn[:batch_size]
     order = difficulty.argsort(descending=True)
-    order = order[_turn(images[split:][order]) < _most(images, hard)][:hard]
+    order = order[_occurrence(images[split:][order]) < _most(images, hard)][:hard]
     chosen = torch.cat([drawn[:split], candidates[order]])
     if len(chosen) < batch_size:  # too few images, each at its limit
         chosen = torch.cat([chosen, candidates[: batch_size - len(chosen)]])
@@ -66,7 +66,7 @@ def _most(images: Tensor, hard: int) -> int:
     return math.ceil(FAIR_SHARES * hard / len(images.unique()))
 
 
-def _turn(images: Tensor) -> Tensor:
+def _occurrence(images: Tensor) -> Tensor:
     """Count how often the image of each entry occurs before the entry, [M]."""
     order = images.argsort(stable=True)
     ordered = images[order]

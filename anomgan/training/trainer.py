@@ -200,9 +200,9 @@ class Trainer:
             trains = torch.tensor(float(learnt), device=self.device)
             terms[f"{update.player}_trains"].append(trains)
         means = {name: torch.stack(some).mean() for name, some in terms.items()}
-        follow = [one for one in self.recipe.networks.buffers() if one.is_floating_point()]
-        average_([*means.values(), *follow])
-        self.average.follow(self.state.step)
+        buffers = [one for one in self.recipe.networks.buffers() if one.is_floating_point()]
+        average_([*means.values(), *buffers])
+        self.average.update(self.state.step)
         self.state.step += 1
         self.recent.append(means)
         if len(self.recent) == LOG_EVERY:

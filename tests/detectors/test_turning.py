@@ -17,7 +17,7 @@ from anomgan.detectors.turning import (
     QUARTERS,
     _unexplained,
     draw_turns,
-    that_help,
+    helpful_turns,
     turned,
 )
 
@@ -112,16 +112,16 @@ def test_turns_that_show_what_never_occurs_are_left_out():
     noise = torch.randn(320, 50, 2, 2, generator=torch.Generator().manual_seed(0))
     folds, turns = np.arange(320) // 8 % 4, np.arange(320) % 8
     means = 3 * torch.randn(8, 50, 2, 2, generator=torch.Generator().manual_seed(1))
-    assert that_help(multiply(means[turns] + noise), folds, turns, 100) == ()
+    assert helpful_turns(multiply(means[turns] + noise), folds, turns, 100) == ()
 
 
 def test_three_images_in_two_groups_are_too_few_to_tell():
     maps = torch.randn(24, 50, 2, 2, generator=torch.Generator().manual_seed(0))
     folds, turns = np.repeat([0, 0, 1], 8), np.arange(24) % 8
-    assert that_help(multiply(maps), folds, turns, 100) == ()
+    assert helpful_turns(multiply(maps), folds, turns, 100) == ()
 
 
 def test_images_that_are_all_alike_are_not_turned():
     folds, turns = np.arange(64) // 8, np.arange(64) % 8
     for values in (torch.zeros(64, 50, 2, 2), torch.ones(64, 50, 2, 2)):
-        assert that_help(multiply(values), folds, turns, 100) == ()
+        assert helpful_turns(multiply(values), folds, turns, 100) == ()
