@@ -23,7 +23,7 @@ from anomgan.data.views import (
     to_square,
 )
 from anomgan.detectors.feature_space import Grid
-from anomgan.detectors.heatmaps import Evidence, blur, soften
+from anomgan.detectors.heatmaps import Evidence, blur
 from anomgan.detectors.method import Method
 
 Item = TypeVar("Item")
@@ -110,7 +110,7 @@ def _softened(method: Method, maps: Maps, shape: tuple[int, ...] | None) -> list
     if shape is not None and method.grid is not None:
         counted = {name: method.grid.crop(m, shape) for name, m in counted.items()}
     each = zip(*(m[0].numpy() for m in counted.values()))
-    return [{n: soften(m, smooth) for n, m in zip(counted, one)} for one in each]
+    return [{n: blur(m, smooth) if smooth else m for n, m in zip(counted, one)} for one in each]
 
 
 def _scan(method: Method, prepared: np.ndarray) -> Maps:

@@ -143,11 +143,6 @@ def blur(values: np.ndarray, sigma: float) -> np.ndarray:
     return cv2.GaussianBlur(values, (0, 0), sigma)
 
 
-def soften(values: np.ndarray, sigma: float) -> np.ndarray:
-    """Smooth a map with a Gaussian of `sigma` cells; 0 leaves it unchanged."""
-    return blur(values, sigma) if sigma else values
-
-
 def combine(
     evidence: Evidence, weights: Mapping[str, float], statistics: Statistics, standardise: bool
 ) -> np.ndarray:
