@@ -92,9 +92,7 @@ class Parts:
         return None if self.groups is None else [self.groups[index] for index in images]
 
 
-def fit_method(
-    method: Method, normals: Path | str | Sequence[Source], options: FitOptions
-) -> Fitted:
+def fit_method(method: Method, normals: Path | Sequence[Source], options: FitOptions) -> Fitted:
     """Train `method.networks` and calibrate; see `Detector.fit`."""
     settings = method.settings
     method.roi = None if options.roi is None else Roi.read(options.roi)

@@ -30,7 +30,7 @@ from anomgan.losses import discriminator_minimax, feature_matching
 from anomgan.networks.dcgan import Bottleneck, Decoder, Discriminator, Encoder
 from anomgan.networks.pointwise import PointwiseDiscriminator, PointwiseNetwork
 from anomgan.training.hard import rebuilding_error
-from anomgan.training.recipe import Phase, Recipe, Update
+from anomgan.training.recipe import Adam, Phase, Recipe, Update
 
 
 class NetworkSettings(Section):
@@ -109,6 +109,7 @@ class GANomalyRecipe(Recipe):
         "generator": ("encoder", "decoder", "second_encoder"),
         "discriminator": ("discriminator",),
     }
+    optimiser = Adam(2e-4, 0.5, 0.999)
 
     def __init__(self, networks: nn.ModuleDict, loss: LossSettings) -> None:
         self.networks = networks

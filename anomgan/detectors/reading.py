@@ -20,20 +20,20 @@ from anomgan.machine.progress import progress_bar
 FEWEST_TRAINING_IMAGES = 10
 
 
-def read_good(normals: Path | str | Sequence[Source], folder: Path, skip: bool) -> NormalImages:
+def read_good(normals: Path | Sequence[Source], folder: Path, skip: bool) -> NormalImages:
     """Read good images; those that cannot be read are skipped or refused."""
     sources: list[Source] = []
-    sources += list_images(Path(normals)) if isinstance(normals, Path | str) else normals
+    sources += list_images(normals) if isinstance(normals, Path) else normals
     with progress_bar("reading images", len(sources)) as report:
         return read_normals(sources, folder=folder, skip_unreadable=skip, report=report)
 
 
 def require(
-    read: NormalImages, normals: Path | str | Sequence[Source], minimum: int, purpose: str
+    read: NormalImages, normals: Path | Sequence[Source], minimum: int, purpose: str
 ) -> None:
     """Refuse too few images."""
     if len(read) < minimum:
-        where = normals if isinstance(normals, Path | str) else "the list"
+        where = normals if isinstance(normals, Path) else "the list"
         usable = counted(len(read), "usable image")
         raise InputError(f"{where} holds only {usable}; at least {minimum} are needed: {purpose}")
 

@@ -21,10 +21,7 @@ from anomgan.errors import InputError
 
 
 def recalibrate_method(
-    method: Method,
-    fitted: Fitted,
-    normals: Path | str | Sequence[Source],
-    options: FitOptions,
+    method: Method, fitted: Fitted, normals: Path | Sequence[Source], options: FitOptions
 ) -> Fitted:
     """Calibrate on other good images, and set `method.roi`; see `Detector.recalibrate`."""
     settings = method.settings.calibration

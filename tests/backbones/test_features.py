@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from anomgan.backbones import BACKBONES, FeatureExtractor, Moments, crop, surround
-from anomgan.errors import InputError, SettingsError
+from anomgan.errors import SettingsError
 
 VIT = "vit_tiny_patch16_224"
 
@@ -133,12 +133,6 @@ def test_features_are_the_same_after_storing(both):
     other.load_state_dict(stored)
     image = np.random.default_rng(4).integers(0, 256, (30, 50), dtype=np.uint8)
     assert torch.equal(extract(both, image), extract(other, image))
-
-
-def test_blank_normals_are_refused():
-    extractor = FeatureExtractor("lite0", None, None, 4)
-    with pytest.raises(InputError, match="no images"):
-        extractor.set_whitening(Moments(extractor.channels))
 
 
 @pytest.mark.parametrize(
