@@ -50,7 +50,7 @@ class Estimator(Method):
                 [inspect.Parameter(name, keyword, default=one) for name, one in usual.items()]
             )
             text = describe_arguments(cls.settings_type, usual)
-            cls.__doc__ = f"{inspect.cleandoc(cls.__doc__ or '')}\n\n{text}"
+            cls.__doc__ = f"{inspect.cleandoc(cls.__doc__ or '')}\n\n{text}".lstrip()
 
     @classmethod
     def from_settings(cls, values: Mapping[str, Any], device: str = "auto") -> Self:
