@@ -271,18 +271,18 @@ def _calibrate(
     Returns:
         The calibration, samples, and the images with the highest scores.
     """
-    store, settings, shapes = parts.store, method.settings.calibration, parts.shapes
+    store, shapes = parts.store, parts.shapes
     if held:
         images = held
         calibration, samples, scores = calibrate(
-            method, store, held, parts.groups_of(held), statistics, settings, shapes
+            method, store, held, parts.groups_of(held), statistics, shapes
         )
     else:
         assert learnt is not None  # folds are for feature space only
         images = learnt.images[: learnt.turns.count(0)]
         groups, folds = parts.groups_of(images), parts.folds[images]
         calibration, samples, scores = calibrate_folds(
-            method, store, learnt, folds, groups, statistics, settings, shapes
+            method, store, learnt, folds, groups, statistics, shapes
         )
     return calibration, samples, name_highest(scores, [names[index] for index in images])
 

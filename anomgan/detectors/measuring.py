@@ -68,7 +68,6 @@ def calibrate(
     images: Sequence[int],
     groups: Sequence[str] | None,
     statistics: Sequence[Statistics],
-    settings: CalibrationSettings,
     shapes: Shapes,
 ) -> Calibrated:
     """Calibrate on images of a store that no network has seen.
@@ -79,7 +78,6 @@ def calibrate(
         images: positions in the store.
         groups: of these images.
         statistics: of each member of the method.
-        settings: of the calibration.
         shapes: of all images of the store before they were prepared.
     """
 
@@ -91,7 +89,7 @@ def calibrate(
             heat = pool(heatmap, method.settings.score, scope)
             yield float(np.mean(each)), heat, (seen.prepared, seen.reconstruction, heatmap)
 
-    return _calibrate(judged(), len(images), groups, None, settings)
+    return _calibrate(judged(), len(images), groups, None, method.settings.calibration)
 
 
 def calibrate_folds(
@@ -101,7 +99,6 @@ def calibrate_folds(
     folds: np.ndarray,
     groups: Sequence[str] | None,
     statistics: Sequence[Statistics],
-    settings: CalibrationSettings,
     shapes: Shapes,
 ) -> Calibrated:
     """Calibrate on the training images, each by the network that has not seen it.
@@ -113,7 +110,6 @@ def calibrate_folds(
         folds: of each of these images; turned copies do not calibrate.
         groups: of each of these images.
         statistics: of each member of the method.
-        settings: of the calibration.
         shapes: of all images of the store before they were prepared.
     """
     members, count = method.members, len(folds)
@@ -128,7 +124,7 @@ def calibrate_folds(
             heat = pool(heatmap, method.settings.score, scope)
             yield score, heat, (squeezed(store[image]), None, heatmap)
 
-    return _calibrate(judged(), len(folds), groups, folds, settings)
+    return _calibrate(judged(), len(folds), groups, folds, method.settings.calibration)
 
 
 def _calibrate(

@@ -40,7 +40,7 @@ def recalibrate_method(
             require_cells(method, store, shapes)
             # The statistics are part of the detector, like the weights, and do not change.
             calibration, samples, scores = calibrate(
-                method, store, range(len(store)), groups, fitted.statistics, settings, shapes
+                method, store, range(len(store)), groups, fitted.statistics, shapes
             )
     recalibration = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
