@@ -112,15 +112,8 @@ def describe(
 ) -> str:
     """Write the JSON text beside a graph: the contents of a model folder without the networks.
 
-    Thresholds are added for programs that read the file without anomgan.
-
-    Args:
-        card: of the model folder.
-        fitted: of the detector in the model folder.
-        maps: names of the graph's outputs.
-        stride: as `Detector.stride`.
-        grid: as `Detector.grid`.
-        roi: as `Detector.roi`.
+    Thresholds are added for programs that read the file without anomgan. `card` is that of the
+    model folder, and `maps` are the names of the graph's outputs; the rest are of the detector.
     """
     statistics = to_bytes(statistics_tensors(fitted) | roi_tensors(roi))
     return json.dumps(

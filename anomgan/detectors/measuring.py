@@ -103,14 +103,10 @@ def calibrate_folds(
 ) -> Calibrated:
     """Calibrate on the training images, each by the network that has not seen it.
 
-    Args:
+    Args: as `calibrate`, but
         method: with networks that were trained without one fold each.
-        store: prepared images.
-        learnt: their feature maps.
-        folds: of each of these images; turned copies do not calibrate.
-        groups: of each of these images.
-        statistics: of each member of the method.
-        shapes: of all images of the store before they were prepared.
+        learnt: the feature maps of the images; turned copies do not calibrate.
+        folds: of each image.
     """
     members, count = method.members, len(folds)
 

@@ -175,13 +175,6 @@ def write_model(
 ) -> None:
     """Write a model folder: all of it appears at once, or the earlier one stays.
 
-    Args:
-        folder: model folder to write or replace.
-        settings: of the detector.
-        fitted: what the detector has learnt besides weights.
-        modules: modules whose weights to store, by name.
-        roi: the part of each image that counts.
-
     Raises:
         InputError: the folder cannot be written to, the disk is full, or the folder is not a model.
     """

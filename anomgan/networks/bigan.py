@@ -1,7 +1,8 @@
 """Networks of a bidirectional GAN, whose discriminator judges pairs of image and latent.
 
 `JointDiscriminator` goes with the pyramids of DCGAN. The `Digit` networks are those of EGBAD's
-authors for MNIST (Zenati et al. 2018, appendix A, and their code), which halve the image twice.
+authors for MNIST (Zenati et al. 2018, appendix A, and their code), which halve the image twice. The
+paper has `size` 28, `features` 64 and `joint` 1024.
 """
 
 import torch
@@ -21,13 +22,7 @@ class JointDiscriminator(nn.Module):
 
     The outputs of two branches, one for the image and one for the latent vector, are concatenated.
     The features [N, joint] are those of the joint hidden layer (Zenati et al. 2018, appendix A).
-
-    Args:
-        size: side of the images.
-        channels: image channels.
-        latent_dim: length of a latent vector.
-        features: feature maps after the first convolution.
-        joint: units of the branch of the latent vector and of the joint layer.
+    The branch of the latent vector has as many units.
     """
 
     def __init__(
@@ -55,12 +50,7 @@ class JointDiscriminator(nn.Module):
 class DigitEncoder(nn.Sequential):
     """Image [N, channels, size, size] to latent [N, latent_dim]; its first layer is linear.
 
-    Args:
-        size: side of the images, a multiple of 4; 28 in the paper.
-        channels: image channels.
-        latent_dim: length of a latent vector.
-        features: feature maps of the middle layer, 64 in the paper; half and twice as many in the
-            others.
+    The middle layer has `features` feature maps; the others have half and twice as many.
 
     Raises:
         SettingsError: `size` is not a multiple of 4, or `features` is odd.
@@ -87,12 +77,7 @@ class DigitEncoder(nn.Sequential):
 class DigitGenerator(nn.Sequential):
     """Latent [N, latent_dim, 1, 1] to image [N, channels, size, size] in [-1, 1].
 
-    Args:
-        size: side of the images, a multiple of 4; 28 in the paper.
-        channels: image channels.
-        latent_dim: length of a latent vector.
-        features: feature maps of the last layer but one, 64 in the paper.
-        joint: units of the first layer, 1024 in the paper.
+    The first layer has `joint` units, and the last layer but one `features` feature maps.
     """
 
     def __init__(
@@ -121,12 +106,8 @@ class DigitGenerator(nn.Sequential):
 class DigitDiscriminator(nn.Module):
     """Image [N, channels, size, size] and latent [N, latent_dim] to (logits [N, 1], features).
 
-    Args:
-        size: side of the images, a multiple of 4; 28 in the paper.
-        channels: image channels.
-        latent_dim: length of a latent vector.
-        features: feature maps of both convolutions, 64 in the paper.
-        joint: units of the joint layer, 1024 in the paper; half as many for the latent vector.
+    Both convolutions have `features` feature maps. The features [N, joint] are those of the joint
+    layer. The branch of the latent vector has half as many units.
     """
 
     def __init__(

@@ -11,10 +11,6 @@ class ConvClassifier(nn.Module):
 
     Four convolutions that halve the image, each with batch norm, then global average pooling.
     Images may have any size from 16 pixels up.
-
-    Args:
-        channels: image channels.
-        classes: number of classes.
     """
 
     def __init__(self, channels: int, classes: int) -> None:

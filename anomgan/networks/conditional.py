@@ -12,15 +12,10 @@ Told = Literal["plane", "embedding", "projection"]
 
 
 class ConditionalGenerator(nn.Module):
-    """Latent [N, latent_dim] and label c [N, K] to image [N, channels, size, size] in [-1, 1].
+    """Latent [N, latent_dim] and label c [N, labels] to image [N, channels, size, size].
 
-    Args:
-        size: side of the images.
-        channels: image channels.
-        latent_dim: length of a latent vector.
-        labels: K.
-        embedding_dim: length of the learnt embedding that is joined to z; 0 joins c itself.
-        features: as `Decoder`.
+    The values of the image are in [-1, 1]. A learnt embedding of c, of length `embedding_dim`, is
+    joined to z; if that is 0, c itself is.
     """
 
     def __init__(
@@ -43,19 +38,16 @@ class ConditionalGenerator(nn.Module):
 
 
 class ConditionalDiscriminator(nn.Module):
-    """Image [N, channels, size, size] and label c [N, K] to logits [N, 1].
+    """Image [N, channels, size, size] and label c [N, labels] to logits [N, 1].
 
     Args:
-        size: side of the images.
-        channels: image channels.
-        labels: K.
+        size, channels, features, spectral: as `Discriminator`.
+        labels: length of a label.
         told: how the label is given. "plane": as one more channel, a learnt image of the label
             (after Mirza and Osindero 2014). "embedding": as constant channels, a learnt vector.
             "projection": the inner product of a learnt vector and the deepest features is added to
             the logit (Miyato and Koyama 2018, equation 4).
         embedding_dim: length of the vector of "embedding".
-        features: as `Discriminator`.
-        spectral: as `Discriminator`.
     """
 
     def __init__(

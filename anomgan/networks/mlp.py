@@ -1,4 +1,7 @@
-"""Fully connected networks, as in the first GAN (Goodfellow et al. 2014)."""
+"""Fully connected networks, as in the first GAN (Goodfellow et al. 2014).
+
+Their hidden layers have 8 and 16 times `features` units.
+"""
 
 import math
 
@@ -12,12 +15,6 @@ SMALLEST, LARGEST = 4, 128
 
 class MLPGenerator(nn.Module):
     """Latent [N, latent_dim, 1, 1] to image [N, channels, size, size] in [-1, 1].
-
-    Args:
-        size: side of the images in pixels.
-        channels: image channels.
-        latent_dim: length of a latent vector.
-        features: the hidden layers are 8 and 16 times as wide.
 
     Raises:
         SettingsError: `size` is out of range.
@@ -42,11 +39,6 @@ class MLPGenerator(nn.Module):
 
 class MLPDiscriminator(nn.Module):
     """Image [N, channels, size, size] to (logits [N, 1], features [N, width, 1, 1] of a layer).
-
-    Args:
-        size: side of the images in pixels.
-        channels: image channels.
-        features: the hidden layers are 16 and 8 times as wide.
 
     Raises:
         SettingsError: `size` is out of range.

@@ -18,12 +18,9 @@ class Pointwise(nn.Linear):
 
 
 class PointwiseNetwork(nn.Sequential):
-    """Two hidden layers, [N, inputs, h, w] to [N, outputs, h, w]: an encoder or a decoder.
+    """An encoder or a decoder, [N, inputs, h, w] to [N, outputs, h, w].
 
-    Args:
-        inputs: channels of the input.
-        outputs: channels of the output, which has no activation.
-        width: units of the hidden layers.
+    It has two hidden layers of `width` units, and no activation at the end.
     """
 
     def __init__(self, inputs: int, outputs: int, width: int) -> None:
@@ -36,10 +33,6 @@ class PointwiseDiscriminator(nn.Module):
     """[N, channels, h, w] to (logits [N, 1, h, w], features [N, width, h, w] of a hidden layer).
 
     It has no batch norm, so that it can be a critic with a gradient penalty.
-
-    Args:
-        channels: of its input.
-        width: units of both hidden layers.
     """
 
     def __init__(self, channels: int, width: int) -> None:
@@ -58,11 +51,7 @@ class PointwiseDiscriminator(nn.Module):
 class PointwiseJointDiscriminator(nn.Module):
     """Vectors x [N, channels, 1, 1] and z [N, latent_dim] to (logits [N, 1], features [N, joint]).
 
-    Args:
-        channels: of x.
-        latent_dim: of z.
-        width: units of the branch of x.
-        joint: units of the joint layer.
+    The branch of x has `width` units, the joint layer `joint` units.
     """
 
     def __init__(self, channels: int, latent_dim: int, width: int, joint: int) -> None:

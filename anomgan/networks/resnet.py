@@ -1,8 +1,9 @@
 """Residual generator and critic of WGAN-GP (Gulrajani et al. 2017, appendix F, 64 x 64).
 
-Every block doubles or halves the image. The critic has layer norm instead of batch norm, because
-the gradient penalty is defined for each image separately. The encoder of f-AnoGAN's authors is the
-critic with batch norm and more outputs.
+Every block doubles or halves the image, whose `size` is 8, 16, 32, 64, 96, 128, ... There are
+`features` feature maps at full size, and twice as many at each halving, up to 8 times as many. The
+critic has layer norm instead of batch norm, because the gradient penalty is defined for each image
+separately. The encoder of f-AnoGAN's authors is the critic with batch norm and more outputs.
 """
 
 from collections.abc import Callable
@@ -14,14 +15,7 @@ from anomgan.networks.dcgan import pyramid, pyramid_widths
 
 
 class ResNetGenerator(nn.Module):
-    """Latent [N, latent_dim, 1, 1] to image [N, channels, size, size] in [-1, 1].
-
-    Args:
-        size: side of the images: 8, 16, 32, 64, 96, 128, ...
-        channels: image channels.
-        latent_dim: length of a latent vector.
-        features: feature maps at full size; doubled at each halving, up to 8 times as many.
-    """
+    """Latent [N, latent_dim, 1, 1] to image [N, channels, size, size] in [-1, 1]."""
 
     def __init__(self, size: int, channels: int, latent_dim: int, features: int) -> None:
         super().__init__()
@@ -41,13 +35,7 @@ class ResNetGenerator(nn.Module):
 
 
 class ResNetCritic(nn.Module):
-    """Image [N, channels, size, size] to (values [N, 1], features of the chosen layer).
-
-    Args:
-        size: side of the images.
-        channels: image channels.
-        features: feature maps at full size; mirrors `ResNetGenerator`.
-    """
+    """Image [N, channels, size, size] to (values [N, 1], features of the chosen layer)."""
 
     def __init__(self, size: int, channels: int, features: int) -> None:
         super().__init__()
@@ -67,14 +55,7 @@ class ResNetCritic(nn.Module):
 
 
 class ResNetEncoder(nn.Sequential):
-    """Image [N, channels, size, size] to latent [N, latent_dim] (Schlegl et al. 2019).
-
-    Args:
-        size: side of the images.
-        channels: image channels.
-        latent_dim: length of a latent vector.
-        features: feature maps at full size; mirrors `ResNetGenerator`.
-    """
+    """Image [N, channels, size, size] to latent [N, latent_dim] (Schlegl et al. 2019)."""
 
     def __init__(self, size: int, channels: int, latent_dim: int, features: int) -> None:
         depth, cells = pyramid(size)

@@ -6,17 +6,10 @@ from anomgan.networks.dcgan import pyramid
 
 
 class StarGANDiscriminator(nn.Module):
-    """Image [N, channels, size, size] to (values of patches [N, 1, 2, 2], label logits [N, K]).
+    """Image [N, channels, size, size] to (values of patches [N, 1, 2, 2], logits [N, labels]).
 
-    There are 3 x 3 patches for sizes such as 96.
-
-    It has no normalisation because of the gradient penalty.
-
-    Args:
-        size: side of the images, as `dcgan.pyramid` takes it.
-        channels: image channels.
-        labels: K.
-        features: feature maps after the first convolution; doubled at each halving.
+    There are 3 x 3 patches for sizes such as 96. The first convolution has `features` feature maps,
+    and each further one twice as many. There is no normalisation, because of the gradient penalty.
     """
 
     def __init__(self, size: int, channels: int, labels: int, features: int) -> None:

@@ -89,14 +89,8 @@ class MappingNetwork(nn.Module):
 class ImageHeads(nn.Module):
     """Image [N, channels, size, size] and domain y [N] to values [N, outputs] of that domain.
 
-    The style encoder has style_dim outputs, the discriminator one.
-
-    Args:
-        size: side of the views.
-        channels: image channels.
-        outputs: length of the output.
-        domains: number of domains, each with a head of its own.
-        features: feature maps at full size.
+    The style encoder has style_dim outputs, the discriminator one. Each of the `domains` has a head
+    of its own. There are `features` feature maps at full size.
     """
 
     def __init__(self, size: int, channels: int, outputs: int, domains: int, features: int) -> None:

@@ -176,13 +176,8 @@ class _GrowAsInThePaper(EqualConv2d):
 class PointwiseSynthesis(nn.Module):
     """Styles [N, layers, latent_dim] to feature vectors [N, channels, 1, 1].
 
-    A learnt constant and layers that a style scales and shifts, as for images. A vector has no
-    places to normalise over, so all units of a layer are normalised together.
-
-    Args:
-        channels: length of a feature vector.
-        latent_dim: length of a style.
-        width: units of the hidden layers.
+    A learnt constant and layers of `width` units that a style scales and shifts, as for images. A
+    vector has no places to normalise over, so all units of a layer are normalised together.
     """
 
     layers = 3
@@ -240,11 +235,7 @@ def adaptive_instance_norm(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
 class StyleDiscriminator(nn.Module):
     """Image [N, channels, size, size] to (logits [N, 1], features of the chosen layer).
 
-    Args:
-        size: side of the images.
-        channels: image channels.
-        features: feature maps at full size; mirrors `SynthesisNetwork`.
-        widest: largest number of feature maps, as a multiple of `features`.
+    Sizes and numbers of feature maps mirror `SynthesisNetwork`.
     """
 
     def __init__(self, size: int, channels: int, features: int, widest: int = WIDEST) -> None:

@@ -16,11 +16,7 @@ if TYPE_CHECKING:
 
 
 class TensorBoardLog(logging.Handler):
-    """Takes the figures that the trainer logs, and pictures.
-
-    Args:
-        writer: of TensorBoard.
-    """
+    """Takes the figures that the trainer logs, and pictures."""
 
     def __init__(self, writer: "SummaryWriter") -> None:
         super().__init__()
