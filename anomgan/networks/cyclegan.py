@@ -69,11 +69,11 @@ class TranslatorNet(nn.Module):
 
     def forward(self, x: Tensor, beside: Tensor | None = None) -> Tensor:
         """Translate x; each value of `beside` [N, D] becomes a constant channel."""
-        told = x
+        inputs = x
         if beside is not None:
             maps = beside[:, :, None, None].expand(-1, -1, *x.shape[2:])
-            told = torch.cat([x, maps], 1)
-        return x + self.layers(told) if self.change else self.layers(told)
+            inputs = torch.cat([x, maps], 1)
+        return x + self.layers(inputs) if self.change else self.layers(inputs)
 
 
 class _Residual(nn.Module):
