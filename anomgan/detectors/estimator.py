@@ -25,6 +25,7 @@ class Estimator(Method):
             default.
 
     Raises:
+        TypeError: there is no such argument.
         SettingsError: names every setting that is unknown, out of range, or without effect.
     """
 
