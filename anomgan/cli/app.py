@@ -4,6 +4,8 @@ import os
 import signal
 import sys
 import warnings
+from contextlib import suppress
+from errno import ENOSPC
 from importlib.metadata import version
 from inspect import getdoc
 from io import TextIOWrapper
@@ -41,6 +43,8 @@ OUT_OF_MEMORY = (
     "there is not enough memory; close other programs, or choose a smaller backbone.long_side (in "
     "feature space) or training.batch_size with --set, or --device cpu"
 )
+SIGPIPE = 13
+"""Number of the signal, which Python lacks on Windows."""
 VERBS = (
     *(check, fit, score, watch, serve, recalibrate, export),
     *(evaluate, limits, info, detectors, backbones, demo),
@@ -81,12 +85,15 @@ def _options(
 def main() -> None:
     """Run the command line; known errors become one message and an exit code.
 
-    SIGTERM acts as Ctrl-C does, but the exit code is that of a program that it has ended.
+    SIGTERM acts as Ctrl-C does, but the exit code is that of a program that it has ended. So is the
+    exit code when the reader of the output has left, as in `anomgan score ... | head`.
     """
     with sigterm_interrupts():
         try:
             _run()
         except SystemExit as done:
+            if isinstance(done.__context__, BrokenPipeError):  # typer and rich exit with 1
+                sys.exit(128 + SIGPIPE)
             if done.code == Interrupted.exit_code and TERMINATED.is_set():
                 sys.exit(128 + signal.SIGTERM)
             raise
@@ -114,7 +121,11 @@ def _run() -> None:
             raise
         print(f"anomgan: {OUT_OF_MEMORY}", file=sys.stderr)
         sys.exit(2)
-    except BrokenPipeError:
-        # The reader of our output has closed the pipe, as in `anomgan score ... | head`.
-        sys.stderr.close()
-        sys.exit(0)
+    except OSError as error:
+        if error.errno != ENOSPC:
+            raise
+        # Of standard output: what writes files makes its own errors.
+        print(f"anomgan: cannot write the output: {error.strerror}", file=sys.stderr)
+        with suppress(OSError):
+            sys.stdout.close()  # or Python tries again, and prints a traceback
+        sys.exit(2)

@@ -49,6 +49,26 @@ def test_version_and_help_need_no_torch():
     assert anomgan("--version").stdout == f"anomgan {__version__}\n"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals there")
+@pytest.mark.parametrize("option", ["--version", "--help"])  # printed by typer, and by rich
+def test_a_reader_that_leaves_ends_the_program_quietly(option):
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "anomgan", option]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no disk that is always full there")
+def test_a_full_disk_is_one_line():
+    with open("/dev/full", "w") as disk:
+        command = [sys.executable, "-m", "anomgan", "--version"]
+        done = subprocess.run(command, stdout=disk, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "anomgan: cannot write the output: No space left on device\n"
+
+
 def test_names_that_no_font_can_draw_make_no_noise(model, line, tmp_path):
     part = tmp_path / "部品 🔩.png"
     shutil.copy(list_images(line / "test" / "good")[0], part)
