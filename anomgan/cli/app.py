@@ -9,6 +9,7 @@ from errno import ENOSPC
 from importlib.metadata import version
 from inspect import getdoc
 from io import TextIOWrapper
+from shutil import get_terminal_size
 from typing import Annotated
 
 import typer
@@ -37,6 +38,7 @@ app = typer.Typer(
     "Start with `anomgan demo`. Then run `anomgan fit --normal-dir ok/` on images of good parts, "
     "and `anomgan score --image part.png --heatmap` on new images.",
     no_args_is_help=True,
+    rich_markup_mode=None,  # rich's panels cut option names off on a narrow terminal
     pretty_exceptions_enable=False,
 )
 OUT_OF_MEMORY = (
@@ -53,11 +55,10 @@ for verb in VERBS:
     app.command()(verb)
 app.add_typer(benchmark, name="benchmark")
 app.add_typer(generator, name="generator")
-for group in (app, benchmark, generator):
+for group in (app, benchmark, generator):  # lists of commands have whole sentences
+    group.info.short_help = group.info.help
     for command in group.registered_commands:
-        # A paragraph on one line, which the help breaks where the terminal ends.
-        paragraphs = (getdoc(command.callback) or "").split("\n\n")
-        command.help = "\n\n".join(" ".join(one.split()) for one in paragraphs)
+        command.short_help = (getdoc(command.callback) or "").split("\n\n")[0]
 
 
 def _is_of_memory(error: Exception) -> bool:
@@ -109,7 +110,7 @@ def _run() -> None:
     try:
         # With the name that typer finds, `python -m anomgan --install-completion` would complete
         # the arguments of every `python`.
-        app(prog_name="anomgan")
+        app(prog_name="anomgan", terminal_width=get_terminal_size().columns)
     except AnomganError as error:
         number = int(os.environ.get("RANK", 0))  # of the processes that torchrun starts
         name = f"anomgan (process {number})" if number else "anomgan"

@@ -50,11 +50,11 @@ def test_version_and_help_need_no_torch():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signals there")
-@pytest.mark.parametrize("option", ["--version", "--help"])  # printed by typer, and by rich
-def test_a_reader_that_leaves_ends_the_program_quietly(option):
+@pytest.mark.parametrize("word", ["--version", "detectors"])  # printed by typer, and by rich
+def test_a_reader_that_leaves_ends_the_program_quietly(word):
     reading, writing = os.pipe()
     os.close(reading)
-    command = [sys.executable, "-m", "anomgan", option]
+    command = [sys.executable, "-m", "anomgan", word]
     done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True)
     os.close(writing)
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
@@ -96,6 +96,26 @@ def test_help_is_broken_only_where_the_terminal_ends(run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "500")
     (line,) = (one for one in run("watch", "--help")[1].splitlines() if "Runs until" in one)
     assert "even after a crash, it continues where it stopped. Exit codes: 0" in line
+
+
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [
+        (["fit"], ["--normal-dir <path>", "--false-alarm-rate <float>", "--skip-unreadable"]),
+        (["generator", "import"], ["--normal-dir <path>", "--skip-unreadable"]),
+        (["benchmark", "mnist"], ["--protocol <one-class|leave-one-out>", "--categories <str>"]),
+    ],
+)
+def test_no_option_is_cut_off_on_a_narrow_terminal(run, monkeypatch, command, names):
+    monkeypatch.setenv("COLUMNS", "40")
+    code, out, _ = run(*command, "--help")
+    assert code == 0 and all(f"  {name}" in out for name in names)
+    assert "…" not in out
+
+
+def test_the_list_of_commands_has_whole_sentences(run):
+    out = run("--help")[1]
+    assert "measure the results." in out and "..." not in out.partition("Commands")[2]
 
 
 def test_score_prints_a_verdict_and_leaves_a_heatmap(run, model, line, tmp_path):
@@ -406,7 +426,7 @@ def test_an_error_about_an_odd_name_is_one_line(run, tmp_path):
 
 @pytest.mark.parametrize("allocate", [torch.empty, np.empty])
 def test_too_little_memory_is_one_sentence(allocate, monkeypatch, capsys):
-    monkeypatch.setattr("anomgan.cli.app.app", lambda prog_name: allocate(2**58))
+    monkeypatch.setattr("anomgan.cli.app.app", lambda **_: allocate(2**58))
     with pytest.raises(SystemExit, match="2"):
         main()
     error = capsys.readouterr().err
@@ -414,7 +434,7 @@ def test_too_little_memory_is_one_sentence(allocate, monkeypatch, capsys):
 
 
 def test_other_errors_of_torch_keep_their_traceback(monkeypatch):
-    def fail(prog_name):
+    def fail(**_):
         torch.ones(2) @ torch.ones(3)
 
     monkeypatch.setattr("anomgan.cli.app.app", fail)
