@@ -46,6 +46,8 @@ SEAL = 64
 class Exported(Detector):
     """A detector whose networks are a graph; it can only score.
 
+    Engines do not give their graphs away, so a pickle holds the path of the file, not its content.
+
     Args:
         settings: of the exported detector.
         model: the contents of the file besides the graph.
@@ -53,6 +55,7 @@ class Exported(Detector):
         stride: the sides of an input must be multiples of this; None: they must be a view's size.
         grid: stride and multiple of `Grid`; None in pixel space.
         graph: the networks.
+        device: for a pickled copy, which reads the file again.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Exported(Detector):
         stride: int | None,
         grid: dict[str, int] | None,
         graph: Graph,
+        device: str,
     ) -> None:
         self.settings = settings
         self._given = {}  # it cannot be constructed from arguments
@@ -74,6 +78,7 @@ class Exported(Detector):
         self._file = model.folder
         self._maps = maps
         self._graph = graph
+        self._place = device
 
     @property
     def stride(self) -> int | None:
@@ -92,6 +97,11 @@ class Exported(Detector):
         )
 
     build = phases = infer = fit = recalibrate = save = set_params = _refuse
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from anomgan.detectors import load  # late: it knows this class
+
+        return load, (self._file.absolute(), self._place)
 
     def __repr__(self) -> str:
         return f"Exported({str(self._file)!r})"
@@ -142,7 +152,7 @@ def read_exported(path: Path, device: str = "auto") -> tuple[StoredModel, dict[s
 
     Returns:
         The model without its networks, and the arguments of `Exported` about the graph: "maps",
-        "stride", "grid", "graph".
+        "stride", "grid", "graph", "device".
 
     Raises:
         ModelError: the file is missing, damaged, of a newer format, or not from `anomgan export`;
@@ -162,7 +172,7 @@ def read_exported(path: Path, device: str = "auto") -> tuple[StoredModel, dict[s
         roi = {ROI: statistics.pop(ROI)} if ROI in statistics else {}
         tensors = prefixed("statistics", statistics) | roi
         about = {name: card["graph"][name] for name in ("maps", "stride")}
-        about |= {"grid": card["graph"].get("grid"), "graph": graph}
+        about |= {"grid": card["graph"].get("grid"), "graph": graph, "device": device}
     except (KeyError, TypeError, ValueError, SafetensorError) as error:
         raise ModelError(f"{path} is damaged: {error}") from error
     return StoredModel.from_card(card, tensors, path), about

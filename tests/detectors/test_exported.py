@@ -1,3 +1,4 @@
+import pickle
 import sys
 
 import pytest
@@ -63,6 +64,17 @@ def test_the_wrong_suffix_is_explained(exported, tmp_path):
 def test_another_device_is_refused(exported):
     with pytest.raises(SettingsError, match="unknown device abacus"):
         load(exported, "abacus")
+
+
+def test_a_pickle_reads_the_file_again_wherever_it_is_opened(
+    exported, images, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(exported.parent)
+    data = pickle.dumps(load(exported.name, "cpu"))
+    monkeypatch.chdir(tmp_path)
+    again = pickle.loads(data)
+    image = images[1][0]
+    assert again.score(image).score == load(exported, "cpu").score(image).score
 
 
 def test_it_only_scores(exported, images, tmp_path):
