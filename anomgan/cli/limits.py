@@ -65,7 +65,7 @@ def limits(
         raise InputError(f"there is no kind of defect {unknown[0]!r}, only {', '.join(KINDS)}")
     if pixels_per_mm is not None and not 0 < pixels_per_mm < float("inf"):
         raise InputError(f"--pixels-per-mm is {pixels_per_mm:g}; it must be above 0")
-    check_out(out)
+    check_out(out, resume)
     detector = load(model, device)
     if pixels_per_mm is None:
         pixels_per_mm = detector.settings.score.pixels_per_mm

@@ -1,7 +1,13 @@
 import json
+import signal
+import subprocess
+import sys
+import time
 from functools import partial
 
 import pytest
+
+from anomgan.evaluation.limits import check_out
 
 
 @pytest.fixture
@@ -26,6 +32,31 @@ def test_limits_are_printed_drawn_and_kept_and_a_run_can_go_on(run, patch_model,
     before = trials.read_text()
     code, again, _ = run(*given, *some, "--kind", "pit", "--resume")
     assert code == 0 and again == out and trials.read_text() == before
+    check_out(trials.parent, resume=False)  # a whole run may be replaced
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals there")
+def test_a_run_that_was_stopped_is_not_thrown_away(run, patch_model, line, tmp_path):
+    given = ("--model", patch_model, "--normal-dir", line / "train" / "good", "--device", "cpu")
+    # Where the tests run on two cores, they and their children ignore Ctrl-C.
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from anomgan.cli.app import main; main()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "limits", *map(str, given)], stderr=subprocess.PIPE, text=True
+    )
+    trials = tmp_path / "anomgan-limits" / "trials.jsonl"
+    while process.poll() is None and not (trials.exists() and trials.read_text().count("\n") > 2):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate()
+    assert process.returncode == 130
+    assert f"stopped; the results so far are in {trials.relative_to(tmp_path)};" in error
+    before = trials.read_text()
+    code, _, error = run(*given)
+    assert code == 2 and "an unfinished run; continue it with --resume, or delete that" in error
+    assert trials.read_text() == before
 
 
 def test_wrong_options_are_told(run, patch_model, line):

@@ -183,6 +183,8 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_end(bench, tmp_path):
     run_trials(bench, ["dent"], 10, tmp_path / "half", resume=False)
     rows = (tmp_path / "half" / TRIALS).read_text().splitlines()
     (tmp_path / "half" / TRIALS).write_text("\n".join(rows[:6]) + '\n{"kind": "de')
+    with pytest.raises(InputError, match="continue it with --resume"):
+        run_trials(bench, ["pit", "dent"], 10, tmp_path / "half", resume=False)
     half = run_trials(bench, ["pit", "dent"], 10, tmp_path / "half", resume=True)
     assert sorted(map(str, half)) == sorted(map(str, whole)) and len(whole) == 20
     with pytest.raises(InputError, match="another model"):

@@ -49,7 +49,7 @@ def write_limits(
     Raises:
         InputError: the folder cannot be written to, or holds such a file of somebody else.
     """
-    check_out(out)
+    check_out(out, resume=True)
     facts = JSON | _facts(bench, title, pixels_per_mm) | limits.as_dict(pixels_per_mm)
     with atomic_path(out / FACTS) as temporary:
         temporary.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")

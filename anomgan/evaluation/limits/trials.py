@@ -65,14 +65,32 @@ class Trial:
     wanted_contrast: float
 
 
-def check_out(out: Path) -> None:
+def check_out(out: Path, resume: bool) -> None:
     """Make the folder `out`, so that a wrong one is told before anything is scored.
 
+    Args:
+        out: the folder.
+        resume: whether trials of a run that was stopped may be in it.
+
     Raises:
-        InputError: it cannot be made, or a file of a report would replace one of somebody else.
+        InputError: it cannot be made, or a file of a report would replace one of somebody else, or
+            an earlier run is unfinished.
     """
     make_folder(out)
     refuse_to_overwrite(*(out / name for name in (TRIALS, FACTS, PAGE)))
+    if not resume and _is_unfinished(out):
+        raise InputError(
+            f"{out / TRIALS} is from an unfinished run; continue it with --resume, or delete that "
+            f"file to start again"
+        )
+
+
+def _is_unfinished(out: Path) -> bool:
+    """Whether there are trials that no report has been written about."""
+    trials, facts = out / TRIALS, out / FACTS
+    if not trials.exists() or trials.read_bytes().count(b"\n") < 2:  # the head alone
+        return False
+    return not facts.exists() or facts.stat().st_mtime_ns < trials.stat().st_mtime_ns
 
 
 def run_trials(
@@ -81,11 +99,11 @@ def run_trials(
     """Draw and score `per_kind` defects of each kind; each is on the disk as soon as it is scored.
 
     Raises:
-        InputError: the folder cannot be written to, or holds trials of another run or files of
-            somebody else.
+        InputError: the folder cannot be written to, or holds trials of a run that was stopped or of
+            another run, or files of somebody else.
         Interrupted: Ctrl-C was pressed; what is done is kept.
     """
-    check_out(out)
+    check_out(out, resume)
     path, fingerprint = out / TRIALS, bench.fingerprint(per_kind)
     done = {(one.kind, one.number): one for one in _start(path, fingerprint, resume)}
     first = round(FIRST * per_kind)
@@ -193,8 +211,8 @@ def _start(path: Path, fingerprint: str, resume: bool) -> list[Trial]:
         rows = read_lines(path)
         if not rows or rows[0] != head:
             raise InputError(
-                f"{path} is from another model, other images or another number of defects; leave "
-                f"out --resume to begin anew"
+                f"{path} is from another model, other images or another number of defects; delete "
+                f"that file to start again, or choose another --out"
             )
         trials = [Trial(**row) for row in rows[1:]]
     with atomic_path(path) as temporary:  # without a line that was cut off
