@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from anomgan.data.folders import list_images
+from anomgan.data.roi import Roi
 from anomgan.detectors import load
 from anomgan.errors import InputError
 from anomgan.evaluation.limits import Bench, Limits, run_trials, write_limits
@@ -169,6 +170,25 @@ def test_masks_that_are_empty_or_tiny_are_refused(bench, line, tmp_path):
     with pytest.raises(InputError, match="no mask of the part"):
         (tmp_path / "masks").mkdir()
         Bench.prepare(bench.detector, list_images(folder), folder, tmp_path / "masks")
+
+
+def test_defects_lie_in_the_region_of_interest(line, patch_model, tmp_path):
+    folder = line / "train" / "good"
+    paths, detector = list_images(folder), load(patch_model, "cpu")
+    whole = Bench.prepare(detector, paths, folder, None).fingerprint(20)
+    detector.roi = Roi.polygon("0,0 0.5,0 0.5,1 0,1")
+    left = Bench.prepare(detector, paths, folder, None)
+    assert left.fingerprint(20) != whole
+    for number in range(20):
+        image, part, _ = left.load(left.image_of("pit", number))
+        assert part.any() and not part[:, 48:].any()
+        defect = left.draw("pit", number, 6, 0.3)
+        assert (defect.image == image)[~part].all() and (defect.image != image).any()
+    right = np.zeros((96, 96), np.uint8)
+    right[:, 60:] = 255
+    Image.fromarray(right).save(tmp_path / "right.png")
+    with pytest.raises(InputError, match="nothing of the part in .* is in the region of interest"):
+        Bench.prepare(detector, paths, folder, tmp_path / "right.png")
 
 
 def test_constant_images_are_refused_or_nothing_is_said_of_them(bench, tmp_path):
