@@ -1,9 +1,11 @@
 """Files that anomgan wrote: some are left out when images are read, and only they are overwritten.
 
-Every such file says so in its first bytes. `refuse_to_overwrite` is what keeps photographs and
+Every such file says so in its first bytes; arrays, which have no room for a mark, are known by what
+they hold. `refuse_to_overwrite` is what keeps photographs and
 tables of the user: whatever writes to a path that a user gives asks it first.
 """
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +26,9 @@ SCORES = ("image", "kind", "score", "p_value", "verdict")
 TEXTS = tuple(
     mark.encode() for mark in (HTML, '"written_by": "anomgan"', MARKDOWN, ",".join(SCORES))
 )
+HEATMAP = re.compile(rb"\x93NUMPY.{4}{'descr': '[<>]f4', .*'shape': \(\d+, \d+\)", re.DOTALL)
+CELL = b"labels.npy"
+"""Name of the first array in the scores of a benchmark's cell."""
 HEAD = 4096
 """The marks are searched in so many bytes at the start of a file."""
 
@@ -42,6 +47,16 @@ def is_own_file(path: Path) -> bool:
     """Whether anomgan wrote a file; False if it cannot be read."""
     head = _head(path)
     return any(mark in head for mark in (PICTURE, GENERATED, *TEXTS))
+
+
+def is_heatmap(path: Path) -> bool:
+    """Whether a file is an array float32 [H, W], as heatmaps are; False if it cannot be read."""
+    return HEATMAP.match(_head(path)) is not None
+
+
+def is_cell(path: Path) -> bool:
+    """Whether a file has the scores of a benchmark's cell; False if it cannot be read."""
+    return CELL in _head(path)
 
 
 def refuse_to_overwrite(*paths: Path, is_own: Callable[[Path], bool] = is_own_file) -> None:

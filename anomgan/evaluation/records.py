@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from anomgan.data.own_files import is_cell, refuse_to_overwrite
 from anomgan.errors import InputError
 from anomgan.machine.files import atomic_path
 from anomgan.machine.names import LONGEST, shortened
@@ -106,8 +107,9 @@ def save_scores(path: Path, labels: np.ndarray, scores: np.ndarray, groups: list
     """Keep the scores of a cell, for curves and for comparing detectors image by image.
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: the file cannot be written, or there is one that anomgan did not write.
     """
+    refuse_to_overwrite(path, is_own=is_cell)
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, labels=labels, scores=scores, groups=np.array(groups, str))
 

@@ -12,7 +12,7 @@ import torch
 
 from anomgan.data.decode import to_uint8
 from anomgan.data.normals import Source, read_source
-from anomgan.data.own_files import refuse_inside
+from anomgan.data.own_files import is_heatmap, refuse_inside, refuse_to_overwrite
 from anomgan.detectors import load
 from anomgan.detectors.base import Prepared
 from anomgan.detectors.result import Result, tell_apart
@@ -187,7 +187,9 @@ class Scorer:
             title = Path(image).name
             write_overlay(Path(row["heatmap"]), result, source, title, self._detector.bits)
         if self._pictures.maps:
-            with atomic_path(Path(f"{below}.heatmap.npy")) as temporary:
+            path = Path(f"{below}.heatmap.npy")
+            refuse_to_overwrite(path, is_own=is_heatmap)
+            with atomic_path(path) as temporary:
                 np.save(temporary, result.heatmap)
         return row
 

@@ -3,10 +3,12 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from anomgan.cli.runs import LOCK, work_folder
 from anomgan.errors import InputError
+from anomgan.evaluation.records import save_scores
 from anomgan.model_files import check_target
 
 PRECIOUS = b"precious"
@@ -61,6 +63,34 @@ def test_a_heatmap_replaces_an_earlier_heatmap_only(run, whole_model, line, tmp_
     mine.unlink()
     for _ in range(2):
         assert run(*command, "--heatmap-dir", tmp_path)[0] == 0
+
+
+def test_a_raw_heatmap_replaces_an_earlier_one_only(run, whole_model, line, tmp_path):
+    image = line / "test" / "good" / "000.png"
+    mine = tmp_path / f"{image.name}.heatmap.npy"
+    command = ("score", "--model", whole_model, "--image", image, "--save-map")
+    for array in (np.zeros((3, 3), np.uint8), np.zeros((3, 3, 3), np.float32)):
+        np.save(mine, array)
+        code, _, err = run(*command, "--heatmap-dir", tmp_path)
+        assert code == 2 and f"{mine} exists, and anomgan did not write it" in err
+        assert (np.load(mine) == array).all()
+    mine.unlink()
+    for _ in range(2):
+        assert run(*command, "--heatmap-dir", tmp_path)[0] == 0
+    assert np.load(mine).shape == (96, 96)
+
+
+def test_the_scores_of_a_cell_replace_earlier_ones_only(tmp_path):
+    path = tmp_path / "cell.npz"
+    np.savez(path, mine=np.arange(3))
+    before = path.read_bytes()
+    some = np.array([0, 1]), np.array([0.1, 0.2]), ["a", "b"]
+    with pytest.raises(InputError, match="cell.npz exists, and anomgan did not write it"):
+        save_scores(path, *some)
+    assert path.read_bytes() == before
+    path.unlink()
+    for _ in range(2):
+        save_scores(path, *some)
 
 
 def test_what_file_managers_leave_does_not_keep_a_model_from_being_replaced(whole_model, tmp_path):
