@@ -48,6 +48,20 @@ const context = canvas.getContext("2d");
 context.drawImage(photo, 0, 0);
 return context.getImageData(0, 0, 1, 1).data[0];
 """
+# Waits between two pictures end when they are told to.
+WAITS = """
+document.getElementById("period").value = 60;
+window.waits = [];
+const usual = window.setTimeout;
+window.setTimeout = (act, time) => time > 30000 ? waits.push(act) : usual(act, time);
+"""
+# Opens the camera by two clicks, and counts how often it is asked for.
+DOUBLE_CLICK = """
+const devices = navigator.mediaDevices, usual = devices.getUserMedia.bind(devices);
+window.opened = 0;
+devices.getUserMedia = (wanted) => { opened++; return usual(wanted); };
+for (let click = 0; click < 2; click++) document.getElementById("camera").click();
+"""
 
 
 @pytest.fixture(scope="module")
@@ -272,7 +286,7 @@ def test_parts_are_reviewed_and_the_threshold_and_the_region_change(
         assert page.complaints() == []
 
 
-def test_a_station_for_other_machines_asks_for_the_token(patch_model):
+def test_a_station_for_other_machines_asks_for_the_token(patch_model, line):
     options = ("--model", f"part={patch_model}", "--token", "open sesame")
     with serving(*options) as address, browsing((400, 800)) as browser:
         page = Page(browser, address)
@@ -290,3 +304,28 @@ def test_a_station_for_other_machines_asks_for_the_token(patch_model):
         page.until(lambda: browser.execute_script(video))
         page.press(" ")
         page.until(lambda: "camera-" in page.text("about"))
+        take_pictures_again_and_again(page, list_images(line / "test")[0])
+
+
+def take_pictures_again_and_again(page, other):
+    """Each picture is followed by one wait, however often "every" was ticked before."""
+
+    def waits(count):
+        page.until(lambda: page.browser.execute_script("return waits.length") >= count)
+        return page.browser.execute_script("return waits.length") == count
+
+    page.browser.execute_script(WAITS)
+    page.click("auto")
+    assert waits(1)
+    page.click("auto")  # off, and on
+    page.click("auto")
+    assert waits(2)
+    page.browser.execute_script("for (const go of waits) go()")
+    assert waits(3)
+    page.drop(other, "other.png")  # behind the pictures
+    page.until(lambda: "other.png" in page.text("about"))
+    assert waits(3)
+    page.click("camera")
+    page.browser.execute_script(DOUBLE_CLICK)
+    assert waits(4)
+    assert page.browser.execute_script("return opened") == 1

@@ -74,6 +74,7 @@ function startDrop(takeFiles) {
 function startCamera(take) {
   const video = byId("video");
   let stream = null;
+  let repeats = 0;  // the last repetition; earlier ones end
 
   async function picture() {
     if (!stream || !video.videoWidth) return;
@@ -87,7 +88,8 @@ function startCamera(take) {
   }
 
   async function repeat() {
-    while (stream && byId("auto").checked) {
+    const mine = ++repeats;
+    while (mine === repeats && stream && byId("auto").checked) {
       const began = performance.now();
       await picture();  // the next one when this one has its verdict
       const rest = Number(byId("period").value) - (performance.now() - began) / 1000;
@@ -108,6 +110,7 @@ function startCamera(take) {
 
   byId("camera").addEventListener("click", async () => {
     if (stream) return stop();
+    byId("camera").disabled = true;  // a second click would open a second stream
     try {
       if (!navigator.mediaDevices) throw new Error(TEXTS.insecure);
       const wanted = { width: { ideal: 1920 }, facingMode: { ideal: "environment" } };
@@ -120,7 +123,9 @@ function startCamera(take) {
       stop();
       tell("camera", TEXTS.noCamera(error.message));
     }
+    byId("camera").disabled = false;
     show();
+    repeat();
   });
   byId("take").addEventListener("click", picture);
   byId("auto").addEventListener("change", repeat);
