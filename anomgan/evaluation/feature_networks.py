@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torchvision.models import Inception_V3_Weights, inception_v3
+from torchvision.models import Inception_V3_Weights, WeightsEnum, inception_v3
 
 from anomgan.data.decode import check_array
 from anomgan.data.prepare import Preparation
@@ -78,12 +78,17 @@ def load_inception(device: str = "auto") -> Inception:
         # Weights only: a file of torch's own format could otherwise run any code when loaded.
         weights = trained.get_state_dict(check_hash=True, weights_only=True)
     except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
-        path = Path(torch.hub.get_dir(), "checkpoints", Path(trained.url).name)
         raise InputError(
-            f"cannot get the weights of Inception v3 ({error}); put the file {trained.url} at "
-            f"{path}, or use lite0, which is embedded, or a classifier of your own images"
+            f"cannot get the weights of Inception v3 ({error}); {where_to_put(trained)}, or use "
+            f"lite0, which is embedded, or a classifier of your own images"
         ) from error
     return Inception(weights, device)
+
+
+def where_to_put(weights: WeightsEnum) -> str:
+    """Say where torchvision looks for weights before it tries to download them."""
+    path = Path(torch.hub.get_dir(), "checkpoints", Path(weights.url).name)
+    return f"put the file {weights.url} at {path}"
 
 
 def whole_images(size: int, channels: Literal[1, 3]) -> Preparation:

@@ -7,18 +7,27 @@ is a part of the name of each figure that is measured with it.
 
 from importlib import import_module
 from itertools import combinations
+from pickle import UnpicklingError
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
+from torchvision.models import AlexNet_Weights
 
 from anomgan.backbones.extractor import Backbone
 from anomgan.backbones.registry import BACKBONES
 from anomgan.backbones.weights import load_state
 from anomgan.data.views import to_network
 from anomgan.errors import InputError
-from anomgan.evaluation.feature_networks import BATCH, Images, infer, prepare, whole_images
+from anomgan.evaluation.feature_networks import (
+    BATCH,
+    Images,
+    infer,
+    prepare,
+    where_to_put,
+    whole_images,
+)
 from anomgan.machine.device import choose_device
 
 SIZE, FEATURE_SIZE = 256, 128
@@ -112,7 +121,7 @@ class LPIPS:
         device: "auto", "cpu", "cuda" or "mps".
 
     Raises:
-        InputError: the package is not installed, or AlexNet cannot be downloaded.
+        InputError: the package is not installed, or AlexNet cannot be downloaded, or is damaged.
     """
 
     name = "lpips_alex"
@@ -120,17 +129,18 @@ class LPIPS:
     def __init__(self, device: str = "auto") -> None:
         self.device = choose_device(device)
         try:
-            package = import_module("lpips")
-            self.network = package.LPIPS(net="alex", verbose=False).to(self.device).eval()
+            network = import_module("lpips").LPIPS(net="alex", verbose=False)
         except ImportError as error:
             raise InputError(
                 'LPIPS needs the package lpips: pip install "anomgan[lpips]"; without it, choose '
                 f"--distance {BACKBONE}"
             ) from error
-        except OSError as error:
+        except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
             raise InputError(
-                f"cannot get AlexNet, the backbone of LPIPS ({error}); choose --distance {BACKBONE}"
+                f"cannot get AlexNet, the backbone of LPIPS ({error}); "
+                f"{where_to_put(AlexNet_Weights.DEFAULT)}, or choose --distance {BACKBONE}"
             ) from error
+        self.network = network.to(self.device).eval()
 
     def between(self, first: Images, second: Images) -> np.ndarray:
         """Distance float32 [N] of each image to the one at the same place."""

@@ -1,8 +1,13 @@
-from importlib.util import find_spec
+import sys
+from importlib import import_module
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import torch
+import torchvision
+from torchvision.models import AlexNet_Weights
 
 from anomgan.errors import InputError
 from anomgan.evaluation.perceptual import LPIPS, BackboneDistance, BackboneFeatures
@@ -50,7 +55,40 @@ def test_the_embedded_backbone_has_features_for_fid(pictures):
     assert features.shape == (4, 232) and np.isfinite(features).all()
 
 
-@pytest.mark.skipif(find_spec("lpips") is not None, reason="the package lpips is installed")
-def test_without_its_package_lpips_says_what_to_install():
+def test_without_its_package_lpips_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "lpips", None)
     with pytest.raises(InputError, match=r"pip install \"anomgan\[lpips\]\".*--distance lite0"):
         LPIPS("cpu")
+
+
+@pytest.fixture
+def alexnet(monkeypatch, tmp_path):
+    """The file that torchvision reads AlexNet from; what is not there cannot be downloaded."""
+    pytest.importorskip("lpips", reason="measures LPIPS")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    path = tmp_path / "hub" / "checkpoints" / Path(AlexNet_Weights.DEFAULT.url).name
+    path.parent.mkdir(parents=True)
+    return path
+
+
+def test_lpips_without_its_backbone_says_so(alexnet):
+    place = f"put the file https://.*/{alexnet.name} at {alexnet}, or choose --distance lite0"
+    with pytest.raises(InputError, match=place):
+        LPIPS("cpu")
+    alexnet.write_bytes(b"PK")  # a download that was cut off
+    with pytest.raises(InputError, match=place):
+        LPIPS("cpu")
+
+
+def test_lpips_is_what_its_authors_compute(alexnet, pictures):
+    torch.save(torchvision.models.alexnet().state_dict(), alexnet)  # random weights
+    distance, theirs = LPIPS("cpu"), import_module("lpips").LPIPS(net="alex", verbose=False)
+    large = np.stack([cv2.resize(one, (256, 256)) for one in pictures])
+    x = torch.from_numpy(large).permute(0, 3, 1, 2) / 127.5 - 1
+    with torch.no_grad():
+        expected = theirs(x[:2], x[2:]).flatten().numpy()
+    assert (expected > 0).all()
+    assert distance.between(large[:2], large[2:]) == pytest.approx(expected, rel=1e-4)
+    assert distance.among(large[[0, 2]]) == pytest.approx(expected[0], rel=1e-4)
+    assert distance.between(pictures[:1], pictures[:1]) == pytest.approx(0, abs=1e-6)
