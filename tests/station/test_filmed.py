@@ -16,6 +16,7 @@ from videos import write_video
 
 from anomgan import load
 from anomgan.cli.app import app as cli
+from anomgan.cli.serve_log import JsonServeLog
 from anomgan.data.decode import read_image
 from anomgan.data.folders import list_images
 from anomgan.inspection.sources import Camera, open_video
@@ -115,6 +116,22 @@ def test_a_log_of_json_has_a_line_for_each_event(patch_model, video, line, tmp_p
     assert stopped["event"] == "stopped"
     counts = stopped["counts"]["part"]
     assert counts["ok"] + counts["anomalous"] == 5
+
+
+def test_drift_is_logged_where_it_begins(make_station, frames, tmp_path, capsys):
+    """One part over and over is what a line does not do."""
+    video = write_video(tmp_path / "stuck.avi", frames[:1] * 150)
+    station = make_station(scored=JsonServeLog().scored)
+    model = station.models["part"]
+    filmed = FilmedSource(station, model, partial(open_video, str(video), every_frame))
+    asyncio.run(filmed.run())
+    station.close()
+    events = [json.loads(text) for text in capsys.readouterr().err.splitlines()]
+    drifts = [number for number, one in enumerate(events) if one["event"] == "drift"]
+    assert len(events) - len(drifts) == 150 and 1 <= len(drifts) <= 2
+    first = events[drifts[0]]
+    assert first["served"] == "part" and first["text"].startswith("drifting: ")
+    assert f" of {drifts[0]} images" in first["text"], "it stands behind the image that shows it"
 
 
 @pytest.mark.parametrize(
