@@ -12,9 +12,12 @@ from anomgan.cli.say import say
 def export(
     model: Model = DEFAULT_MODEL,
     format: Annotated[
-        Literal["onnx", "torchscript"],
-        typer.Option(help="onnx: runs in OpenVINO or onnxruntime; torchscript: in torch."),
-    ] = "onnx",
+        Literal["onnx", "torchscript"] | None,
+        typer.Option(
+            help="onnx: runs in OpenVINO or onnxruntime; torchscript: in torch. Default: that of "
+            "--out, or onnx."
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -37,6 +40,8 @@ def export(
     from anomgan.detectors.exported import FORMATS
     from anomgan.detectors.exporter import TOLERANCE, export_model
 
+    if format is None:
+        format = "torchscript" if out and out.suffix == FORMATS["torchscript"] else "onnx"
     out = out or Path(f"{model.resolve().name}{FORMATS[format]}")
     found = export_model(model, out, format, check_dir)
     what = f"images of {check_dir}" if check_dir else "images of noise (--check-dir for yours)"

@@ -93,9 +93,9 @@ def _measure(
     from anomgan.generators.trained_translator import TrainedTranslator
 
     model = load_generator(model_folder, device)
-    network = None if features == OWN else load_network(features, device)
-    labelled = isinstance(model, TrainedTranslator) or network is None
+    labelled = isinstance(model, TrainedTranslator) or features == OWN
     found = read_folders(folders, domains, labelled=labelled)
+    network = None if features == OWN else load_network(features, device)  # may be a download
     if isinstance(found, LabelledImages):
         labels, names = classes_of(found)
         images = _read(found.sources, model.preparation)

@@ -1,5 +1,7 @@
 """Lines of text on the terminal."""
 
+import os
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -43,4 +45,6 @@ def print_table(
 
 def argument(value: Path | str) -> str:
     """A path or a name as it is written in a command that a reader may copy."""
+    if os.name == "posix":
+        return shlex.quote(str(value))
     return f'"{value}"' if " " in str(value) else str(value)

@@ -194,10 +194,15 @@ def read_pair(good: Path, bad: Path, masks: Path | None = None) -> list[Labelled
             `find_masks`.
 
     Raises:
-        InputError: a folder or a mask is missing, or a mask is ambiguous.
+        InputError: a folder or a mask is missing, or a mask is ambiguous, or an image lies in both
+            folders.
     """
+    fine = list_images(good)
+    known = {path.resolve() for path in fine}
     defective = []
     for path in list_images(bad):
+        if path.resolve() in known:
+            raise InputError(f"{path} lies in {good}, too; an image is good or defective, not both")
         inner = path.relative_to(bad)
         defective.append(LabelledImage(path, inner.parts[0] if len(inner.parts) > 1 else "defect"))
     if masks:
@@ -205,7 +210,7 @@ def read_pair(good: Path, bad: Path, masks: Path | None = None) -> list[Labelled
         if not any(image.mask for image in defective):
             raise InputError(f"{masks} holds no mask of an image in {bad}")
     _all_or_none(defective)
-    return [*(LabelledImage(path, GOOD) for path in list_images(good)), *defective]
+    return [*(LabelledImage(path, GOOD) for path in fine), *defective]
 
 
 def read_digit(

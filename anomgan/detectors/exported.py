@@ -159,6 +159,8 @@ def read_exported(path: Path, device: str = "auto") -> tuple[StoredModel, dict[s
             or neither OpenVINO nor onnxruntime is installed.
         SettingsError: the device is not available.
     """
+    if not path.exists():
+        raise ModelError(f"there is no file {path}; make one with: anomgan export")
     data = read_file(path, LARGEST_WEIGHTS)
     if not is_sealed(data):
         raise ModelError(

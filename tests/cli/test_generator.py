@@ -363,6 +363,7 @@ def test_a_model_is_asked_for_what_it_can_do(run, dcgan, cyclegan, data, tmp_pat
         (("sample", "--model", dcgan, "--mix", "fine"), "dcgan has no styles to mix"),
         (("sample", "--model", dcgan, "--mix", "fine", *image[2:]), "leave out --out"),
         (("sample", "--model", cyclegan), "holds a translator, cyclegan"),
+        (("evaluate", "--model", dcgan, "--data-dir", tmp_path), "holds no images"),
         (("sample", "--model", dcgan, "--class", "one"), "it knows no labels"),
         (("translate", "--model", dcgan, *image, "--to", "bad"), "which translates nothing"),
         (("translate", "--model", cyclegan, *image, "--to", "worse"), "it knows good, bad"),

@@ -18,7 +18,7 @@ COMMANDS = {
     "fit": ("model/mine.png", "fit --normal-dir parts --out model"),
     "fit, meanwhile": ("new.training/mine.png", "fit --normal-dir parts --out new"),
     "recalibrate": ("model/deep/mine.png", "recalibrate --model model --false-alarm-rate 0.2"),
-    "evaluate": ("out/scores.csv", "evaluate --good-dir parts --bad-dir parts --out out"),
+    "evaluate": ("out/scores.csv", "evaluate --good-dir parts --bad-dir bad --out out"),
     "limits": ("out/limits.json", "limits --normal-dir parts --out out"),
     "export": ("mine.onnx", "export --model model --out mine.onnx"),
     "demo": ("out/parts/train/good/000.png", "demo --out out"),
@@ -43,6 +43,7 @@ def test_what_anomgan_did_not_write_is_kept(run, line, whole_model, tmp_path, mo
     shutil.copytree(whole_model, "model")
     Path("parts").mkdir()
     shutil.copy(line / "train" / "good" / "000.png", "parts/0.png")
+    shutil.copytree("parts", "bad")
     mine = Path(place)
     mine.parent.mkdir(parents=True, exist_ok=True)
     mine.write_bytes(PRECIOUS)

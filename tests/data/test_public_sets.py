@@ -146,6 +146,8 @@ def test_two_folders_of_one_s_own(tmp_path):
     assert [mask and mask.name for mask in masks] == [None, "b.png", "c_mask.png"]
     with pytest.raises(InputError, match="but no mask of an image"):
         read_pair(tmp_path / "ok", tmp_path / "bad", tmp_path / "ok")
+    with pytest.raises(InputError, match="a.png lies in .*ok, too"):
+        read_pair(tmp_path / "ok", tmp_path)
 
 
 def test_digits_are_split_by_protocol(real_data):

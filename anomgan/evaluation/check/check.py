@@ -18,6 +18,7 @@ from anomgan.errors import InputError
 from anomgan.evaluation.check.facts import Facts
 from anomgan.evaluation.check.plain import FEW, Finding, plain_findings
 from anomgan.evaluation.check.unlike import FEWEST, Unlike, compare
+from anomgan.machine.notes import counted
 from anomgan.machine.progress import progress_bar
 
 LEVEL = 0.03
@@ -189,7 +190,8 @@ def glance(paths: Sequence[Path]) -> tuple[int, list[Finding]]:
 def _too_few(facts: Sequence[Facts], parts: _Parts) -> str:
     """Why photographs cannot be compared in feature space; empty if they can."""
     if len(facts) < FEW:
-        return f"{len(facts)} images are too few to compare: take {FEW} or more, better 100."
+        images = counted(len(facts), "image")
+        return f"{images}: too few to compare; take {FEW} or more, better 100."
     if parts.different == 1:
         return "All images show the same: there is nothing to learn from; take different parts."
     if parts.different < FEW:

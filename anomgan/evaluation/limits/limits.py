@@ -130,7 +130,7 @@ class KindLimits:
         found = int(self.pod.found.sum())
         if why == "no trend":
             return (
-                f"Of {count} {WORDS[self.kind]} {found} were found, and larger ones not more often "
+                f"Found: {found} of {count} {WORDS[self.kind]}, and larger ones not more often "
                 f"than small ones: there is no limit to tell."
             )
         limit = self.pod.limit(SHARE, self.contrast)
