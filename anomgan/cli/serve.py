@@ -13,9 +13,11 @@ import typer
 
 from anomgan.cli.json_lines import LogJson
 from anomgan.cli.options import DEFAULT_MODEL, Device
+from anomgan.cli.say import argument
 from anomgan.cli.serve_log import JsonServeLog, TextServeLog
 from anomgan.cli.watch import EverySeconds, Settled, frame_trigger
 from anomgan.errors import InputError, SettingsError
+from anomgan.machine.files import make_folder
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -117,6 +119,8 @@ def serve(
             raise SettingsError(
                 f"--host {host} lets other machines in; give a token as well: --token-file FILE"
             )
+        if keep is not None:
+            make_folder(keep)
         with _listen(host, port) as listening:
             station = Station(
                 load_models(paths, device),
@@ -184,10 +188,12 @@ def named_models(given: list[str]) -> dict[str, Path]:
         if not NAME.fullmatch(name):
             raise InputError(
                 f"--model {text}: the name {name!r} may have letters, digits, . _ and - only; "
-                f"give another one: --model name={path}"
+                f"give another one: --model name={argument(path)}"
             )
         if name in paths:
-            raise InputError(f"two models are called {name}; name one: --model name={path}")
+            raise InputError(
+                f"two models are called {name}; name one: --model name={argument(path)}"
+            )
         paths[name] = path
     return paths
 

@@ -141,9 +141,11 @@ def test_drift_is_logged_where_it_begins(make_station, frames, tmp_path, capsys)
         (["--every", "1"], "use them with --camera or --video"),
         (["--camera", "99"], "cannot open camera 99"),
         (["--video", "gone.mp4", "--every", "1", "--when-settled"], "not both"),
+        (["--keep", __file__], "cannot write"),
+        (["--model", "a b (1)"], "--model name='a b (1)'"),
     ],
 )
-def test_what_cannot_be_filmed_is_refused(patch_model, options, said):
+def test_what_cannot_be_served_is_refused(patch_model, options, said):
     command = ["serve", "--port", "0", "--model", str(patch_model), "--log-json", *options]
     ran = CliRunner().invoke(cli, command)
     (event,) = [json.loads(text) for text in ran.stderr.splitlines()]

@@ -80,7 +80,7 @@ def describe_bench(bench: Bench) -> list[str]:
     if not bench.knows_learnt:
         lines.append(
             "WARNING: the model does not say which images it learnt from; if these are among them, "
-            "real limits are worse. A model that is fitted anew knows."
+            "real limits are worse. A model folder knows, unless an earlier version made it."
         )
     if bench.alarming:
         lines.append(f"Images left out because they raise an alarm as they are: {bench.alarming}.")
