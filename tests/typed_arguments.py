@@ -95,8 +95,9 @@ def render() -> str:
         doc = (kind.__doc__ or "").splitlines()[0]
         keys = {key: spell(one.annotation) for key, one in kind.model_fields.items()}
         parts.append(typed_dict(name, "TypedDict", doc, keys))
-    own_init = [method for method in METHODS.values() if "__init__" in vars(method)]
-    methods = {method.__name__: arguments(method.settings_type) for method in own_init}
+    every = set(METHODS.values())
+    own = [method for method in METHODS.values() if every.isdisjoint(method.__mro__[1:])]
+    methods = {method.__name__: arguments(method.settings_type) for method in own}
     common = {
         key: kind
         for key, kind in next(iter(methods.values())).items()
@@ -105,9 +106,9 @@ def render() -> str:
     doc = "Arguments that all detectors take."
     parts.append(typed_dict("DetectorOptions", "TypedDict", doc, {"device": "str"} | common))
     for name, keys in sorted(methods.items()):
-        own = {key: kind for key, kind in keys.items() if key not in common}
+        rest = {key: kind for key, kind in keys.items() if key not in common}
         doc = f"Arguments of {name}."
-        parts.append(typed_dict(f"{name}Options", "DetectorOptions", doc, own))
+        parts.append(typed_dict(f"{name}Options", "DetectorOptions", doc, rest))
     return "\n\n".join(parts)
 
 
