@@ -101,7 +101,6 @@ class TranslatorOptions(TypedDict, total=False):
 
     features: int
     change: bool
-    diff_augment: bool
 
 
 class CycleGANOptions(TranslatorOptions, total=False):
@@ -123,6 +122,7 @@ class StarGANOptions(TranslatorOptions, total=False):
     domain: float
     reconstruction: float
     gradient_penalty: float
+    diff_augment: bool
 
 
 class StarGANv2Options(TranslatorOptions, total=False):

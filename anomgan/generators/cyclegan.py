@@ -97,10 +97,8 @@ class CycleGAN(Translator):
         net, weights = self.networks, self.settings
         a, b = x[c[:, 0] == 1], x[c[:, 1] == 1]
         fake_b, fake_a = net["a_to_b"](a), net["b_to_a"](b)
-        adversarial = generator_least_squares(net["discriminator_b"](*self.shown(fake_b)))
-        adversarial = adversarial + generator_least_squares(
-            net["discriminator_a"](*self.shown(fake_a))
-        )
+        adversarial = generator_least_squares(net["discriminator_b"](fake_b))
+        adversarial = adversarial + generator_least_squares(net["discriminator_a"](fake_a))
         cycle = F.l1_loss(net["b_to_a"](fake_b), a) + F.l1_loss(net["a_to_b"](fake_a), b)  # eq. 2
         loss = adversarial + weights.cycle * cycle
         terms = {"generator": adversarial, "cycle": cycle}
@@ -112,8 +110,12 @@ class CycleGAN(Translator):
 
         past_a = self.memory["fakes_a"](fake_a.detach())
         past_b = self.memory["fakes_b"](fake_b.detach())
-        loss_a = discriminator_least_squares(*map(net["discriminator_a"], self.shown(a, past_a)))
-        loss_b = discriminator_least_squares(*map(net["discriminator_b"], self.shown(b, past_b)))
+        loss_a = discriminator_least_squares(
+            net["discriminator_a"](a), net["discriminator_a"](past_a)
+        )
+        loss_b = discriminator_least_squares(
+            net["discriminator_b"](b), net["discriminator_b"](past_b)
+        )
         loss = loss_a + loss_b
         yield Update("discriminator", loss, {"discriminator": loss / 2})
 

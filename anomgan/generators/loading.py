@@ -10,7 +10,7 @@ from anomgan.config_values import drop_idle
 from anomgan.data.labels import LabelSet
 from anomgan.data.prepare import Preparation
 from anomgan.errors import ModelError, SettingsError
-from anomgan.generators.registry import GENERATORS, METHODS
+from anomgan.generators.registry import METHODS
 from anomgan.generators.trained import GeneratorSettings, TrainedGenerator, recipe_of, settings_of
 from anomgan.generators.trained_gan import TrainedGAN
 from anomgan.generators.trained_translator import TrainedTranslator
@@ -20,9 +20,9 @@ from anomgan.model_files import CARD, RESTORE, fit_weights, kind_of, read_folder
 
 UNION = frozenset(
     ("spectral_norm", "saturating", "critic_steps", "clip")
-    + ("gradient_penalty", "mapping_layers", "style_mixing", "r1")
+    + ("gradient_penalty", "mapping_layers", "style_mixing", "r1", "diff_augment")
 )
-"""Keys that the first models store for each of the five methods, whichever of them uses them."""
+"""Keys that earlier models store for methods which do not use them."""
 GONE = frozenset(("view.scales", "view.flip_vertical", "training.accumulate", "network.augment"))
 """Keys of earlier versions that decide nothing after training."""
 
@@ -64,8 +64,8 @@ def up_to_date(settings: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(values.get("view"), Mapping):
         values["view"] = {"past_edge": True, **values["view"]}
     name, network = values.get("generator"), values.get("network")
-    if name in list(GENERATORS) and isinstance(network, Mapping):
-        foreign = UNION - set(GENERATORS[name].settings_type.model_fields)
+    if name in list(METHODS) and isinstance(network, Mapping):
+        foreign = UNION - set(METHODS[name].settings_type.model_fields)
         values["network"] = {key: one for key, one in network.items() if key not in foreign}
     return values
 

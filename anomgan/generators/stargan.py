@@ -15,6 +15,7 @@ from anomgan.config import TrainingSettings
 from anomgan.data.labels import LabelSet
 from anomgan.generators.translator import Translator, TranslatorSettings
 from anomgan.losses import critic_wasserstein, generator_wasserstein, gradient_penalty
+from anomgan.networks.augment import augment
 from anomgan.networks.cyclegan import TranslatorNet
 from anomgan.networks.dcgan import he_initialise
 from anomgan.networks.stargan import StarGANDiscriminator
@@ -35,6 +36,11 @@ class StarGANSettings(TranslatorSettings):
         10.0, ge=0, description="weight of the reconstruction (cycle) loss"
     )
     gradient_penalty: float = Field(10.0, ge=0, description="weight of the gradient penalty")
+    diff_augment: bool = Field(
+        False,
+        description="the discriminator sees all images translated and with a square cut out, at "
+        "random; for few images (not in the paper)",
+    )
 
 
 class StarGAN(Translator):
@@ -106,6 +112,16 @@ class StarGAN(Translator):
         loss = adversarial + settings.domain * domain + settings.reconstruction * back
         terms = {"generator": adversarial, "domain_fake": domain, "reconstruction": back}
         yield Update("generator", loss, terms)
+
+    def shown(self, *images: Tensor) -> tuple[Tensor, ...]:
+        """Images [N, C, H, W] as the discriminator sees them; a fake is augmented as its source.
+
+        Augmented images are also cut off at -1 and 1, as in a file: the generator can't hide
+        anything beyond.
+        """
+        if not self.settings.diff_augment:
+            return images
+        return augment(torch.cat(images, 1).clamp(-1, 1)).chunk(len(images), 1)
 
     def translate(self, x: Tensor, style: Tensor) -> Tensor:
         """Images x [N, C, H, W] translated to labels `style` [N, K]; nan stands for unknown."""

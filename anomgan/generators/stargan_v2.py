@@ -112,17 +112,16 @@ class StarGANv2(Translator):
 
     def _judge(self, x: Tensor, source: Tensor, fake: Tensor, target: Tensor) -> Update:
         discriminator = self.networks["discriminator"]
-        seen, made = self.shown(x, fake)
         mistaken = None
         if self.settings.matching_aware:
             domains = len(self.domains())
             other = (source + torch.randint(1, domains, source.shape).to(source.device)) % domains
-            mistaken = discriminator(seen, other)
+            mistaken = discriminator(x, other)
         # The sum of both halves as in equation 1, not their mean.
         adversarial = 2 * discriminator_matching(
-            discriminator(seen, source), discriminator(made, target), mistaken
+            discriminator(x, source), discriminator(fake, target), mistaken
         )
-        penalty = r1_penalty(lambda real: discriminator(real, source), seen)
+        penalty = r1_penalty(lambda real: discriminator(real, source), x)
         terms = {"discriminator": adversarial, "r1": penalty}
         return Update("discriminator", adversarial + self.settings.r1 / 2 * penalty, terms)
 
@@ -137,8 +136,7 @@ class StarGANv2(Translator):
     ) -> Update:
         generator, settings = self.networks["generator"], self.settings
         fake = generator(x, style)
-        (made,) = self.shown(fake)
-        adversarial = generator_non_saturating(self.networks["discriminator"](made, target))
+        adversarial = generator_non_saturating(self.networks["discriminator"](fake, target))
         read_back = F.l1_loss(self._style(fake, target), style)  # equation 2
         with torch.no_grad():
             other = generator(x, other_style)

@@ -3,14 +3,12 @@
 from abc import abstractmethod
 from typing import ClassVar
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from anomgan.config import Section, TrainingSettings
 from anomgan.data.labels import LabelSet
 from anomgan.errors import SettingsError
-from anomgan.networks.augment import augment
 from anomgan.training.recipe import Recipe
 
 
@@ -22,11 +20,6 @@ class TranslatorSettings(Section):
         False,
         description="the generator outputs a change that is added to the image, instead of a new "
         "image; what it was not trained on, such as a defect, stays (not in the paper)",
-    )
-    diff_augment: bool = Field(
-        False,
-        description="the discriminator sees all images translated and with a square cut out, at "
-        "random; for few images (not in the paper)",
     )
 
 
@@ -66,16 +59,6 @@ class Translator(Recipe):
     @abstractmethod
     def build(self, size: int, channels: int) -> dict[str, nn.Module]:
         """The networks by name."""
-
-    def shown(self, *images: Tensor) -> tuple[Tensor, ...]:
-        """Images [N, C, H, W] as the discriminator sees them; a fake is augmented as its source.
-
-        Augmented images are also cut off at -1 and 1, as in a file: the generator can't hide
-        anything beyond.
-        """
-        if not self.settings.diff_augment:
-            return images
-        return augment(torch.cat(images, 1).clamp(-1, 1)).chunk(len(images), 1)
 
     def style(self, c: Tensor, reference: Tensor | None, seed: int) -> Tensor:
         """The condition of the generator [N, D]: target labels, or a style of the target domain.

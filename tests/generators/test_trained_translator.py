@@ -1,5 +1,7 @@
 """What all translators do, once they are trained."""
 
+import json
+
 import numpy as np
 import pytest
 from conftest import MODEL_FILES
@@ -8,6 +10,7 @@ from digits import load
 from anomgan.data.labels import from_domains, join
 from anomgan.errors import InputError, ModelError, SettingsError
 from anomgan.generators import load_gan, load_translator, train_generator
+from anomgan.model_files import CHECKSUM
 
 NETWORKS = {
     "cyclegan": {"features": 4, "blocks": 1, "patch_layers": 2, "pool": 3},
@@ -66,6 +69,24 @@ def test_a_saved_translator_translates_the_same(domains, tmp_path, name):
         assert np.array_equal(first, second)
     with pytest.raises(ModelError, match=f"holds a translator, {name}: give it images"):
         load_gan(tmp_path / "model")
+
+
+@EVERY
+def test_a_model_from_when_all_translators_could_augment_still_loads(domains, tmp_path, name):
+    model = train_generator(domains, **small(name))
+    model.save(tmp_path / "model")
+    file = tmp_path / "model" / "model.json"
+    card = json.loads(file.read_text())
+    del card[CHECKSUM]
+    card["settings"]["network"]["diff_augment"] = True
+    file.write_text(json.dumps(card))
+    again = load_translator(tmp_path / "model", device="cpu")
+    if name == "stargan":
+        assert again.settings.network.diff_augment
+    else:
+        assert again.settings == model.settings
+        with pytest.raises(SettingsError, match="unknown key network.diff_augment"):
+            train_generator(domains, **small(name, network={"diff_augment": True}))
 
 
 @EVERY
