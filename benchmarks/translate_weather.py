@@ -124,6 +124,7 @@ def _measure(
         other.append(float(perceptual.between(results, others).mean()))
     return {
         "sees_asked": float(np.mean(seen)),
+        **{f"sees_asked_{target}": share for target, share in zip(test, seen, strict=True)},
         "kid_classifier": float(np.mean(distance)),
         "kid_classifier_input": float(np.mean(untouched)),
         f"{perceptual.name}_to_input": float(np.mean(own)),
