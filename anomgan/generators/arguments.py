@@ -122,6 +122,7 @@ class StarGANOptions(TranslatorOptions, total=False):
     domain: float
     reconstruction: float
     gradient_penalty: float
+    skip: bool
     diff_augment: bool
 
 

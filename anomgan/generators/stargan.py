@@ -36,6 +36,11 @@ class StarGANSettings(TranslatorSettings):
         10.0, ge=0, description="weight of the reconstruction (cycle) loss"
     )
     gradient_penalty: float = Field(10.0, ge=0, description="weight of the gradient penalty")
+    skip: bool = Field(
+        False,
+        description="the last layer of the generator also sees the maps of the first one, at full "
+        "size: translations follow edges and have texture (not in the paper)",
+    )
     diff_augment: bool = Field(
         False,
         description="the discriminator sees all images translated and with a square cut out, at "
@@ -75,6 +80,7 @@ class StarGAN(Translator):
             # Transposed convolutions leave a grid. The generator uses it: it makes the
             # discriminator see the domain asked for, where nobody else does.
             smooth=settings.change,
+            skip=settings.skip,
         )
         if settings.change:
             # It has no norm layers outside of its blocks, and from the papers' small weights it

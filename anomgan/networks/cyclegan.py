@@ -31,6 +31,8 @@ class TranslatorNet(nn.Module):
         smooth: whether maps are doubled by interpolation and a convolution, not by a transposed
             convolution as in the papers, and all edges are mirrored: beside zeros, a network knows
             where in the image it is, and paints blots at fixed places.
+        skip: whether the last convolution also sees the maps of the first one. All others pass
+            through maps of a quarter of the size, which hold light, but neither texture nor edges.
     """
 
     def __init__(
@@ -43,9 +45,10 @@ class TranslatorNet(nn.Module):
         affine: bool = False,
         change: bool = False,
         smooth: bool = False,
+        skip: bool = False,
     ) -> None:
         super().__init__()
-        self.change = change
+        self.change, self.skip = change, skip
 
         def block(layer: nn.Module, width: int) -> list[nn.Module]:
             norm = nn.Identity() if change else nn.InstanceNorm2d(width, affine=affine)
@@ -64,7 +67,8 @@ class TranslatorNet(nn.Module):
         layers += [_Residual(widths[-1], affine) for _ in range(blocks)]
         for below, above in zip(widths[:0:-1], widths[-2::-1], strict=True):
             layers += block(_doubled(below, above, kernel, smooth), above)
-        self.layers = nn.Sequential(*layers, _padded(features, channels, 7), nn.Tanh())
+        last = _padded(2 * features if skip else features, channels, 7)
+        self.layers = nn.Sequential(*layers, last, nn.Tanh())
         self.apply(initialise)
 
     def forward(self, x: Tensor, beside: Tensor | None = None) -> Tensor:
@@ -73,7 +77,10 @@ class TranslatorNet(nn.Module):
         if beside is not None:
             maps = beside[:, :, None, None].expand(-1, -1, *x.shape[2:])
             inputs = torch.cat([x, maps], 1)
-        return x + self.layers(inputs) if self.change else self.layers(inputs)
+        fine = self.layers[:3](inputs)
+        deep = self.layers[3:-2](fine)
+        made = self.layers[-2:](torch.cat([deep, fine], 1) if self.skip else deep)
+        return x + made if self.change else made
 
 
 class _Residual(nn.Module):

@@ -130,8 +130,9 @@ def test_a_batch_of_one_data_set_alone_is_learnt_too():
         assert update.loss.isfinite()
 
 
-def test_a_generator_of_changes_starts_with_the_image_and_learns_from_the_first_steps():
-    gan = make(features=8, blocks=2, change=True)
+@pytest.mark.parametrize("skip", [False, True])
+def test_a_generator_of_changes_starts_with_the_image_and_learns_from_the_first_steps(skip):
+    gan = make(features=8, blocks=2, change=True, skip=skip)
     generator, x = gan.networks["generator"], torch.rand(5, 1, 16, 16) * 2 - 1
     assert torch.equal(gan.translate(x, JOINT), x)
     # The maps before the last layer are as strong as the image, and tell the labels apart.

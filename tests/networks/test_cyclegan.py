@@ -55,6 +55,20 @@ def test_only_a_change_remembers_how_bright_an_image_was():
     assert torch.allclose(changed(x) + 0.5, changed(x + 0.5), atol=1e-3)
 
 
+def test_a_skip_takes_what_is_small_past_the_small_maps():
+    network = TranslatorNet(1, 1, 4, 1, change=True, skip=True)
+    x = torch.rand(1, 1, 32, 32, requires_grad=True)
+
+    def reach():
+        (slope,) = torch.autograd.grad(network(x)[0, 0, 16, 16], x)
+        rows, columns = slope[0, 0].nonzero().T
+        return [rows.min().item(), rows.max().item(), columns.min().item(), columns.max().item()]
+
+    assert reach() == [0, 31, 0, 31]
+    nn.init.zeros_(network.layers[-2].weight[:, :4].detach())
+    assert reach() == [10, 22, 10, 22], "7 x 7 pixels, twice"
+
+
 def test_a_smooth_translator_leaves_neither_a_grid_nor_a_frame():
     x = torch.full((1, 1, 96, 96), 0.5)
     inside, everywhere = slice(32, 64), slice(None)
