@@ -39,7 +39,7 @@ class StarGANSettings(TranslatorSettings):
     skip: bool = Field(
         False,
         description="the last layer of the generator also sees the maps of the first one, at full "
-        "size: translations follow edges and have texture (not in the paper)",
+        "size: colours follow edges (not in the paper)",
     )
     diff_augment: bool = Field(
         False,

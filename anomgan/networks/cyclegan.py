@@ -32,7 +32,7 @@ class TranslatorNet(nn.Module):
             convolution as in the papers, and all edges are mirrored: beside zeros, a network knows
             where in the image it is, and paints blots at fixed places.
         skip: whether the last convolution also sees the maps of the first one. All others pass
-            through maps of a quarter of the size, which hold light, but neither texture nor edges.
+            through maps of a quarter of the size, which hold light, but no edges.
     """
 
     def __init__(
