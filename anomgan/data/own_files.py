@@ -1,8 +1,8 @@
 """Files that anomgan wrote: some are left out when images are read, and only they are overwritten.
 
 Every such file says so in its first bytes; arrays, which have no room for a mark, are known by what
-they hold. `refuse_to_overwrite` is what keeps photographs and
-tables of the user: whatever writes to a path that a user gives asks it first.
+they hold. `refuse_to_overwrite` protects the photographs and tables of the user: whatever writes to
+a path that a user gives asks it first.
 """
 
 import re
