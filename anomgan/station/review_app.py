@@ -106,21 +106,24 @@ def _add_recalibration(app: FastAPI, work: Work) -> None:
 
         `?roi=x,y x,y x,y` are corners of the region that counts from then on, in fractions.
         """
-        find_model(work, name).begin(Roi.polygon(roi) if roi else None)
-        app.state.recalibrating = asyncio.create_task(asyncio.to_thread(find_model(work, name).run))
-        return find_model(work, name).about
+        recalibration = find_model(work, name)
+        recalibration.begin(Roi.polygon(roi) if roi else None)
+        app.state.recalibrating = asyncio.create_task(asyncio.to_thread(recalibration.run))
+        return recalibration.about
 
     @app.post("/models/{name}/review/recalibration/apply")
     async def apply(name: str) -> dict[str, Any]:
         """Use the new threshold."""
-        await asyncio.to_thread(find_model(work, name).apply)
-        return find_model(work, name).about
+        recalibration = find_model(work, name)
+        await asyncio.to_thread(recalibration.apply)
+        return recalibration.about
 
     @app.post("/models/{name}/review/recalibration/discard")
     async def discard(name: str) -> dict[str, Any]:
         """Keep the threshold that the model has."""
-        find_model(work, name).discard()
-        return find_model(work, name).about
+        recalibration = find_model(work, name)
+        recalibration.discard()
+        return recalibration.about
 
 
 def _add_answers(app: FastAPI, work: Work, review: Review) -> None:
