@@ -238,6 +238,8 @@ class EGBAD(Detector):
         net = self.networks
         z = net["encoder"](x).flatten(1)
         rebuilt = net["generator"](z[:, :, None, None])
+        if not self.counted & {"cross_entropy", "feature"}:  # saves the discriminator
+            return {"reconstruction": rebuilt}
         logits, features = net["discriminator"](x, z)
         _, features_rebuilt = net["discriminator"](rebuilt, z)
         return {

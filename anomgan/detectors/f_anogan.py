@@ -232,6 +232,8 @@ class GANFirst(Detector):
     def compare(self, x: Tensor, code: Tensor, layer: int) -> Maps:
         """Decode codes, and measure the feature error of the reconstructions."""
         rebuilt = self.gan.decode(code)
+        if "feature" not in self.counted:  # saves the discriminator
+            return {"reconstruction": rebuilt}
         distance = self.gan.features(rebuilt, layer) - self.gan.features(x, layer)
         feature = distance.square().mean(1, keepdim=True)
         return {
