@@ -265,7 +265,7 @@ def summarise(detector: "Detector", out: Path) -> str:
         *describe_scale(detector.settings.score.model_dump()),
         *_describe_discriminator(fitted.history),
         *describe_promise(fitted.calibration),
-        *describe_highest(fitted.facts),
+        *describe_highest(fitted.facts, fitted.calibration),
         f"Model: {out}/  (see samples.png and calibration.png)",
         f"Next:  anomgan score --model {argument(out)} --image part.png --heatmap",
     ]

@@ -59,7 +59,7 @@ def model_card(folder: Path) -> str:
         *describe_scale(model.settings["score"]),
         f"Sees {colour}, {view}; lighting: {preparation.lighting}.",
         *describe_promise(model.calibration, "recalibration" in model.facts),
-        *describe_highest(model.facts),
+        *describe_highest(model.facts, model.calibration),
         "Settings, as --set takes them; those without effect are left out:",
         *_flat(_in_effect(model)),
         f"Data fingerprint: {model.facts['data_fingerprint']}",

@@ -92,7 +92,7 @@ def recalibrate(
         *describe_roi(detector.roi),
         *describe_scale(detector.settings.score.model_dump()),
         *describe_promise(fitted.calibration, recalibrated=True),
-        *describe_highest(fitted.facts),
+        *describe_highest(fitted.facts, fitted.calibration),
         f"Model: {out}/",
     ):
         say(line)

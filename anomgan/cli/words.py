@@ -30,7 +30,7 @@ def describe_training(detector: str, facts: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def describe_highest(facts: Mapping[str, Any]) -> list[str]:
+def describe_highest(facts: Mapping[str, Any], calibration: "Calibration") -> list[str]:
     """Name the good images with the highest scores; earlier models have not stored them."""
     recalibration = facts.get("recalibration")
     highest = (recalibration or facts).get("highest")
@@ -38,9 +38,12 @@ def describe_highest(facts: Mapping[str, Any]) -> list[str]:
         return []
     names = ", ".join(f"{name} ({score:.3g})" for name, score in highest)
     again = "recalibrate" if recalibration else "fit"
+    lower = calibration.threshold_without(len(highest))
+    without = "" if lower is None else f", which would be {lower:.4g} without them"
     return [
-        f"Highest scores of good images: {names}. They set the threshold: if one shows a defect "
-        f"(samples.png), remove it and {again} again."
+        f"Highest scores of good images: {names}. They set the threshold{without}. Look at them "
+        f"(samples.png): if one shows a defect, or what the line never shows, such as another "
+        f"background, remove it and {again} again."
     ]
 
 

@@ -173,9 +173,18 @@ class Calibration:
         """The calibration of the first network alone, by its fold; all of it without folds."""
         if self.folds is None:
             return self
-        first = self.folds == self.folds.min()
-        # `heat` has an order of its own, and nobody asks for that of one network.
-        scores, weights = self.scores[first], self.score_weights[first]
+        return self._of(self.folds == self.folds.min())
+
+    def threshold_without(self, count: int) -> float | None:
+        """Return the threshold without the `count` highest scores; None if no other is left."""
+        if len(self.scores) <= count:
+            return None
+        return self._of(np.arange(len(self.scores)) < len(self.scores) - count).threshold
+
+    def _of(self, chosen: np.ndarray) -> "Calibration":
+        """Calibrate on some of the scores, bool [n]."""
+        # `heat` has an order of its own, and nobody asks for that of some scores.
+        scores, weights = self.scores[chosen], self.score_weights[chosen]
         rate = max(self.requested_rate, 1 / (round(float(weights.sum())) + 1))
         return Calibration(scores, scores, weights, weights, rate, self.requested_rate)
 

@@ -45,6 +45,8 @@ def test_new_images_take_the_place_of_the_old_calibration_and_nothing_else(model
     assert "on 12 other good images" in said and "Threshold" in said
     named = f"good images: {Path(highest.image).name} ({highest.score:.3g})"
     assert named in said and named in model_card(model)
+    lower = load(model, "cpu").fitted.calibration.threshold_without(3)
+    assert f"would be {lower:.4g} without them" in said
     assert "remove it and recalibrate again" in said and "fit again" not in said
     after, same = read_folder(model, "")
     assert after["calibration"]["scores"] == pytest.approx(scored)

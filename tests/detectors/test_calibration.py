@@ -192,6 +192,15 @@ def test_the_first_network_is_calibrated_by_its_own_fold():
     assert alone.p_value([2.5]) == pytest.approx(2 / 3)
 
 
+def test_what_the_threshold_would_be_without_the_highest_scores():
+    scores, others = [3.0, 1, 9, 2, 50, 4], [3.0, 1, 9, 2, 4]
+    calibration = Calibration.from_scores(scores, scores, 0.4)
+    expected = Calibration.from_scores(others, others, 0.4)
+    assert calibration.threshold_without(1) == expected.threshold
+    assert calibration.threshold_without(5) == pytest.approx(1, rel=1e-4)
+    assert calibration.threshold_without(6) is None
+
+
 def test_a_region_is_compared_with_the_hottest_of_each_good_image():
     heat, peaks = [1.0, 2, 3, 4], [5.0, 8, 6, 7]
     calibration = Calibration.from_scores([1, 2, 3, 4], heat, 0.2, peaks=peaks)
