@@ -126,6 +126,8 @@ def write_folder(
 def read_folder(folder: Path, made_by: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Read and check the card and the tensors of a model folder; nothing in it is executed.
 
+    A folder that is replaced in the meantime is read anew.
+
     Args:
         folder: to be read.
         made_by: the command that makes such a folder, for those who have none.
@@ -133,6 +135,25 @@ def read_folder(folder: Path, made_by: str) -> tuple[dict[str, Any], dict[str, T
     Raises:
         ModelError: it is missing, incomplete, damaged, or of a newer format.
     """
+    while True:
+        version = _version(folder)
+        try:
+            return _read_once(folder, made_by)
+        except ModelError:
+            if _version(folder) == version:
+                raise
+
+
+def _version(folder: Path) -> tuple[int, int] | None:
+    """What tells a folder from one that took its place; None if there is none."""
+    try:
+        about = folder.stat()
+    except OSError:
+        return None
+    return about.st_ino, about.st_mtime_ns
+
+
+def _read_once(folder: Path, made_by: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
         restore_interrupted(folder)
         problem = _why_no_model(folder)

@@ -14,7 +14,7 @@ from anomgan.data.decode import to_uint8
 from anomgan.data.normals import Source, read_source
 from anomgan.data.own_files import is_heatmap, refuse_inside, refuse_to_overwrite
 from anomgan.detectors import load
-from anomgan.detectors.base import Prepared
+from anomgan.detectors.base import Detector, Prepared
 from anomgan.detectors.result import Result, tell_apart
 from anomgan.errors import InputError
 from anomgan.inspection.drift import Drift
@@ -69,11 +69,11 @@ class Scorer:
     """
 
     def __init__(self, model: Path, device: str, pictures: Pictures) -> None:
-        self._detector = load(model, device)
+        self._detector, identity = load_identified(model, device)
         fold_batch_norms(self._detector.networks)
         self._pictures = pictures
         self._made_of = model, device, pictures
-        self.model = {"model": str(model), "model_id": model_id(model)}
+        self.model = {"model": str(model), "model_id": identity}
         self.images_at_once = self._detector.images_at_once
 
     def rows(self, paths: Sequence[Path], name: Callable[[Path], Path]) -> Iterator[Row]:
@@ -192,6 +192,20 @@ class Scorer:
             with atomic_path(path) as temporary:
                 np.save(temporary, result.heatmap)
         return row
+
+
+def load_identified(model: Path, device: str) -> tuple[Detector, str]:
+    """Load a detector, with its `model_id`; anew if the model is replaced in the meantime.
+
+    Raises:
+        ModelError: the model cannot be loaded.
+        SettingsError: the device is not available.
+    """
+    while True:
+        identity = model_id(model)
+        detector = load(model, device)
+        if model_id(model) == identity:
+            return detector, identity
 
 
 def _rows_there(

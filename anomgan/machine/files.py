@@ -24,6 +24,8 @@ else:
 
 ABANDONED = 3600.0
 """Seconds after which a half-written folder is taken to be from a killed process."""
+BETWEEN = 0.5
+"""Seconds that a process may need between the two moves of a replacement."""
 FAR = 2**31 - 2
 """A place beyond the end of every file that is locked, in bytes."""
 MARKS = 32
@@ -131,10 +133,16 @@ def restore_interrupted(folder: Path) -> None:
     aside = _aside(folder)
     if not aside.exists():
         return
+    if not folder.exists():  # another process may be at it right now
+        time.sleep(BETWEEN)
     if folder.exists():
         shutil.rmtree(aside, ignore_errors=True)
-    else:
+        return
+    try:
         aside.rename(folder)
+    except OSError:
+        if not folder.exists():  # else another process was faster
+            raise
 
 
 def _remove_abandoned(folder: Path) -> None:

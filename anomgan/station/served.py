@@ -8,10 +8,11 @@ import torch
 from anomgan.detectors import load
 from anomgan.detectors.base import Detector
 from anomgan.detectors.calibration import Calibration
-from anomgan.errors import AnomganError, ModelError
+from anomgan.errors import AnomganError
 from anomgan.inspection.inspector import Inspector
 from anomgan.inspection.results_table import Row
-from anomgan.model_files import CARD, WEIGHTS, model_id
+from anomgan.inspection.scorer import load_identified
+from anomgan.model_files import CARD, WEIGHTS
 from anomgan.networks.folding import fold_batch_norms
 from anomgan.station.parts import Parts
 
@@ -89,10 +90,7 @@ class ServedModel:
         return load(self.path, self.device)
 
     def _load(self) -> Loaded:
-        identity = model_id(self.path)
-        detector = self.read()
-        if model_id(self.path) != identity:
-            raise ModelError(f"{self.path} was replaced while it was read")
+        detector, identity = load_identified(self.path, self.device)
         fold_batch_norms(detector.networks)
         assert detector.fitted is not None
         inspector = Inspector(detector, self._threads)

@@ -5,21 +5,23 @@ import pickle
 import shutil
 import struct
 from contextlib import suppress
+from copy import deepcopy
 
 import numpy as np
 import pytest
 import torch
 from conftest import TINY
 from safetensors.torch import load_file, save
+from torch import nn
 
-from anomgan import GANomaly, load
+from anomgan import GANomaly, load, model_files
 from anomgan.cli.info import model_card
 from anomgan.config_values import build_settings, without_idle
 from anomgan.data.folders import list_images
 from anomgan.detectors.earlier import current_settings
 from anomgan.detectors.ganomaly import GANomalySettings
 from anomgan.errors import InputError, ModelError
-from anomgan.model_files import card_checksum
+from anomgan.model_files import card_checksum, read_file
 
 
 @pytest.fixture(scope="module")
@@ -216,6 +218,20 @@ def test_a_missing_model_says_how_to_make_one(tmp_path):
 def test_a_copied_model_works(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "elsewhere" / "copy")
     assert load(tmp_path / "elsewhere" / "copy", device="cpu").fitted is not None
+
+
+def test_a_model_that_is_replaced_while_it_is_read_is_read_anew(fitted, folder, monkeypatch):
+    def replace_after(path, limit):
+        content = read_file(path, limit)
+        if path.name == "model.json" and not json.loads(content)["settings"]["seed"]:
+            other.save(folder)
+        return content
+
+    other = GANomaly(device="cpu", **TINY, seed=1)
+    other.networks, other.fitted = deepcopy(fitted.networks), fitted.fitted
+    nn.init.zeros_(next(other.networks.parameters()))  # another model has other weights
+    monkeypatch.setattr(model_files, "read_file", replace_after)
+    assert load(folder, device="cpu").settings.seed == 1
 
 
 def test_a_link_to_a_model_stays_and_the_model_is_replaced(fitted, folder, tmp_path):

@@ -1,6 +1,7 @@
 import os
 import tempfile
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -53,6 +54,18 @@ def test_a_replacement_cut_off_between_its_moves_is_undone(tmp_path):
     (aside / "file").write_text("old")
     restore_interrupted(tmp_path / "model")
     assert (tmp_path / "model" / "file").read_text() == "old"
+
+
+def test_a_replacement_that_another_process_is_at_is_not_undone(tmp_path):
+    for name in ("new", ".model.previous"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "new" / "file").write_text("new")
+    move = Timer(0.05, (tmp_path / "new").rename, [tmp_path / "model"])
+    move.start()
+    restore_interrupted(tmp_path / "model")
+    move.join()
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert (tmp_path / "model" / "file").read_text() == "new"
 
 
 def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
