@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from anomgan.machine.notes import counted
+
 if TYPE_CHECKING:
     from anomgan.data.roi import Roi
     from anomgan.detectors.calibration import Calibration
@@ -22,7 +24,7 @@ def describe_training(detector: str, facts: Mapping[str, Any]) -> list[str]:
     else:
         images += f"{facts['calibration_images']} others ({facts['images']}{groups})"
     return [
-        images + (f"; {skipped} unreadable files were left out." if skipped else "."),
+        images + (f"; left out: {counted(skipped, 'unreadable file')}." if skipped else "."),
         *_describe_copies(facts),
         f"Its weights are from {imported['file']}; nothing was trained."
         if imported
@@ -52,8 +54,8 @@ def _describe_copies(facts: Mapping[str, Any]) -> list[str]:
     if not copies:
         return []
     return [
-        f"WARNING: {copies} images are copies of others, or near copies, and do not count "
-        f"separately. If they show different parts, give a table with --groups."
+        f"WARNING: copies or near copies of other images: {copies}. They do not count separately. "
+        f"If they show different parts, give a table with --groups."
     ]
 
 
@@ -109,7 +111,7 @@ def describe_recalibration(facts: Mapping[str, Any]) -> list[str]:
     skipped = about["skipped_images"]
     return [
         f"Recalibrated {about['created']} on {about['images']} other good images{groups}"
-        + (f"; {skipped} unreadable files were left out." if skipped else "."),
+        + (f"; left out: {counted(skipped, 'unreadable file')}." if skipped else "."),
         *_describe_copies(about),
     ]
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from anomgan.machine.notes import counted
+
 DEPTHS = (8, 10, 12, 14)
 FEW = 1e-3
 """Share of all values that may lie above the depth: hot pixels, and lines that a camera marks."""
@@ -36,8 +38,8 @@ class Depth:
         """Describe the depth that was found among so many images."""
         bits = self.bits
         text = (
-            f"{len(self._names)} of {images} images have 16-bit files; {bits} bits of them are "
-            f"in use, so {2**bits - 1} is taken for white"
+            f"16-bit files: {len(self._names)} of {images} images; {bits} bits are in use, so "
+            f"{2**bits - 1} is taken for white"
         )
         if bits == 16:
             return text
@@ -46,6 +48,6 @@ class Depth:
         if not brighter:
             return text
         return (
-            f"{text}; {sum(column)} brighter values, in {len(brighter)} images such as "
-            f"{brighter[0]}, are taken for hot pixels"
+            f"{text}; {counted(sum(column), 'brighter value')} in "
+            f"{counted(len(brighter), 'image')}, such as {brighter[0]}, taken for hot pixels"
         )

@@ -326,7 +326,9 @@ class Detector(Estimator):
         fitted = self._require_fitted()
         copies = fitted.facts.get("recalibration", fitted.facts).get("copies")
         if copies:
-            warnings.warn(f"{copies} images are copies of others", ImageWarning, stacklevel=3)
+            warnings.warn(
+                f"copies or near copies of other images: {copies}", ImageWarning, stacklevel=3
+            )
         if shortfall := fitted.calibration.shortfall("recalibration" in fitted.facts):
             warnings.warn(shortfall, PromiseWarning, stacklevel=3)
 

@@ -7,7 +7,7 @@ P(p-value <= rate) <= rate, whatever the detector.
 Folds: Vovk, "Cross-conformal predictors" (2015). Each fold of the images is scored by a network
 that was trained on the other folds, and a new image by all of these networks. Barber, Candes,
 Ramdas and Tibshirani, "Predictive inference with the jackknife+" (2021), theorem 4, bound the rate:
-it is at most twice the promised one and a little more, see `Calibration.worst_rate`. In practice it
+it is at most twice the promised one and some more, see `Calibration.worst_rate`. In practice it
 is about the promised rate.
 """
 

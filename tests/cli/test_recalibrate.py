@@ -144,7 +144,7 @@ def test_copies_count_once_when_a_model_is_calibrated_anew(model, new_ok, tmp_pa
         for path in list_images(new_ok)[:6]:
             (copies / f"{number}_{path.name}").write_bytes(path.read_bytes())
     recalibrate(copies, model, device="cpu")
-    assert "WARNING: 18 images are copies of others" in capsys.readouterr().out
+    assert "WARNING: copies or near copies of other images: 18." in capsys.readouterr().out
     assert load(model, "cpu").fitted.calibration.groups == 6
 
 

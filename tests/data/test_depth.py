@@ -25,7 +25,7 @@ def test_hot_pixels_do_not_decide_and_are_told(tmp_path, caplog):
     assert read_normals(images, folder=tmp_path).bits == 12
     (text,) = caplog.messages
     assert "4 of 4 images" in text and "12 bits" in text
-    assert "1 brighter values, in 1 images such as image 2" in text
+    assert "1 brighter value in 1 image, such as image 2, taken for hot pixels" in text
 
 
 def test_a_part_that_shines_does_decide():

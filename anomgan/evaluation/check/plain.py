@@ -185,8 +185,8 @@ def copies(facts: Sequence[Facts], firsts: Sequence[int]) -> Iterator[Finding]:
     }
     if found:
         text = (
-            f"Copies: {len(found)} of {len(facts)} images are copies of others, or nearly so, and "
-            f"teach nothing new."
+            f"Copies or near copies of other images: {len(found)} of {len(facts)}. They teach "
+            f"nothing new."
         )
         yield Finding("copies", text, found, may_go=True)
 
