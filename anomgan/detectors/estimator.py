@@ -4,6 +4,8 @@ import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import numpy as np
+
 from anomgan.config import Section, Settings
 from anomgan.config_values import build_settings, names_with_effect
 from anomgan.detectors.describe import describe_arguments
@@ -115,7 +117,7 @@ class Estimator(Method):
         self.fitted = None
 
     def _settings_of(self, given: Mapping[str, Any]) -> Settings:
-        chosen = {name: value for name, value in given.items() if value is not None}
+        chosen = {name: _plain(value) for name, value in given.items() if value is not None}
         chosen.pop("device", None)
         return build_settings(self.settings_type, chosen)
 
@@ -153,6 +155,13 @@ def _difference(value: Any, usual: Any) -> Any:
         return value
     plain = usual.model_dump()
     return {key: one for key, one in value.model_dump().items() if one != plain[key]}
+
+
+def _plain(value: Any) -> Any:
+    """Return Python's own value for one of numpy, such as scikit-learn's searches choose."""
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _arguments(kind: type[Settings]) -> dict[str, Any]:

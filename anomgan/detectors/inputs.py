@@ -15,7 +15,7 @@ from anomgan.errors import InputError
 One: TypeAlias = Source | Image.Image
 """One image: a path, a uint8 or uint16 array [H, W] or [H, W, 3] in RGB, or a PIL image."""
 Images: TypeAlias = Path | str | np.ndarray | Iterable[One]
-"""A folder, a list of images, or an array [n, H, W] or [n, H, W, 3]."""
+"""A folder; a list of images, or an array of them; or an array [n, H, W] or [n, H, W, 3]."""
 
 
 def as_source(image: object) -> Source:
@@ -44,7 +44,7 @@ def as_sources(images: Images) -> list[Source]:
         path = Path(images)
         return [path] if path.is_file() else list(list_images(path))
     if isinstance(images, np.ndarray):
-        if images.dtype == object:
+        if images.dtype.kind in "OU":  # of any images, or of paths
             return [as_source(one) for one in images.ravel()]
         several = images.ndim == 4 or (images.ndim == 3 and images.shape[2] != 3)
         if not several:

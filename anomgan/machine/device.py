@@ -46,7 +46,9 @@ def read_device(name: object) -> torch.device:
     Raises:
         SettingsError: the name is unknown.
     """
-    known = f"unknown device {name}; choose auto, cpu, cuda or mps, or one of several as in cuda:1"
+    known = (
+        f"unknown device {name!r}; choose auto, cpu, cuda or mps, or one of several as in cuda:1"
+    )
     try:
         device = torch.device(name) if isinstance(name, str) else None
     except RuntimeError:

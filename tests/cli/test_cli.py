@@ -275,7 +275,7 @@ def test_a_summary_is_text_whatever_the_images_are_called(line, run, tmp_path):
         (["fit", "--normal-dir", ".", "--set", "training.step=1"], "unknown key training.step"),
         (["fit", "--normal-dir", ".", "--detector", "oracle"], "choose anogan, egbad, f-anogan"),
         (["fit", "--normal-dir", ".", "--config", "gone.toml"], "gone.toml"),
-        (["fit", "--normal-dir", ".", "--device", "gpu"], "unknown device gpu"),
+        (["fit", "--normal-dir", ".", "--device", "gpu"], "unknown device 'gpu'"),
         (["fit", "--normal-dir", "."], "holds no images"),
         (["score"], "nothing to score"),
         (["score", "--image", "a.png", "--model", "gone"], "no model folder gone"),

@@ -108,6 +108,7 @@ def test_images_come_in_many_ways(fitted, line):
         np.stack([np.dstack([one] * 3) for one in arrays]),
         [Image.open(path) for path in paths],
         np.array([str(path) for path in paths], dtype=object),
+        np.array([str(path) for path in paths]),
     ):
         assert np.allclose(fitted.score_samples(images), expected, atol=1e-3), type(images)
     assert fitted.score(Image.open(paths[0])).score == -expected[0]
@@ -174,7 +175,7 @@ def test_what_was_learnt_goes_with_the_settings_it_was_learnt_with(fitted, good)
 def test_it_is_the_last_step_of_a_pipeline_and_searched_over_good_images(good):
     mirror = FunctionTransformer(lambda images: [np.fliplr(read_image(one)) for one in images])
     steps = make_pipeline(mirror, GANomaly(device="cpu", **QUICK))
-    grid = {"ganomaly__training__steps": [1, 2], "ganomaly__seed": [0]}
+    grid = {"ganomaly__training__steps": np.arange(1, 3), "ganomaly__seed": [0]}
     search = GridSearchCV(steps, grid, scoring=steadiness, cv=2, error_score="raise")
     search.set_params(estimator__ganomaly__calibration={"minimum": 5, "false_alarm_rate": 0.2})
     search.fit([*good, *good])

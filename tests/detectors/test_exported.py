@@ -62,7 +62,7 @@ def test_the_wrong_suffix_is_explained(exported, tmp_path):
 
 
 def test_another_device_is_refused(exported):
-    with pytest.raises(SettingsError, match="unknown device abacus"):
+    with pytest.raises(SettingsError, match="unknown device .abacus"):
         load(exported, "abacus")
 
 
