@@ -2,6 +2,7 @@ import importlib.util
 import re
 
 import pytest
+import typed_arguments
 from conftest import ROOT, TINY
 
 from anomgan.detectors import METHODS, load
@@ -30,3 +31,8 @@ def test_the_worked_example_fits_scores_and_is_loaded_again(mirror, line, tmp_pa
     assert detector.fitted.history[-1].keys() >= {"error", "fooling", "discriminator"}
     detector.save(tmp_path / "model")
     assert load(tmp_path / "model", "cpu").score(part).score == result.score
+
+
+def test_the_types_of_its_arguments_are_written_before_it_has_a_constructor(mirror):
+    text = typed_arguments.render()
+    assert "class MirrorOptions(" in text and "network: MirrorNetworkOptions | None" in text

@@ -45,11 +45,10 @@ def sections() -> dict[str, type[Section]]:
 
 def typed_name(kind: type[Section]) -> str:
     """Name of the TypedDict; that of the method before it where methods have one of their own."""
-    owner = kind.__module__.rpartition(".")[2]
-    methods = {"egbad": "EGBAD", "ganomaly": "GANomaly"}
     name = kind.__name__.removesuffix("Settings")
     if name in ("Network", "Loss"):
-        name = methods[owner] + name
+        owners = (one for one in METHODS.values() if one.__module__ == kind.__module__)
+        name = next(owners).__name__ + name
     return f"{name}Options"
 
 
