@@ -3,6 +3,7 @@
 import csv
 import os
 import stat
+import unicodedata
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -154,16 +155,17 @@ def read_groups(table: Path, images: Sequence[Path]) -> list[str]:
     file_column = "file" if "file" in columns else columns[0]
     group_column = _group_column(table, [name for name in columns if name != file_column])
     groups = _by_file(table, rows, file_column, group_column)
-    exact = {os.path.abspath(table.parent / name): group for name, group in groups.items()}
+    exact = {_spelt(os.path.abspath(table.parent / name)): one for name, one in groups.items()}
     by_parts = defaultdict(list)
     for name in groups:
-        by_parts[Path(name).parts].append(name)
+        by_parts[Path(_spelt(name)).parts].append(name)
     found: list[str] = []
     missing: list[str] = []
     for image in images:
-        group = exact.get(os.path.abspath(image))
+        group = exact.get(_spelt(os.path.abspath(image)))
         if group is None:
-            ends = (image.parts[start:] for start in range(len(image.parts)))
+            parts = Path(_spelt(str(image))).parts
+            ends = (parts[start:] for start in range(len(parts)))
             named = [name for end in ends for name in by_parts.get(end, ())]
             group = groups[named[0]] if len(named) == 1 else None
         if group is None:
@@ -177,21 +179,32 @@ def read_groups(table: Path, images: Sequence[Path]) -> list[str]:
     return found
 
 
+def _spelt(name: str) -> str:
+    """A name with each umlaut as one character; macOS writes it as two."""
+    return unicodedata.normalize("NFC", name)
+
+
 def read_rows(table: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     """The columns of a CSV table, and its rows, each with the line of the file where it ends.
+
+    Columns are separated by commas, by semicolons, as Excel does in many countries, or by tabs.
 
     Raises:
         InputError: it cannot be read, or is not CSV in UTF-8.
     """
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, restval="")
+            delimiter = max(",;\t", key=file.readline().count)
+            file.seek(0)
+            reader = csv.DictReader(file, restval="", delimiter=delimiter)
             columns = list(reader.fieldnames or ())
             return columns, [(reader.line_num, row) for row in reader]
     except OSError as error:
         raise InputError(f"cannot read table {table}: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{table} is not a CSV table in UTF-8: {error}") from error
+        raise InputError(
+            f'{table} is not a CSV table in UTF-8 (Excel saves it as "CSV UTF-8"): {error}'
+        ) from error
 
 
 def _refuse(error: OSError) -> NoReturn:

@@ -75,6 +75,8 @@ def test_useless_folders_are_explained(tmp_path):
         "image,serial\nok/a.png,t1\nok/b.png,t2\n",
         "\ufeffname,whatever\n./ok/a.png,t1\n./ok/b.png,t2\n",
         "file,thing\na.png,t1,a field too many\nb.png,t2\n",
+        "\ufefffile;group\r\nok/a.png;t1\r\nok/b.png;t2\r\n",  # of Excel, in many countries
+        "file\tgroup\na.png\tt1\nb.png\tt2\n",
     ],
 )
 def test_groups_are_found_by_several_kinds_of_table(tmp_path, table):
@@ -121,6 +123,13 @@ def test_a_file_in_two_groups_is_refused_and_twice_in_one_is_not(tmp_path, again
     table.write_text(f"file,group\na.png,1\nb.png,2\n{again},1\n{again},\n")
     assert read_groups(table, images) == ["1", "2"]
     assert read_groups(table, [Path("/elsewhere/a.png")]) == ["1"]
+
+
+@pytest.mark.parametrize("table", ["ok/gr\u00f6\u00dfer.png", "gro\u0308\u00dfer.png"])
+def test_an_umlaut_may_be_one_character_or_two(tmp_path, table):
+    (tmp_path / "groups.csv").write_text(f"file,group\n{table},1\n", encoding="utf-8")
+    images = [tmp_path / "ok" / name for name in ("gr\u00f6\u00dfer.png", "gro\u0308\u00dfer.png")]
+    assert read_groups(tmp_path / "groups.csv", images) == ["1", "1"]
 
 
 @pytest.mark.parametrize("table", ["", "file\na.png\n", "file,x,y\na.png,1,2\n", "file,group\n"])
