@@ -36,21 +36,26 @@ def describe_plan(detector: Detector, paths: Sequence[Path]) -> list[str]:
     loaded = detector.load_backbone()
     if detector.feature_space is None:
         return []
-    sizes = _sizes(paths) or [SQUARE]  # nothing is said to be lost of sizes that are unknown
-    seen = detector.feature_space.long_side(sizes)
-    longest = float(np.median([max(size) for size in sizes]))
+    sizes = _sizes(paths)
+    seen = detector.feature_space.long_side(sizes or [SQUARE])
     through = ", ".join(f"{one['name']} ({one['licence']})" for one in loaded)
     lines = [f"Images are seen at {seen} px on the longer side, through {through}."]
-    if longest > seen:
-        finer = min(2 * seen, round(longest))
-        lost, then = (SMALLEST * longest / side for side in (seen, finer))
-        lines.append(
-            f"A defect below about {lost:.0f} px of the original is lost; with "
-            f"--set backbone.long_side={finer} one of {then:.0f} px is seen, at "
-            f"{(finer / seen) ** 2:.1f} times the cost."
-        )
+    if sizes:
+        lines.append(_describe_loss(float(np.median([max(size) for size in sizes])), seen))
     minutes = estimate_seconds(detector, len(paths)) / 60
     return [*lines, f"This will take about {max(1, round(minutes))} min on {detector.device}."]
+
+
+def _describe_loss(longest: float, seen: int) -> str:
+    """Describe how small a defect may be in images that are `longest` px long."""
+    text = f"A defect below about {SMALLEST * longest / seen:.0f} px of the original is lost"
+    if longest <= seen:
+        return f"{text}."
+    finer = min(2 * seen, round(longest))
+    return (
+        f"{text}; with --set backbone.long_side={finer} one of {SMALLEST * longest / finer:.0f} px "
+        f"is seen, at {(finer / seen) ** 2:.1f} times the cost."
+    )
 
 
 def estimate_seconds(detector: Detector, images: int) -> float:

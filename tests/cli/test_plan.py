@@ -47,9 +47,9 @@ def test_a_pipe_is_not_waited_for(tmp_path):
     assert "at 128 px" in seen
 
 
-def test_small_images_lose_nothing(line):
-    text = "\n".join(describe_plan(detector(), list_images(line / "train" / "good")))
-    assert "lost" not in text and "about 1 min" in text
+def test_no_larger_size_is_advised_for_small_images(line):
+    _, lost, _ = describe_plan(detector(), list_images(line / "train" / "good"))
+    assert lost == "A defect below about 6 px of the original is lost."
 
 
 def test_more_steps_and_more_images_take_longer():
