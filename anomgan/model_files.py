@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import math
+import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -46,7 +47,7 @@ LARGEST_CARD, LARGEST_WEIGHTS = 64 * 2**20, 2 * 2**30
 
 
 def check_target(folder: Path) -> None:
-    """Refuse to replace a folder that is not a model, or that holds more than the model.
+    """Refuse to replace a folder that is not a model, that holds more, or that we are in.
 
     Raises:
         InputError: `folder` exists and holds something else, or cannot be read.
@@ -55,10 +56,13 @@ def check_target(folder: Path) -> None:
         is_file = folder.is_file()
         other = folder.is_dir() and any(folder.iterdir()) and not (folder / CARD).exists()
         strange = sorted(_strange(folder)) if folder.is_dir() else []
+        is_here = folder.is_dir() and folder.samefile(os.curdir)
     except OSError as error:
         raise InputError(f"cannot read {folder}: {error.strerror}") from error
     if is_file:
         raise InputError(f"{folder} is a file; choose another folder for the model")
+    if is_here:
+        raise InputError(f"{folder} is the current folder; call it from another one, by its name")
     if other:
         raise InputError(f"{folder} holds files but no model; choose another folder for the model")
     if strange:

@@ -28,6 +28,7 @@ from anomgan.detectors.model_folder import StoredModel, write_model
 from anomgan.detectors.recalibrating import recalibrate_method
 from anomgan.detectors.result import Result
 from anomgan.errors import ImageWarning, ModelError, PromiseWarning
+from anomgan.machine.device import own_state
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,8 @@ class Detector(Estimator):
             skip_unreadable,
             roi,
         )
-        self.fitted = fit_method(self, _folder_or_sources(normals), options)
+        with own_state(self.device):
+            self.fitted = fit_method(self, _folder_or_sources(normals), options)
         self._warn_of_promise()
         return self
 

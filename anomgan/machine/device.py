@@ -1,6 +1,8 @@
 """Chooses the device to compute on."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -56,6 +58,14 @@ def read_device(name: object) -> torch.device:
     if device is None or device.type not in ("cpu", "cuda", "mps"):
         raise SettingsError(known)
     return device
+
+
+@contextmanager
+def own_state(device: torch.device) -> Iterator[None]:
+    """Switch gradients on whatever the caller did, and leave its random numbers as they are."""
+    devices = [device] if device.type == "cuda" else []
+    with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(devices):
+        yield
 
 
 def has_bfloat16(device: torch.device) -> bool:

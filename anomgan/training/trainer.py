@@ -366,7 +366,7 @@ class Trainer:
             return f"{text} (process 0 says how to go on)"
         if self.checkpoint is None:
             return f"{text}; no checkpoint is kept"
-        return f"{text}; to continue, run the same command with --resume"
+        return f"{text}; to continue, run the same command with --resume (resume=True)"
 
     def _what_is_left(self) -> str:
         """What can be done after a step that must not be saved."""

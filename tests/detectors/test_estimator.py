@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from conftest import TINY
 from PIL import Image
 from sklearn.base import clone
@@ -128,6 +129,14 @@ def test_a_fit_to_arrays_is_a_fit_to_files(fitted, good, line):
     paths = list_images(line / "test" / "good")
     assert again.fitted.facts["images"] == len(good)
     assert again.score_samples(paths).shape == fitted.score_samples(paths).shape
+
+
+def test_a_fit_leaves_the_state_of_torch_alone(good):
+    with torch.inference_mode(), torch.random.fork_rng():
+        before = torch.get_rng_state()
+        made = GANomaly(device="cpu", **QUICK).fit(good)
+        assert torch.equal(torch.get_rng_state(), before)
+    assert made.fitted is not None
 
 
 def test_a_clone_is_unfitted_and_alike(fitted, good, line):

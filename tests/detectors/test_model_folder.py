@@ -81,6 +81,13 @@ def small_files():
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+def test_the_current_folder_is_not_replaced_under_the_users_feet(fitted, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    with pytest.raises(InputError, match=r"\. is the current folder"):
+        fitted.save(".")
+    assert load(".", device="cpu").fitted is not None
+
+
 def test_a_write_that_fails_half_way_keeps_the_old_model(fitted, folder, tmp_path, small_files):
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(InputError, match="cannot write"):
