@@ -132,8 +132,7 @@ def describe_promise(calibration: "Calibration", recalibrated: bool = False) -> 
         f"average over calibrations; with these {groups} {what} the long-run rate {lies} between "
         f"{low:.2%} and {high:.2%} (95% confidence).",
     ]
-    if shortfall := calibration.shortfall(recalibrated):
-        lines.append(f"WARNING: {shortfall}.")
+    lines += [f"WARNING: {shortfall}." for shortfall in calibration.shortfalls(recalibrated)]
     others = [
         f"{calibration.at_rate(other).threshold:.4g} at {other:.0%}"
         for other in OTHER_RATES

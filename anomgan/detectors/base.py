@@ -331,7 +331,7 @@ class Detector(Estimator):
             warnings.warn(
                 f"copies or near copies of other images: {copies}", ImageWarning, stacklevel=3
             )
-        if shortfall := fitted.calibration.shortfall("recalibration" in fitted.facts):
+        for shortfall in fitted.calibration.shortfalls("recalibration" in fitted.facts):
             warnings.warn(shortfall, PromiseWarning, stacklevel=3)
 
     def _warn(self, texts: Iterable[str]) -> None:

@@ -13,7 +13,7 @@ is about the promised rate.
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -249,23 +249,24 @@ class Calibration:
         """The same calibration images with another requested false-alarm rate."""
         return replace(self, false_alarm_rate=max(rate, 1 / (self.groups + 1)), requested_rate=rate)
 
-    @property
-    def groups_needed(self) -> int:
-        """Number of groups (images, without groups) that the requested rate needs."""
-        return math.ceil(1 / self.requested_rate - 1 - 1e-9)
-
-    def shortfall(self, recalibrated: bool = False) -> str:
-        """What to do if the requested rate cannot be promised; "" if it can.
+    def shortfalls(self, recalibrated: bool = False) -> Iterator[str]:
+        """What to do about each requested rate that cannot be promised.
 
         Args:
             recalibrated: whether these are not images of the fit, so that none are held out.
         """
         rate, groups = self.false_alarm_rate, self.groups
-        if rate <= self.requested_rate:
-            return ""
         what, more = ("groups of calibration images", "parts")
         if not self.grouped:
             what, more = "calibration images", "images"
+        if self.region_rate is not None and self.region_rate < 1 / (groups + 1):
+            yield (
+                f"a region rate of {self.region_rate:.2%} takes at least "
+                f"{_groups_needed(self.region_rate)} {what}; {groups} can promise no less than "
+                f"{1 / (groups + 1):.2%}"
+            )
+        if rate <= self.requested_rate:
+            return
         if recalibrated:
             advice = f"Give more good {more}, or ask for a higher false_alarm_rate"
         else:
@@ -273,10 +274,10 @@ class Calibration:
             advice = (
                 f"Add good {more}{hold}, or ask for a higher rate (calibration.false_alarm_rate)"
             )
-        return (
+        yield (
             f"a false-alarm rate of {self.requested_rate:.2%} takes at least "
-            f"{self.groups_needed} {what}; {groups} can promise no less than {rate:.2%}. "
-            f"{advice}"
+            f"{_groups_needed(self.requested_rate)} {what}; {groups} can promise no less than "
+            f"{rate:.2%}. {advice}"
         )
 
     @property
@@ -315,3 +316,8 @@ class Calibration:
         above = np.cumsum(weights[::-1])[::-1] - weights
         allowed = rate * (self.groups + 1) - 1 + 1e-9
         return float(values[np.argmax(above <= allowed)])
+
+
+def _groups_needed(rate: float) -> int:
+    """Number of groups (images, without groups) that a rate needs."""
+    return math.ceil(1 / rate - 1 - 1e-9)

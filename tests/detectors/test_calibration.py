@@ -61,7 +61,8 @@ def test_too_few_images_raise_the_rate_to_what_they_can_promise():
     calibration = calibrate(range(20), 0.01)
     assert calibration.false_alarm_rate == pytest.approx(1 / 21)
     assert calibration.requested_rate == 0.01
-    assert calibration.groups_needed == 99
+    (shortfall,) = calibration.shortfalls()
+    assert "takes at least 99 calibration images" in shortfall
     assert calibration.threshold == pytest.approx(19, rel=1e-4)
     assert calibration.p_value([19.5]) <= calibration.false_alarm_rate
     assert calibrate(range(99), 0.01).false_alarm_rate == 0.01
@@ -210,6 +211,10 @@ def test_a_region_is_compared_with_the_hottest_of_each_good_image():
     assert calibration.heat_threshold == 4
     asked = Calibration.from_scores([1, 2, 3, 4], heat, 0.2, peaks=peaks, region_rate=0.4)
     assert asked.heat_threshold == 7  # one good image in four has a hotter region
+    assert not list(asked.shortfalls())
+    rare = Calibration.from_scores([1, 2, 3, 4], heat, 0.2, peaks=peaks, region_rate=0.1)
+    (shortfall,) = rare.shortfalls()
+    assert "a region rate of 10.00% takes at least 9 calibration images; 4 can" in shortfall
     again = Calibration.from_dict(asked.as_dict())
     assert again.heat_threshold == 7 and again.region_p_value(9) == pytest.approx(1 / 5)
 
