@@ -123,6 +123,7 @@ class StarGANOptions(TranslatorOptions, total=False):
     reconstruction: float
     gradient_penalty: float
     skip: bool
+    texture: bool
     diff_augment: bool
 
 

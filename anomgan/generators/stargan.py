@@ -19,6 +19,7 @@ from anomgan.networks.augment import augment
 from anomgan.networks.cyclegan import TranslatorNet
 from anomgan.networks.dcgan import he_initialise
 from anomgan.networks.stargan import StarGANDiscriminator
+from anomgan.networks.texture import with_texture
 from anomgan.training.recipe import Adam, Update
 
 
@@ -40,6 +41,11 @@ class StarGANSettings(TranslatorSettings):
         False,
         description="the last layer of the generator also sees the maps of the first one, at full "
         "size: colours follow edges (not in the paper)",
+    )
+    texture: bool = Field(
+        False,
+        description="the discriminator also sees the texture of images, amplified; with `change`, "
+        "the generator can add to it or remove it (not in the paper)",
     )
     diff_augment: bool = Field(
         False,
@@ -81,6 +87,7 @@ class StarGAN(Translator):
             # discriminator see the domain asked for, where nobody else does.
             smooth=settings.change,
             skip=settings.skip,
+            texture=settings.texture,
         )
         if settings.change:
             # It has no norm layers outside of its blocks, and from the papers' small weights it
@@ -88,7 +95,8 @@ class StarGAN(Translator):
             generator.apply(he_initialise)
             for weight in generator.layers[-2].parameters():  # before tanh
                 nn.init.zeros_(weight)
-        discriminator = StarGANDiscriminator(size, channels, labels, settings.features)
+        shown = 2 * channels if settings.texture else channels
+        discriminator = StarGANDiscriminator(size, shown, labels, settings.features)
         return {"generator": generator, "discriminator": discriminator}
 
     def step(self, x: Tensor, c: Tensor) -> Iterator[Update]:
@@ -125,9 +133,13 @@ class StarGAN(Translator):
         Augmented images are also cut off at -1 and 1, as in a file: the generator can't hide
         anything beyond.
         """
-        if not self.settings.diff_augment:
-            return images
-        return augment(torch.cat(images, 1).clamp(-1, 1)).chunk(len(images), 1)
+        if self.settings.diff_augment:
+            images = tuple(image.clamp(-1, 1) for image in images)
+        if self.settings.texture:
+            images = tuple(with_texture(image) for image in images)
+        if self.settings.diff_augment:
+            images = augment(torch.cat(images, 1)).chunk(len(images), 1)
+        return images
 
     def translate(self, x: Tensor, style: Tensor) -> Tensor:
         """Images x [N, C, H, W] translated to labels `style` [N, K]; nan stands for unknown."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from anomgan.networks.dcgan import initialise
+from anomgan.networks.texture import changed
 
 
 class TranslatorNet(nn.Module):
@@ -33,6 +34,7 @@ class TranslatorNet(nn.Module):
             where in the image it is, and paints blots at fixed places.
         skip: whether the last convolution also sees the maps of the first one. All others pass
             through maps of a quarter of the size, which hold light, but no edges.
+        texture: whether a change has one more map: how much of the image's texture is added.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class TranslatorNet(nn.Module):
         change: bool = False,
         smooth: bool = False,
         skip: bool = False,
+        texture: bool = False,
     ) -> None:
         super().__init__()
         self.change, self.skip = change, skip
@@ -67,7 +70,8 @@ class TranslatorNet(nn.Module):
         layers += [_Residual(widths[-1], affine) for _ in range(blocks)]
         for below, above in zip(widths[:0:-1], widths[-2::-1], strict=True):
             layers += block(_doubled(below, above, kernel, smooth), above)
-        last = _padded(2 * features if skip else features, channels, 7)
+        made = channels + 1 if change and texture else channels
+        last = _padded(2 * features if skip else features, made, 7)
         self.layers = nn.Sequential(*layers, last, nn.Tanh())
         self.apply(initialise)
 
@@ -80,7 +84,7 @@ class TranslatorNet(nn.Module):
         fine = self.layers[:3](inputs)
         deep = self.layers[3:-2](fine)
         made = self.layers[-2:](torch.cat([deep, fine], 1) if self.skip else deep)
-        return x + made if self.change else made
+        return changed(x, made) if self.change else made
 
 
 class _Residual(nn.Module):

@@ -3,9 +3,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 from sklearn.metrics import log_loss
+from torch import nn
 
 from anomgan.data.labels import LabelSet
 from anomgan.generators.stargan import StarGAN, StarGANSettings
+from anomgan.networks.texture import texture, with_texture
 
 HAIR = LabelSet(("black", "blond", "grey"), exclusive=True)
 TRAITS = LabelSet(("old", "tall"), exclusive=False)
@@ -130,9 +132,9 @@ def test_a_batch_of_one_data_set_alone_is_learnt_too():
         assert update.loss.isfinite()
 
 
-@pytest.mark.parametrize("skip", [False, True])
-def test_a_generator_of_changes_starts_with_the_image_and_learns_from_the_first_steps(skip):
-    gan = make(features=8, blocks=2, change=True, skip=skip)
+@pytest.mark.parametrize("more", [{}, {"skip": True}, {"texture": True}])
+def test_a_generator_of_changes_starts_with_the_image_and_learns_from_the_first_steps(more):
+    gan = make(features=8, blocks=2, change=True, **more)
     generator, x = gan.networks["generator"], torch.rand(5, 1, 16, 16) * 2 - 1
     assert torch.equal(gan.translate(x, JOINT), x)
     # The maps before the last layer are as strong as the image, and tell the labels apart.
@@ -168,3 +170,28 @@ def test_both_players_learn_from_augmented_images():
         assert sum(one.abs().sum() for one in gradients if one is not None) > 0, update.player
     # Real, fake and between them; then the generator's fake: all have grey pixels.
     assert len(seen) == 4 and all((one == 0).any(3).any(2).any(1).all() for one in seen)
+
+
+@pytest.mark.parametrize("change", [False, True])
+def test_with_texture_the_discriminator_sees_it_and_a_change_can_remove_it(change):
+    gan = make(critic_steps=1, texture=True, change=change)
+    seen = []
+    gan.networks["discriminator"].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    x = torch.rand(5, 1, 16, 16)
+    for update in gan.step(x, JOINT):
+        assert update.loss.isfinite()
+    assert torch.equal(seen[0], with_texture(x))
+    assert len(seen) == 4, "fake, real and between them; then the generator's fake"
+    assert all(torch.allclose(one, with_texture(one[:, :1]), atol=1e-4) for one in seen)
+    if change:
+        last = gan.networks["generator"].layers[-2]
+        nn.init.constant_(last.bias[1:].detach(), -9.0)  # before tanh
+        assert torch.allclose(gan.translate(x, JOINT), x - texture(x), atol=1e-4)
+
+
+def test_texture_is_moved_and_cut_like_its_image():
+    gan = make(texture=True, diff_augment=True)
+    x = torch.rand(5, 1, 16, 16)
+    (seen,) = gan.shown(x)
+    cut = seen[:, :1] == 0
+    assert cut.flatten(1).any(1).all() and (seen[:, 1:][cut] == 0).all()
