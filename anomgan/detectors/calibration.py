@@ -179,14 +179,14 @@ class Calibration:
         """Return the threshold without the `count` highest scores; None if no other is left."""
         if len(self.scores) <= count:
             return None
-        return self._of(np.arange(len(self.scores)) < len(self.scores) - count).threshold
+        return self._of(slice(len(self.scores) - count)).threshold  # they ascend
 
-    def _of(self, chosen: np.ndarray) -> "Calibration":
-        """Calibrate on some of the scores, bool [n]."""
+    def _of(self, chosen: np.ndarray | slice) -> "Calibration":
+        """Calibrate on some of the scores, bool [n] or a slice."""
         # `heat` has an order of its own, and nobody asks for that of some scores.
         scores, weights = self.scores[chosen], self.score_weights[chosen]
-        rate = max(self.requested_rate, 1 / (round(float(weights.sum())) + 1))
-        return Calibration(scores, scores, weights, weights, rate, self.requested_rate)
+        rate = self.requested_rate
+        return Calibration(scores, scores, weights, weights, rate, rate).at_rate(rate)
 
     def score(self, each: Sequence[float]) -> float:
         """Combine the scores of a new image by each network: their mean.
@@ -231,8 +231,7 @@ class Calibration:
         """
         if self.region_rate is None or self.peaks is None or self.peak_weights is None:
             return self._cut(self.heat, self.heat_weights, self.false_alarm_rate)
-        rate = max(self.region_rate, 1 / (self.groups + 1))
-        return self._cut(self.peaks, self.peak_weights, rate)
+        return self._cut(self.peaks, self.peak_weights, self._possible(self.region_rate))
 
     def region_p_value(self, peak: float) -> float | None:
         """The share of good images that have a region as hot, (1 + weight) / (1 + groups).
@@ -247,7 +246,11 @@ class Calibration:
 
     def at_rate(self, rate: float) -> "Calibration":
         """The same calibration images with another requested false-alarm rate."""
-        return replace(self, false_alarm_rate=max(rate, 1 / (self.groups + 1)), requested_rate=rate)
+        return replace(self, false_alarm_rate=self._possible(rate), requested_rate=rate)
+
+    def _possible(self, rate: float) -> float:
+        """Return a rate, or the lowest that can be promised if that is higher."""
+        return max(rate, 1 / (self.groups + 1))
 
     def shortfalls(self, recalibrated: bool = False) -> Iterator[str]:
         """What to do about each requested rate that cannot be promised.
@@ -255,17 +258,12 @@ class Calibration:
         Args:
             recalibrated: whether these are not images of the fit, so that none are held out.
         """
-        rate, groups = self.false_alarm_rate, self.groups
         what, more = ("groups of calibration images", "parts")
         if not self.grouped:
             what, more = "calibration images", "images"
-        if self.region_rate is not None and self.region_rate < 1 / (groups + 1):
-            yield (
-                f"a region rate of {self.region_rate:.2%} takes at least "
-                f"{_groups_needed(self.region_rate)} {what}; {groups} can promise no less than "
-                f"{1 / (groups + 1):.2%}"
-            )
-        if rate <= self.requested_rate:
+        if self.region_rate is not None and self.region_rate < self._possible(self.region_rate):
+            yield self._shortfall("region", self.region_rate, what)
+        if self.false_alarm_rate <= self.requested_rate:
             return
         if recalibrated:
             advice = f"Give more good {more}, or ask for a higher false_alarm_rate"
@@ -274,10 +272,13 @@ class Calibration:
             advice = (
                 f"Add good {more}{hold}, or ask for a higher rate (calibration.false_alarm_rate)"
             )
-        yield (
-            f"a false-alarm rate of {self.requested_rate:.2%} takes at least "
-            f"{_groups_needed(self.requested_rate)} {what}; {groups} can promise no less than "
-            f"{rate:.2%}. {advice}"
+        yield f"{self._shortfall('false-alarm', self.requested_rate, what)}. {advice}"
+
+    def _shortfall(self, kind: str, rate: float, what: str) -> str:
+        needed = math.ceil(1 / rate - 1 - 1e-9)
+        return (
+            f"a {kind} rate of {rate:.2%} takes at least {needed} {what}; {self.groups} can "
+            f"promise no less than {self._possible(rate):.2%}"
         )
 
     @property
@@ -316,8 +317,3 @@ class Calibration:
         above = np.cumsum(weights[::-1])[::-1] - weights
         allowed = rate * (self.groups + 1) - 1 + 1e-9
         return float(values[np.argmax(above <= allowed)])
-
-
-def _groups_needed(rate: float) -> int:
-    """Number of groups (images, without groups) that a rate needs."""
-    return math.ceil(1 / rate - 1 - 1e-9)
