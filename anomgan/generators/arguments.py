@@ -137,6 +137,7 @@ class StarGANv2Options(TranslatorOptions, total=False):
     diversity: float
     cycle: float
     r1: float
+    texture: bool
     matching_aware: bool
     mapping_rate: float
 

@@ -17,6 +17,7 @@ from anomgan.generators.translator import Translator, TranslatorSettings
 from anomgan.losses import discriminator_matching, generator_non_saturating, r1_penalty
 from anomgan.networks.dcgan import he_initialise
 from anomgan.networks.stargan_v2 import ImageHeads, MappingNetwork, StyledGenerator
+from anomgan.networks.texture import with_texture
 from anomgan.training.recipe import Adam, Update
 
 
@@ -34,6 +35,11 @@ class StarGANv2Settings(TranslatorSettings):
     )
     cycle: float = Field(1.0, ge=0, description="weight of the cycle-consistency loss")
     r1: float = Field(1.0, ge=0, description="weight of the gradient penalty on real images, gamma")
+    texture: bool = Field(
+        False,
+        description="the discriminator also sees the texture of images, amplified; with `change`, "
+        "the generator can add to it or remove it (not in the paper)",
+    )
     matching_aware: bool = Field(
         False,
         description="train the discriminator to reject real images of other domains, too: it "
@@ -74,12 +80,15 @@ class StarGANv2(Translator):
     def build(self, size: int, channels: int) -> dict[str, nn.Module]:
         """Generator, mapping network, style encoder and discriminator."""
         own, domains = self.settings, len(self.domains())
-        generator = StyledGenerator(size, channels, own.style_dim, own.features, own.change)
+        generator = StyledGenerator(
+            size, channels, own.style_dim, own.features, own.change, own.texture
+        )
+        shown = 2 * channels if own.texture else channels
         networks: dict[str, nn.Module] = {
             "generator": generator,
             "mapping": MappingNetwork(own.latent_dim, own.style_dim, domains, own.hidden),
             "style_encoder": ImageHeads(size, channels, own.style_dim, domains, own.features),
-            "discriminator": ImageHeads(size, channels, 1, domains, own.features),
+            "discriminator": ImageHeads(size, shown, 1, domains, own.features),
         }
         for network in networks.values():
             network.apply(he_initialise)  # appendix B
@@ -112,6 +121,7 @@ class StarGANv2(Translator):
 
     def _judge(self, x: Tensor, source: Tensor, fake: Tensor, target: Tensor) -> Update:
         discriminator = self.networks["discriminator"]
+        x, fake = self._shown(x), self._shown(fake)
         mistaken = None
         if self.settings.matching_aware:
             domains = len(self.domains())
@@ -136,7 +146,9 @@ class StarGANv2(Translator):
     ) -> Update:
         generator, settings = self.networks["generator"], self.settings
         fake = generator(x, style)
-        adversarial = generator_non_saturating(self.networks["discriminator"](fake, target))
+        adversarial = generator_non_saturating(
+            self.networks["discriminator"](self._shown(fake), target)
+        )
         read_back = F.l1_loss(self._style(fake, target), style)  # equation 2
         with torch.no_grad():
             other = generator(x, other_style)
@@ -163,6 +175,10 @@ class StarGANv2(Translator):
     def translate(self, x: Tensor, style: Tensor) -> Tensor:
         """Images x [N, C, H, W] translated to styles [N, style_dim]."""
         return self.networks["generator"](x, style)
+
+    def _shown(self, x: Tensor) -> Tensor:
+        """Images [N, C, H, W] as the discriminator sees them."""
+        return with_texture(x) if self.settings.texture else x
 
     def _style(self, x: Tensor, y: Tensor) -> Tensor:
         return self.networks["style_encoder"](x, y)

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from anomgan.networks.dcgan import pyramid, pyramid_widths
+from anomgan.networks.texture import changed
 
 BOTTLENECK = 16
 """Side of the smallest grid of the generator; views below 64 pixels are halved twice anyway."""
@@ -29,10 +30,17 @@ class StyledGenerator(nn.Module):
             the end, because it would remove the brightness of the image. Maps are doubled by
             linear interpolation, because a change shows repeated pixels as blocks, and edges are
             mirrored, because zeros beside the image leave a frame around it.
+        texture: whether a change has one more map: how much of the image's texture is added.
     """
 
     def __init__(
-        self, size: int, channels: int, style_dim: int, features: int, change: bool = False
+        self,
+        size: int,
+        channels: int,
+        style_dim: int,
+        features: int,
+        change: bool = False,
+        texture: bool = False,
     ) -> None:
         super().__init__()
         self.change = change
@@ -59,14 +67,15 @@ class StyledGenerator(nn.Module):
         self.head = nn.Sequential(
             nn.Identity() if change else nn.InstanceNorm2d(features, affine=True),
             nn.LeakyReLU(0.2),
-            nn.Conv2d(features, channels, 1),
+            nn.Conv2d(features, channels + 1 if change and texture else channels, 1),
         )
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         deep = self.encode(self.stem(x))
         for block in self.decode:
             deep = block(deep, style)
-        return x + self.head(deep) if self.change else self.head(deep)
+        made = self.head(deep)
+        return changed(x, made) if self.change else made
 
 
 class MappingNetwork(nn.Module):

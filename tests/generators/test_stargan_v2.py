@@ -1,12 +1,14 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from anomgan.config import TrainingSettings
 from anomgan.data.labels import LabelSet
 from anomgan.errors import SettingsError
 from anomgan.generators.stargan_v2 import StarGANv2, StarGANv2Settings
 from anomgan.losses import discriminator_minimax, generator_non_saturating, r1_penalty
+from anomgan.networks.texture import texture, with_texture
 from anomgan.training.trainer import Trainer
 
 DOMAINS = LabelSet(("a", "b", "c"), exclusive=True)
@@ -163,6 +165,25 @@ def test_a_matching_aware_discriminator_rejects_real_images_of_other_domains():
     )
     assert torch.equal(real[1], DOMAIN)
     assert judged.loss.item() == pytest.approx(sum(halves).item(), rel=1e-5)
+
+
+def test_with_texture_the_discriminator_sees_it_and_a_change_can_remove_it():
+    gan = make(texture=True, change=True)
+    seen = {"discriminator": [], "style_encoder": []}
+    for name, some in seen.items():
+        keep = lambda _, given, some=some: some.append(given[0])  # noqa: E731
+        gan.networks[name].register_forward_pre_hook(keep)
+    x, c = batch()
+    for update in gan.step(x, c):
+        assert update.loss.isfinite()
+    # Real, fake and real again for the penalty, twice; then the two fakes of the generator.
+    assert len(seen["discriminator"]) == 8
+    assert all(torch.allclose(one, with_texture(one[:, :1])) for one in seen["discriminator"])
+    assert all(one.shape[1] == 1 for one in seen["style_encoder"])
+
+    head = gan.networks["generator"].head[-1]
+    nn.init.constant_(head.bias[1:].detach(), -1.0)
+    assert torch.allclose(gan.translate(x, gan.style(c, None, 0)), x - texture(x), atol=1e-5)
 
 
 def test_a_style_is_drawn_by_its_seed_or_read_from_a_reference():
