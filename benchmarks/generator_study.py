@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from study import MODELS, RESULTS, ROOT
 
-from anomgan.config_files import read_toml
+from anomgan.config_files import parse_assignments, read_toml
+from anomgan.config_values import merge
 from anomgan.evaluation.classifier import Classifier, load_classifier, train_classifier
 from anomgan.evaluation.feature_networks import Images
 from anomgan.evaluation.records import append_record, environment
@@ -26,12 +27,20 @@ def parser_of(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def trained(study: str, config: str, images: Training, device: str) -> TrainedGenerator:
-    """Load the generator of configs/generators/<config>.toml, or train it on `images`."""
-    folder = MODELS / study / config
+def trained(
+    study: str, config: str, images: Training, device: str, changes: Sequence[str] = ()
+) -> TrainedGenerator:
+    """Load the generator of configs/generators/<config>.toml, or train it on `images`.
+
+    `changes` are settings other than those of the file, as "section.key=value".
+    """
+    folder = MODELS / study / "_".join([config, *changes])
     if not (folder / CARD).exists():
-        work = folder.with_name(f"{config}.training")
-        values = read_toml(ROOT / "configs" / "generators" / f"{config}.toml")
+        work = folder.with_name(f"{folder.name}.training")
+        values = merge(
+            read_toml(ROOT / "configs" / "generators" / f"{config}.toml"),
+            parse_assignments(changes),
+        )
         model = train_generator(
             images, device=device, work_folder=work, resume=True, samples_every=500, **values
         )

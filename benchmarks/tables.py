@@ -29,7 +29,7 @@ COSTS = {
 ALARMS = "false alarms (1% promised)"
 NAMES = (
     *("dataset", "fault", "detector", "photographs", "generator", "config", "space", "restarts"),
-    *("figure", "precision", "seed", "work", "amount", "engine"),
+    *("figure", "precision", "seed", "size", "work", "amount", "engine"),
 )
 """Keys that identify a record of a study; if several records share them, the last one counts."""
 COLUMNS = {
@@ -79,6 +79,7 @@ COLUMNS = {
     },
     "translate_weather": {
         "generator": ("generator", ""),
+        "size": ("px", ""),
         "sees_asked": ("domain seen", ".1%"),
         "sees_asked_pair": ("shine and sunrise alone", ".1%"),
         "lite0_perceptual_to_input": ("distance to the input", ".3f"),

@@ -1,6 +1,7 @@
 """Images of four kinds of weather: CycleGAN (shine, sunrise), StarGAN and StarGAN v2.
 
     python benchmarks/translate_weather.py
+    python benchmarks/translate_weather.py --configs stargan_weather --set view.size=128
 
 Every test image is translated to every other domain, by StarGAN v2 in a random style of its own. A
 classifier of domains, trained on the real training images, predicts whether a translation shows the
@@ -41,9 +42,10 @@ DIVERSE = 8
 def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--configs", nargs="+", default=CONFIGS)
+    parser.add_argument("--set", nargs="+", default=[], help="other settings, section.key=value")
     options = parser.parse_args()
     models = {
-        config: trained(STUDY, config, _folders(CONFIGS[config]), options.device)
+        config: trained(STUDY, config, _folders(CONFIGS[config]), options.device, options.set)
         for config in options.configs
     }
     if options.only_train:
@@ -70,7 +72,8 @@ def main() -> None:
             [image, *(model.apply(image, model.style(name, seed=seed)) for name in domains)]
             for seed, image in enumerate(examples)
         ]
-        save_grid(RESULTS / f"{config}.png", rows, ["input", *domains], title=config)
+        name = f"{config}_{model.settings.view.size}" if options.set else config
+        save_grid(RESULTS / f"{name}.png", rows, ["input", *domains], title=config)
 
 
 def _folders(domains: tuple[str, ...]) -> dict[str, Path]:
