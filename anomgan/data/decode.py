@@ -107,7 +107,8 @@ def from_pillow(image: Image.Image, name: str = "image") -> np.ndarray:
     """
     if image.mode == "F":
         raise InputError(f"{name} holds floating-point pixels; save it with 8 or 16 bits")
-    return _pixels(image, name)
+    pixels = _deep_grey(image, name) if image.mode.startswith("I") else _eight_bits(image)
+    return np.ascontiguousarray(upright(pixels, image))
 
 
 def check_array(array: np.ndarray, name: str = "image") -> np.ndarray:
@@ -187,20 +188,10 @@ def _decode_as_it_is(data: bytes, name: str) -> np.ndarray:
         image.load()
         if image.format != "TIFF":
             tell_of_more(name, str(image.format), pictures_in(image))
-        if image.mode == "F":
-            raise InputError(f"{name} holds floating-point pixels; save it with 8 or 16 bits")
         if deep_colour:
             return np.ascontiguousarray(read_deep_colour(data, image, name))
-        pixels = _pixels(image, name)
+        pixels = from_pillow(image, name)
         return 65535 - pixels if reversed_grey and image.mode.startswith("I") else pixels
-
-
-def _pixels(image: Image.Image, name: str) -> np.ndarray:
-    if image.mode.startswith("I"):
-        return _deep_grey(image, name)
-    pixels = _eight_bits(image)
-    # Pillow rotates TIFF itself.
-    return np.ascontiguousarray(pixels if image.format == "TIFF" else upright(pixels, image))
 
 
 def _formats(data: bytes, name: str) -> tuple[str, ...]:
@@ -229,7 +220,7 @@ def _deep_grey(image: Image.Image, name: str) -> np.ndarray:
     pixels = _unsigned(np.asarray(image), name)
     if "transparency" in image.info:
         pixels = without_key(pixels, image.info["transparency"])
-    return np.ascontiguousarray(upright(pixels, image) if image.format != "TIFF" else pixels)
+    return pixels
 
 
 def _unsigned(pixels: np.ndarray, name: str) -> np.ndarray:

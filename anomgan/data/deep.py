@@ -51,7 +51,7 @@ def read_deep_colour(data: bytes, image: ImageFile.ImageFile, name: str) -> np.n
         colour = over_black(colour, pixels[:, :, 3])
     elif "transparency" in image.info:
         colour = without_key(colour, image.info["transparency"])
-    return colour if image.format == "TIFF" else upright(colour, image)  # OpenCV rotates TIFF
+    return upright(colour, image)
 
 
 def without_key(colour: np.ndarray, key: int | tuple[int, ...]) -> np.ndarray:

@@ -33,6 +33,8 @@ def upright(pixels: np.ndarray, image: Image.Image) -> np.ndarray:
 
     Only this tag is read, so other damage to the metadata does no harm.
     """
+    if image.format == "TIFF":  # Pillow and OpenCV have turned it already
+        return pixels
     try:
         turn = UPRIGHT.get(image.getexif().get(ORIENTATION))
     except Exception:  # Pillow raises exceptions of every kind for broken metadata
