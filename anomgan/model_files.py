@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from anomgan.data.own_files import is_own_picture
 from anomgan.errors import InputError, ModelError
-from anomgan.machine.files import atomic_folder, restore_interrupted
+from anomgan.machine.files import atomic_folder, restore_interrupted, state_of
 
 FORMAT_VERSION = 2
 READABLE = (1, 2)
@@ -140,21 +140,12 @@ def read_folder(folder: Path, made_by: str) -> tuple[dict[str, Any], dict[str, T
         ModelError: it is missing, incomplete, damaged, or of a newer format.
     """
     while True:
-        version = _version(folder)
+        before = state_of(folder)
         try:
             return _read_once(folder, made_by)
         except ModelError:
-            if _version(folder) == version:
+            if state_of(folder) == before:
                 raise
-
-
-def _version(folder: Path) -> tuple[int, int] | None:
-    """What tells a folder from one that took its place; None if there is none."""
-    try:
-        about = folder.stat()
-    except OSError:
-        return None
-    return about.st_ino, about.st_mtime_ns
 
 
 def _read_once(folder: Path, made_by: str) -> tuple[dict[str, Any], dict[str, Tensor]]:

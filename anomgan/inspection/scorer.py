@@ -69,11 +69,9 @@ class Scorer:
     """
 
     def __init__(self, model: Path, device: str, pictures: Pictures) -> None:
-        self._detector, identity = load_identified(model, device)
-        fold_batch_norms(self._detector.networks)
+        self._detector, self.model = load_to_score(model, device)
         self._pictures = pictures
         self._made_of = model, device, pictures
-        self.model = {"model": str(model), "model_id": identity}
         self.images_at_once = self._detector.images_at_once
 
     def rows(self, paths: Sequence[Path], name: Callable[[Path], Path]) -> Iterator[Row]:
@@ -194,8 +192,10 @@ class Scorer:
         return row
 
 
-def load_identified(model: Path, device: str) -> tuple[Detector, str]:
-    """Load a detector, with its `model_id`; anew if the model is replaced in the meantime.
+def load_to_score(model: Path, device: str) -> tuple[Detector, Row]:
+    """Load a detector with its batch norms folded, and what each row of results says of the model.
+
+    If the model is replaced in the meantime, it is loaded anew.
 
     Raises:
         ModelError: the model cannot be loaded.
@@ -205,7 +205,8 @@ def load_identified(model: Path, device: str) -> tuple[Detector, str]:
         identity = model_id(model)
         detector = load(model, device)
         if model_id(model) == identity:
-            return detector, identity
+            fold_batch_norms(detector.networks)
+            return detector, {"model": str(model), "model_id": identity}
 
 
 def _rows_there(

@@ -38,6 +38,19 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def state_of(path: Path) -> tuple[int, ...] | None:
+    """What tells a file or a folder from one that took its place; None if there is none."""
+    try:
+        return _state(path)
+    except OSError:
+        return None
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    about = path.stat()
+    return about.st_ino, about.st_size, about.st_mtime_ns
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder that results are written to later, so that a wrong one is reported at once.
 
@@ -165,7 +178,7 @@ def move_into(folder: Path, source: Path) -> Path:
         InputError: the folder cannot be written to, the disk is full, or `source` has to stay.
     """
     try:
-        before = _version(source)
+        before = _state(source)
         folder.mkdir(parents=True, exist_ok=True)
         for number in count(1):
             end = f"-{number}{source.suffix}"
@@ -177,7 +190,7 @@ def move_into(folder: Path, source: Path) -> Path:
                 break
             if _is_copy(source, target):
                 break
-        if _version(source) == before:
+        if _state(source) == before:
             source.unlink()
     except OSError as error:
         raise InputError(f"cannot move {source} to {folder}: {error.strerror or error}") from error
@@ -200,11 +213,6 @@ def _appear(source: Path, target: Path) -> None:
                 os.fsync(folder)
             finally:
                 os.close(folder)
-
-
-def _version(path: Path) -> tuple[int, int, int]:
-    about = path.stat()
-    return about.st_ino, about.st_size, about.st_mtime_ns
 
 
 def _is_copy(source: Path, target: Path) -> bool:

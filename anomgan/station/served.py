@@ -11,13 +11,13 @@ from anomgan.detectors.calibration import Calibration
 from anomgan.errors import AnomganError
 from anomgan.inspection.inspector import Inspector
 from anomgan.inspection.results_table import Row
-from anomgan.inspection.scorer import load_identified
+from anomgan.inspection.scorer import load_to_score
+from anomgan.machine.files import state_of
 from anomgan.model_files import CARD, WEIGHTS
-from anomgan.networks.folding import fold_batch_norms
 from anomgan.station.parts import Parts
 
-Version = list[tuple[int, int, int]]
-"""What tells the files of a model from those that took their place."""
+Version = list[tuple[int, ...] | None]
+"""What tells the files of a model from those that took their place; None for a missing file."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class ServedModel:
         If the new model cannot be loaded, the old one stays and `problem` says why.
         """
         version = self._version()
-        if version in (None, self._seen):
+        if None in version or version == self._seen:
             return
         if version == self._waiting:
             self.reload()
@@ -90,19 +90,12 @@ class ServedModel:
         return load(self.path, self.device)
 
     def _load(self) -> Loaded:
-        detector, identity = load_identified(self.path, self.device)
-        fold_batch_norms(detector.networks)
+        detector, names = load_to_score(self.path, self.device)
         assert detector.fitted is not None
         inspector = Inspector(detector, self._threads)
-        names = {"model": str(self.path), "model_id": identity}
         outlines = detector.roi.outlines if detector.roi else []
         return Loaded(inspector, detector.fitted.calibration, detector.bits, outlines, names)
 
-    def _version(self) -> Version | None:
-        """None while there is no model, as in the moment of a replacement."""
+    def _version(self) -> Version:
         names = (CARD, WEIGHTS) if self.path.is_dir() else ("",)
-        try:
-            found = [(self.path / name).stat() for name in names]
-        except OSError:
-            return None
-        return [(about.st_ino, about.st_size, about.st_mtime_ns) for about in found]
+        return [state_of(self.path / name) for name in names]
