@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from scipy.spatial.distance import pdist
 from torch import Tensor
 from torchvision.models import AlexNet_Weights
 
@@ -99,9 +100,7 @@ class BackboneDistance:
             InputError: there are fewer than 2 images.
         """
         _check_pairs(images)
-        x = self._embed(images)
-        pairs = combinations(range(len(x)), 2)
-        return float(np.mean([np.square(x[i] - x[j]).sum() for i, j in pairs]))
+        return float(pdist(self._embed(images), "sqeuclidean").mean())
 
     def _embed(self, images: Images) -> np.ndarray:
         """Vectors [N, D] whose squared Euclidean distance is that of the images."""

@@ -4,7 +4,8 @@ All take features [N, D] of any network. When you report a metric, name the netw
 """
 
 import numpy as np
-from sklearn.metrics.pairwise import polynomial_kernel
+from scipy.spatial.distance import squareform
+from sklearn.metrics.pairwise import cosine_distances, polynomial_kernel
 
 from anomgan.errors import InputError
 
@@ -64,11 +65,8 @@ def diversity(features: np.ndarray) -> float:
         InputError: as `fid`.
     """
     x, _ = _checked(features, features)
-    length = np.linalg.norm(x, axis=1, keepdims=True)
-    x = x / np.maximum(length, 1e-12)
-    cosine = x @ x.T
-    pairs = np.triu_indices(len(x), 1)
-    return float(np.sqrt(np.maximum(2 - 2 * cosine[pairs], 0)).mean())
+    halves = squareform(cosine_distances(x), checks=False)  # of the squared distances
+    return float(np.sqrt(2 * halves).mean())
 
 
 def _mmd(real: np.ndarray, fake: np.ndarray) -> float:
