@@ -25,6 +25,7 @@ class Score(BaseModel):
 
     image: str = Field(description="the client's name for the image")
     score: float = Field(description="higher is more anomalous")
+    scores: list[float] = Field(description="by each network of the model; `score` combines them")
     p_value: float = Field(description="share of good images that would score this high")
     verdict: str = Field(description="ok or anomalous")
     reason: str | None = Field(description="why it is anomalous whatever its score")

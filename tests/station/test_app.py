@@ -161,12 +161,14 @@ def test_state_and_figures_can_be_asked_for(client, patch_model):
     assert 'anomgan_images_total{model="part",verdict="ok"}' in figures.text
 
 
-def test_the_service_describes_itself_without_another_host(client):
+def test_the_service_describes_itself_without_another_host(client, photograph):
     page = client.get("/docs").text
     assert "http://" not in page.replace("curl --data-binary @part.png 'http://", "")
     assert "https://" not in page + client.get("/page/docs.js").text
     about = client.get("/openapi.json").json()
     assert {"/models/{name}/score", "/health", "/models", "/metrics"} <= set(about["paths"])
+    row = score(client, photograph.read_bytes(), heatmap=1).json()
+    assert set(row) == set(about["components"]["schemas"]["Score"]["properties"])
 
 
 def test_a_full_queue_says_when_to_come_again(make_station, photograph):
