@@ -261,13 +261,9 @@ class Weights(Section):
 
     @model_validator(mode="after")
     def _something_counts(self) -> "Weights":
-        if all(weight == 0 for weight in self.as_dict().values()):
-            raise ValueError(f"at least one of {', '.join(self.as_dict())} must be above 0")
+        if all(weight == 0 for _, weight in self):
+            raise ValueError(f"at least one of {', '.join(dict(self))} must be above 0")
         return self
-
-    def as_dict(self) -> dict[str, float]:
-        """Return the weights by the name of their evidence."""
-        return self.model_dump()
 
 
 class LearningSettings(Section):

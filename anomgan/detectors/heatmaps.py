@@ -188,7 +188,7 @@ def _total(
     settings: ScoreSettings,
     scope: Scope,
 ) -> np.ndarray:
-    total = combine(evidence, weights.as_dict(), statistics, settings.standardise)
+    total = combine(evidence, dict(weights), statistics, settings.standardise)
     if settings.background is not None:
         total -= np.quantile(scope.of(total), settings.background).astype(np.float32)
     if scope.inside is not None:

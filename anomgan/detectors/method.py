@@ -197,4 +197,4 @@ class Method(ABC):
     def counted(self) -> set[str]:
         """Evidence that has a weight in the score or in the heatmap."""
         weights = (self.settings.weights, self.settings.heatmap_weights)
-        return {name for some in weights for name, weight in some.as_dict().items() if weight}
+        return {name for some in weights for name, weight in some if weight}

@@ -64,5 +64,7 @@ class MLPDiscriminator(nn.Module):
 
 def _pixels(size: int, channels: int) -> int:
     if not SMALLEST <= size <= LARGEST:
-        raise SettingsError(f"view.size = {size}: fully connected networks take 4 to 128")
+        raise SettingsError(
+            f"view.size = {size}: fully connected networks take {SMALLEST} to {LARGEST}"
+        )
     return math.prod((channels, size, size))

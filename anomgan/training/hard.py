@@ -55,15 +55,12 @@ def with_hardest(recipe: Recipe, drawn: Tensor, images: Tensor, batch_size: int)
     if difficulty is None:
         return drawn[:batch_size]
     order = difficulty.argsort(descending=True)
-    order = order[_occurrence(images[split:][order]) < _most(images, hard)][:hard]
+    most = math.ceil(FAIR_SHARES * hard / len(images.unique()))
+    order = order[_occurrence(images[split:][order]) < most][:hard]
     chosen = torch.cat([drawn[:split], candidates[order]])
     if len(chosen) < batch_size:  # too few images, each at its limit
         chosen = torch.cat([chosen, candidates[: batch_size - len(chosen)]])
     return chosen[torch.randperm(batch_size, device=chosen.device)]
-
-
-def _most(images: Tensor, hard: int) -> int:
-    return math.ceil(FAIR_SHARES * hard / len(images.unique()))
 
 
 def _occurrence(images: Tensor) -> Tensor:
