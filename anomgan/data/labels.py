@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from anomgan.data.folders import list_images, read_rows
-from anomgan.data.normals import Source
+from anomgan.data.folders import read_rows
+from anomgan.data.normals import Source, sources_of
 from anomgan.errors import InputError
 
 TABLE = "labels.csv"
@@ -72,7 +72,7 @@ def from_domains(domains: Mapping[str, Path | str | Sequence[Source]]) -> Labell
     strata: list[int] = []
     for number, (name, given) in enumerate(domains.items()):
         _check_name(name)
-        found = list_images(Path(given)) if isinstance(given, Path | str) else list(given)
+        found = sources_of(given)
         if not found:
             raise InputError(f"domain {name} has no images")
         sources += found

@@ -10,6 +10,7 @@ import numpy as np
 from anomgan.data.copies import digest
 from anomgan.data.decode import check_array, is_grey, read_image
 from anomgan.data.depth import Depth
+from anomgan.data.folders import list_images
 from anomgan.data.store import ImageStore
 from anomgan.errors import InputError
 from anomgan.machine.notes import note
@@ -19,6 +20,20 @@ Source = Path | str | np.ndarray
 LISTED = 20
 """Unreadable files that an error message names one by one."""
 LEAVE_OUT = ", or leave them out with --skip-unreadable (skip_unreadable=True)"
+
+
+def sources_of(images: Path | str | Sequence[Source]) -> list[Source]:
+    """List the images of a folder, or those of a list.
+
+    Raises:
+        InputError: the folder does not exist, cannot be read, or holds no images.
+    """
+    return list(list_images(Path(images)) if isinstance(images, Path | str) else images)
+
+
+def name_of(source: Source, number: int) -> str:
+    """The path of an image; an array is called by its number."""
+    return f"image {number}" if isinstance(source, np.ndarray) else str(source)
 
 
 def read_source(source: Source, name: str = "image") -> np.ndarray:
@@ -104,7 +119,7 @@ def read_normals(
     normals = NormalImages([], ImageStore(folder=folder), set(), Depth(), True, "", [], [])
     fingerprint = hashlib.sha256()
     for number, source in enumerate(sources):
-        name = f"image {number}" if isinstance(source, np.ndarray) else str(source)
+        name = name_of(source, number)
         try:
             image = read_source(source, name)
         except InputError as error:

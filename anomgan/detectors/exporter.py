@@ -13,8 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from anomgan.data.folders import list_images
-from anomgan.data.normals import Source
+from anomgan.data.normals import Source, sources_of
 from anomgan.data.own_files import refuse_to_overwrite
 from anomgan.data.views import scaled
 from anomgan.detectors import load
@@ -95,16 +94,13 @@ def export_model(
             f"no graph can; export f-anogan, which does not search, or use the folder as it is"
         )
     assert detector.fitted is not None
-    if images is None:
-        images = _noise(detector.fitted)
-    elif isinstance(images, Path):
-        images = list_images(images)
+    shown = _noise(detector.fitted) if images is None else sources_of(images)
     graph = _Graph(load(model, "cpu"))
     text = describe(card, detector.fitted, graph.maps, graph.stride, detector.grid, detector.roi)
     with atomic_path(out) as temporary:
         written = _onnx(graph, text) if format == "onnx" else _torchscript(graph, text)
         temporary.write_bytes(seal(written))
-        found = compare(detector, load(temporary, "cpu"), images)
+        found = compare(detector, load(temporary, "cpu"), shown)
         if not (found.score <= TOLERANCE and found.heat <= TOLERANCE):  # so that NaN fails, too
             raise ModelError(
                 f"{out} is not written: it has {found.differences} of those of {model}, as a share "

@@ -8,8 +8,7 @@ import numpy as np
 from PIL import Image
 
 from anomgan.data.decode import from_pillow
-from anomgan.data.folders import list_images
-from anomgan.data.normals import Source
+from anomgan.data.normals import Source, sources_of
 from anomgan.errors import InputError
 
 One: TypeAlias = Source | Image.Image
@@ -42,7 +41,7 @@ def as_sources(images: Images) -> list[Source]:
     """
     if isinstance(images, Path | str):
         path = Path(images)
-        return [path] if path.is_file() else list(list_images(path))
+        return [path] if path.is_file() else sources_of(path)
     if isinstance(images, np.ndarray):
         if images.dtype.kind in "OU":  # of any images, or of paths
             return [as_source(one) for one in images.ravel()]

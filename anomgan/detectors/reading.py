@@ -8,8 +8,8 @@ import numpy as np
 from anomgan.config import CalibrationSettings, Settings
 from anomgan.data.copies import find_copies, thumbnail
 from anomgan.data.decode import to_uint8
-from anomgan.data.folders import list_images, read_groups
-from anomgan.data.normals import NormalImages, Source, read_normals
+from anomgan.data.folders import read_groups
+from anomgan.data.normals import NormalImages, Source, read_normals, sources_of
 from anomgan.data.store import ImageStore
 from anomgan.detectors.calibration import hold_out
 from anomgan.detectors.method import Method
@@ -22,8 +22,7 @@ FEWEST_TRAINING_IMAGES = 10
 
 def read_good(normals: Path | Sequence[Source], folder: Path, skip: bool) -> NormalImages:
     """Read good images; those that cannot be read are skipped or refused."""
-    sources: list[Source] = []
-    sources += list_images(normals) if isinstance(normals, Path) else normals
+    sources = sources_of(normals)
     with progress_bar("reading images", len(sources)) as report:
         return read_normals(sources, folder=folder, skip_unreadable=skip, report=report)
 

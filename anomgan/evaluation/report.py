@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from anomgan.data.decode import read_image, reduced, to_uint8
+from anomgan.data.normals import name_of
 from anomgan.data.own_files import JSON, SCORES, refuse_to_overwrite
 from anomgan.data.public_sets import read_mask
 from anomgan.detectors.base import Detector
@@ -167,9 +168,7 @@ def _part_html(part: _Part) -> str:
 
 
 def _name(evaluation: Evaluation, index: int) -> str:
-    """The path of an image, or its number where there are only pixels."""
-    source = evaluation.images[index].source
-    return f"image {index}" if isinstance(source, np.ndarray) else str(source)
+    return name_of(evaluation.images[index].source, index)
 
 
 def _brief(name: str) -> str:

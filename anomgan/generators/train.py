@@ -11,9 +11,8 @@ import numpy as np
 import torch
 
 from anomgan.config_values import build_settings
-from anomgan.data.folders import list_images
 from anomgan.data.labels import LabelledImages, from_domains, read_labelled
-from anomgan.data.normals import NormalImages, Source, read_normals
+from anomgan.data.normals import NormalImages, Source, read_normals, sources_of
 from anomgan.data.own_files import is_own_picture
 from anomgan.data.prepare import Preparation
 from anomgan.data.store import ImageStore
@@ -205,9 +204,7 @@ def _unlabelled(images: Images | LabelledImages) -> list[Source]:
         return images.sources
     if isinstance(images, Mapping):
         return from_domains(images).sources
-    sources: list[Source] = (
-        [*list_images(Path(images))] if isinstance(images, Path | str) else list(images)
-    )
+    sources = sources_of(images)
     if not sources:
         raise InputError("there are no images to learn from")
     return sources

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from anomgan.data.decode import to_uint8
-from anomgan.data.normals import Source, read_source
+from anomgan.data.normals import Source, name_of, read_source
 from anomgan.data.views import (
     LARGEST_TILE,
     from_square,
@@ -58,10 +58,7 @@ class TrainedTranslator(TrainedGenerator):
             InputError: an image cannot be read.
         """
         style = self.style(to, reference, seed)
-        names = [
-            f"image {number}" if isinstance(source, np.ndarray) else str(source)
-            for number, source in enumerate(images)
-        ]
+        names = [name_of(source, number) for number, source in enumerate(images)]
         return (
             self.render(read_source(source, name), style, full_size=full_size, name=name)
             for source, name in zip(images, names, strict=True)
