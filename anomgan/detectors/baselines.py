@@ -23,7 +23,7 @@ from anomgan.detectors.arguments import (
 from anomgan.detectors.base import Detector
 from anomgan.detectors.feature_baselines import Coreset, EigenMapsAlone, Gaussian, PlaceGaussian
 from anomgan.detectors.method import Profile
-from anomgan.networks.dcgan import Bottleneck, Decoder, Encoder
+from anomgan.networks.dcgan import Bottleneck, Decoder, Encoder, stride_of
 from anomgan.networks.pointwise import PointwiseNetwork
 from anomgan.training.hard import rebuilding_error
 from anomgan.training.recipe import Phase, Recipe, Update
@@ -236,8 +236,7 @@ class Autoencoder(Detector):
 
     @property
     def stride(self) -> int | None:
-        one_pass = self.settings.network.bottleneck == "map"
-        return cast(Encoder, self.networks["encoder"]).stride if one_pass else None
+        return stride_of(self.settings.view.size, self.settings.network.bottleneck)
 
     def infer(self, x: Tensor) -> Maps:
         return {"reconstruction": self.networks["decoder"](self.networks["encoder"](x))}

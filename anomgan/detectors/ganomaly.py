@@ -15,7 +15,7 @@ vector, instead of the latent distance.
 """
 
 from collections.abc import Iterator
-from typing import Literal, Unpack, cast
+from typing import Literal, Unpack
 
 import torch.nn.functional as F
 from pydantic import Field
@@ -27,7 +27,7 @@ from anomgan.detectors.arguments import GANomalyOptions
 from anomgan.detectors.base import Detector
 from anomgan.detectors.method import Profile
 from anomgan.losses import discriminator_minimax, feature_matching
-from anomgan.networks.dcgan import Bottleneck, Decoder, Discriminator, Encoder
+from anomgan.networks.dcgan import Bottleneck, Decoder, Discriminator, Encoder, stride_of
 from anomgan.networks.pointwise import PointwiseDiscriminator, PointwiseNetwork
 from anomgan.training.hard import rebuilding_error
 from anomgan.training.recipe import Adam, Phase, Recipe, Update
@@ -205,8 +205,7 @@ class GANomaly(Detector):
 
     @property
     def stride(self) -> int | None:
-        one_pass = self.settings.network.bottleneck == "map"
-        return cast(Encoder, self.networks["encoder"]).stride if one_pass else None
+        return stride_of(self.settings.view.size, self.settings.network.bottleneck)
 
     def infer(self, x: Tensor) -> Maps:
         """Return the reconstruction, and the squared distance of both latents (section 3.3)."""

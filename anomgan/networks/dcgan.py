@@ -6,7 +6,7 @@ is either
 
 - "vector": one convolution over all cells, so that a view has a single latent vector (the papers),
 - or "map": a 1 x 1 convolution, so that every cell has a latent vector of its own. Such a network
-  is fully convolutional: it takes images of any size that is a multiple of its `stride`.
+  is fully convolutional: it takes images of any size that is a multiple of its stride.
 """
 
 from typing import Literal
@@ -38,6 +38,11 @@ def pyramid(size: int) -> tuple[int, int]:
     raise SettingsError(
         f"view.size = {size}: must be 4, 5, 6 or 7 times a power of two, such as 32, 64, 96 or 128"
     )
+
+
+def stride_of(size: int, bottleneck: Bottleneck) -> int | None:
+    """What the sides of an image must be multiples of; None if they must be `size`."""
+    return 2 ** pyramid(size)[0] if bottleneck == "map" else None
 
 
 def pyramid_widths(halvings: int, features: int, widest: int = WIDEST) -> list[int]:
@@ -75,7 +80,7 @@ class Encoder(nn.Module):
         channels: image channels.
         latent_dim: length of a latent vector.
         features: feature maps after the first convolution; doubled by each further one.
-        bottleneck: "vector" (h = w = 1 for a view of `size`) or "map" (one cell per `stride`).
+        bottleneck: "vector" (h = w = 1 for a view of `size`) or "map" (one cell per stride).
     """
 
     def __init__(
@@ -88,7 +93,6 @@ class Encoder(nn.Module):
     ) -> None:
         super().__init__()
         depth, cells = pyramid(size)
-        self.stride = 2**depth
         top = cells if bottleneck == "vector" else 1
         width = features * 2 ** (depth - 1)
         self.layers = nn.Sequential(

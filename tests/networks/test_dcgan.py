@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from anomgan.errors import SettingsError
-from anomgan.networks.dcgan import Decoder, Discriminator, Encoder, pyramid
+from anomgan.networks.dcgan import Decoder, Discriminator, Encoder, pyramid, stride_of
 
 
 @pytest.mark.parametrize("size", [8, 32, 64, 96])
@@ -22,7 +22,8 @@ def test_a_view_goes_to_the_latent_and_back(size, bottleneck, channels):
 
 def test_a_map_network_takes_any_multiple_of_its_stride():
     encoder, decoder = (part(32, 1, 5, 4, "map") for part in (Encoder, Decoder))
-    x = torch.rand(1, 1, 5 * encoder.stride, 9 * encoder.stride)
+    stride = stride_of(32, "map")
+    x = torch.rand(1, 1, 5 * stride, 9 * stride)
     assert decoder(encoder(x)).shape == x.shape
 
 
