@@ -12,7 +12,6 @@ from anomgan import GANomaly
 from anomgan.config_values import without_idle
 from anomgan.data.flange import write_line
 from anomgan.detectors import METHODS
-from anomgan.machine.notes import forget_notes
 
 ROOT = Path(__file__).parents[1]
 TINY = {
@@ -125,5 +124,6 @@ def rng() -> np.random.Generator:
 
 
 @pytest.fixture(autouse=True)
-def _notes_anew() -> None:
-    forget_notes()
+def _notes_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every note is said again, as in a new process."""
+    monkeypatch.setattr("anomgan.machine.notes._said", set())

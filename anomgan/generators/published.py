@@ -65,17 +65,17 @@ def weights_of(checkpoint: Mapping[str, Any], part: str, path: Path) -> dict[str
     return dict(tensors)
 
 
-def shape_of(tensors: Mapping[str, Tensor], name: str, sides: int, path: Path) -> list[int]:
+def shape_of(tensors: Mapping[str, Tensor], name: str, dimensions: int, path: Path) -> list[int]:
     """Shape of a tensor from which the size of a network is known.
 
     Raises:
-        ModelError: it is missing, or has another number of sides.
+        ModelError: it is missing, or has another number of dimensions.
     """
     if name not in tensors:
         raise ModelError(f"{path} has no {name}; is it of another method?")
     shape = list(tensors[name].shape)
-    if len(shape) != sides:
-        raise ModelError(f"{path}: {name} has the shape {shape}, but needs {sides} sides")
+    if len(shape) != dimensions:
+        raise ModelError(f"{path}: {name} has the shape {shape}, but needs {dimensions} dimensions")
     return shape
 
 

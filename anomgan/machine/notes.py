@@ -24,8 +24,3 @@ def note(text: str, once: str | None = None) -> None:
 def counted(count: int, noun: str) -> str:
     """A number with its noun: 1 image, 2 images."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def forget_notes() -> None:
-    """Say every note again, as a new process would."""
-    _said.clear()
