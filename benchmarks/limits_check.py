@@ -123,7 +123,6 @@ def compare(name: str, settings: Sequence[str], per_kind: int, device: str) -> R
         for done, (image, result) in enumerate(zip(defective, results), start=1):
             rows += look(image, result, bench, limits[LIKE[image.kind]])
             report(done)
-    assert detector.fitted is not None
     return {
         "study": STUDY,
         "dataset": name,

@@ -131,7 +131,6 @@ class DetectorRun:
 
     def measure(self, folder: Path, picture: Path, device: str) -> Record:
         detector = load(folder, device)
-        assert detector.fitted
         test = self.data.read(self.data.name).test
         figures = evaluate(detector, test, self.data.groups).figures()
         shutil.copy(folder / SAMPLES, picture)

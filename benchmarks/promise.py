@@ -79,7 +79,6 @@ def measure(name: str, images: int, method: str, count: int) -> Record:
         results = list(detector.fit(normals).score_each(others))
         is_bad = are_bad(others)
         p_values = np.array([one.p_value for one in results])
-        assert detector.fitted is not None
         least = 1 / (1 + detector.fitted.facts["calibration_images"])
         observed.append([float((p_values[~is_bad] <= rate).mean()) for rate in RATES])
         aurocs.append(roc_auc_score(is_bad, [one.score for one in results]))

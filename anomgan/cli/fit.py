@@ -257,7 +257,6 @@ def fit_to_folder(
 def summarise(detector: "Detector", out: Path) -> str:
     """Summarise a fit: the training, the false-alarm rate, and where the model is."""
     fitted = detector.fitted
-    assert fitted is not None
     lines = [
         *describe_training(detector.settings.detector, fitted.facts),
         *describe_space(fitted.facts),

@@ -84,7 +84,6 @@ def recalibrate(
         skip_unreadable=skip_unreadable,
     )
     fitted = detector.fitted
-    assert fitted is not None
     fitted.history = read_history(model)
     detector.save(out)
     for line in (

@@ -17,10 +17,9 @@ from anomgan.config_values import merge, without_idle
 from anomgan.data.decode import to_uint8
 from anomgan.data.normals import Source, read_source
 from anomgan.data.roi import Given
-from anomgan.detectors.estimator import Estimator, not_fitted
+from anomgan.detectors.estimator import Estimator
 from anomgan.detectors.evidence import VIEWS_AT_ONCE, Look, batches, look
 from anomgan.detectors.feature_space import FeatureSpace
-from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.fitting import FitOptions, fit_method
 from anomgan.detectors.heatmaps import Scope, Statistics, judge_all
 from anomgan.detectors.inputs import Images, One, as_source, as_sources
@@ -132,7 +131,7 @@ class Detector(Estimator):
             SettingsError: the rate is not between 0 and 1, or a size is not above 0.
             ModelError: the detector is not fitted yet.
         """
-        fitted, given = self._require_fitted(), self._given
+        fitted, given = self.fitted, self._given
         for section, name, value in (
             ("calibration", "false_alarm_rate", false_alarm_rate),
             ("score", "pixels_per_mm", pixels_per_mm),
@@ -182,9 +181,8 @@ class Detector(Estimator):
             InputError: an image cannot be read or is too small.
             ModelError: the detector is not fitted yet.
         """
-        self._require_fitted()
-        results = self.score_each(as_sources(images))
         beyond = np.nextafter(-self.offset_, np.inf)
+        results = self.score_each(as_sources(images))
         scores = [max(one.score, beyond) if one.reason else one.score for one in results]
         return -np.array(scores, dtype=np.float64)
 
@@ -205,7 +203,7 @@ class Detector(Estimator):
     @property
     def offset_(self) -> float:
         """The value of `score_samples` at the threshold."""
-        return -self._require_fitted().calibration.threshold
+        return -self.fitted.calibration.threshold
 
     def score_each(self, images: Iterable[Source]) -> Iterator[Result]:
         """Score images as they come, a few at a time; raises as `score` does."""
@@ -214,7 +212,7 @@ class Detector(Estimator):
 
     def prepare(self, source: Source) -> Prepared:
         """Read an image and prepare it; safe in any thread. Raises as `score` does."""
-        fitted, began = self._require_fitted(), time.perf_counter()
+        fitted, began = self.fitted, time.perf_counter()
         name = "image" if isinstance(source, np.ndarray) else str(source)
         image = read_source(source, name)
         pixels = fitted.preparation(image, name)
@@ -250,7 +248,7 @@ class Detector(Estimator):
             InputError: the folder cannot be written to, or holds something else.
             ModelError: the detector is not fitted yet.
         """
-        fitted = self._require_fitted()
+        fitted = self.fitted
         modules = nn.ModuleDict({"networks": self.networks})
         if self.feature_space is not None:
             modules["space"] = self.feature_space
@@ -295,10 +293,10 @@ class Detector(Estimator):
     @property
     def bits(self) -> int:
         """Significant bits of 16-bit images, as found in the normal images."""
-        return self._require_fitted().preparation.bits
+        return self.fitted.preparation.bits
 
     def _result(self, image: Prepared, seen: Look) -> Result:
-        fitted, source = self._require_fitted(), image.source
+        fitted, source = self.fitted, image.source
         scores, heat = judge_all(self.settings, seen.evidence, fitted.statistics, image.scope)
         calibration = fitted.calibration
         return Result(
@@ -325,7 +323,7 @@ class Detector(Estimator):
 
     def _warn_of_promise(self) -> None:
         """Warn of copies, and of too few held-out images for the requested false-alarm rate."""
-        fitted = self._require_fitted()
+        fitted = self.fitted
         copies = fitted.facts.get("recalibration", fitted.facts).get("copies")
         if copies:
             warnings.warn(
@@ -340,14 +338,6 @@ class Detector(Estimator):
             if text not in self._said:
                 self._said = {*self._said, text}
                 warnings.warn(text, ImageWarning, stacklevel=2)
-
-    def _require_fitted(self) -> Fitted:
-        if self.fitted is None:
-            raise not_fitted("this detector is not fitted yet; call fit first")
-        return self.fitted
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return self.fitted is not None
 
 
 def _folder_or_sources(images: Images) -> Path | list[Source]:

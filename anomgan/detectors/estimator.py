@@ -32,8 +32,7 @@ class Estimator(Method):
     """
 
     __signature__: ClassVar[inspect.Signature]
-    fitted: Fitted | None = None
-    """What a fit learns besides the networks."""
+    _fitted: Fitted | None = None
 
     def __init__(self, *, device: str = "auto", **values: Any) -> None:
         usual = _arguments(self.settings_type)
@@ -110,11 +109,29 @@ class Estimator(Method):
         targets = TargetTags(required=False)
         return Tags(estimator_type="outlier_detector", target_tags=targets, input_tags=inputs)
 
+    @property
+    def fitted(self) -> Fitted:
+        """What a fit learns besides the networks.
+
+        Raises:
+            ModelError: the detector is not fitted yet.
+        """
+        if self._fitted is None:
+            raise _not_fitted()
+        return self._fitted
+
+    @fitted.setter
+    def fitted(self, fitted: Fitted) -> None:
+        self._fitted = fitted
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self._fitted is not None
+
     def _give(self, given: dict[str, Any]) -> None:
         settings = self._settings_of(given)
         self.device = choose_device(given["device"])
         self.settings, self._given = settings, given
-        self.fitted = None
+        self._fitted = None
 
     def _settings_of(self, given: Mapping[str, Any]) -> Settings:
         chosen = {name: _plain(value) for name, value in given.items() if value is not None}
@@ -137,14 +154,14 @@ class Estimator(Method):
         return {name: changes[name] for name in self._given if name in changes}
 
 
-def not_fitted(message: str) -> ModelError:
+def _not_fitted() -> ModelError:
     """Make the error of a detector that is not fitted; it is also scikit-learn's error."""
     from sklearn.exceptions import NotFittedError  # late: 80 MB
 
     class NotFitted(ModelError, NotFittedError):
         """The detector has not been fitted yet."""
 
-    return NotFitted(message)
+    return NotFitted("this detector is not fitted yet; call fit first")
 
 
 def _difference(value: Any, usual: Any) -> Any:

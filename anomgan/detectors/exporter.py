@@ -93,7 +93,6 @@ def export_model(
             f"{model} holds {card['detector']}, which searches with gradients for each image, and "
             f"no graph can; export f-anogan, which does not search, or use the folder as it is"
         )
-    assert detector.fitted is not None
     shown = _noise(detector.fitted) if images is None else sources_of(images)
     graph = _Graph(load(model, "cpu"))
     text = describe(card, detector.fitted, graph.maps, graph.stride, detector.grid, detector.roi)
@@ -145,7 +144,6 @@ class _Graph(nn.Module):
         self.space = detector.feature_space
         self.see = detector.see
         self.stride = detector.grid.multiple if detector.grid else detector.stride
-        assert detector.fitted is not None
         size, channels = detector.settings.view.size, detector.fitted.preparation.channels
         # Two different sides, so that rows and columns cannot be confused.
         sides = (2 * self.stride, 3 * self.stride) if self.stride else (size, size)

@@ -252,7 +252,6 @@ def run_cell(cell: Cell, out: Path, device: str) -> Record:
         groups = list(evaluation.groups or [])
         save_scores(scores_path(out, record), evaluation.labels, evaluation.scores, groups)
         fitted = detector.fitted
-        assert fitted is not None
         return record | {
             "long_side": fitted.preparation.size if detector.feature_space else None,
             "n_train": fitted.facts["training_images"],

@@ -174,7 +174,6 @@ def evaluate(
             report(done)
     pixels = pixels if masks.show_defects else None
     fitted = detector.fitted
-    assert fitted is not None
     return Evaluation(
         images=images,
         scores=np.array(scores),

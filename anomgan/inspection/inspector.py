@@ -38,7 +38,6 @@ class Inspector:
     def __init__(self, detector: Detector, threads: int | None) -> None:
         self._detector = detector
         self._threads = threads
-        assert detector.fitted is not None
         self._drift = Drift(detector.fitted.calibration)
         self._latency = LatencyWindow()
         self._lock = Lock()

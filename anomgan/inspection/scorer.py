@@ -110,7 +110,6 @@ class Scorer:
 
     def drift(self) -> Drift:
         """Follows whether new scores are still like those of the model's calibration."""
-        assert self._detector.fitted is not None
         return Drift(self._detector.fitted.calibration)
 
     def spread_rows(

@@ -76,7 +76,6 @@ class Recalibration:
         except Exception as error:  # the page would wait for ever
             self._fail(f"an error of the station: {error}")
             raise
-        assert detector.fitted is not None
         after = detector.fitted.calibration
         with self._lock:
             self._made, self._state = detector, "ready"
@@ -98,7 +97,7 @@ class Recalibration:
         """
         with self._lock:
             path, detector = self._model.path, self._made
-            if detector is None or detector.fitted is None:
+            if detector is None:
                 raise InputError("there is no new threshold; recalibrate first")
             if model_id(path) != self._about["model_id"]:
                 raise InputError(f"{path} has been replaced meanwhile; recalibrate again")
@@ -116,7 +115,6 @@ class Recalibration:
     def _found_by(self, detector: Detector, defects: list[dict[str, Any]]) -> int:
         """Count the defects that a new threshold finds; another region gives other scores."""
         if self._roi is None:
-            assert detector.fitted is not None
             return _found(defects, detector.fitted.calibration.threshold)
         images = [self._review.path(item) for item in defects]
         return sum(result.is_anomalous for result in detector.score_each(images))

@@ -91,7 +91,6 @@ class ServedModel:
 
     def _load(self) -> Loaded:
         detector, names = load_to_score(self.path, self.device)
-        assert detector.fitted is not None
         inspector = Inspector(detector, self._threads)
         outlines = detector.roi.outlines if detector.roi else []
         return Loaded(inspector, detector.fitted.calibration, detector.bits, outlines, names)

@@ -84,13 +84,12 @@ class Bench:
     @property
     def calibration(self) -> Calibration:
         """Of the detector."""
-        assert self.detector.fitted is not None
         return self.detector.fitted.calibration
 
     @property
     def knows_learnt(self) -> bool:
         """Whether the detector knows which images it learnt from."""
-        return self.detector.fitted is not None and self.detector.fitted.learnt is not None
+        return self.detector.fitted.learnt is not None
 
     def load(self, number: int) -> tuple[np.ndarray, np.ndarray, Frame]:
         """An image uint8 [H, W] or [H, W, 3], its part bool [H, W], and the frame of that."""
@@ -173,7 +172,6 @@ def _not_learnt(
 ) -> tuple[list[Path], bytes, int, list[str]]:
     """Images that the detector has not learnt from, in a random order, and their digests."""
     fitted = detector.fitted
-    assert fitted is not None
     known = {row.tobytes() for row in ([] if fitted.learnt is None else fitted.learnt)}
     fresh: dict[bytes, Path] = {}
     learnt, unreadable = 0, []
