@@ -52,23 +52,23 @@ def check_target(folder: Path) -> None:
     Raises:
         InputError: `folder` exists and holds something else, or cannot be read.
     """
+    other = "choose another folder for the model"
     try:
-        is_file = folder.is_file()
-        other = folder.is_dir() and any(folder.iterdir()) and not (folder / CARD).exists()
-        strange = sorted(_strange(folder)) if folder.is_dir() else []
-        is_here = folder.is_dir() and folder.samefile(os.curdir)
+        if folder.is_file():
+            raise InputError(f"{folder} is a file; {other}")
+        if not folder.is_dir():
+            return
+        if folder.samefile(os.curdir):
+            raise InputError(f"{folder} is the current folder; call it from another, by its name")
+        if any(folder.iterdir()) and not (folder / CARD).exists():
+            raise InputError(f"{folder} holds files but no model; {other}")
+        strange = sorted(_strange(folder))
     except OSError as error:
         raise InputError(f"cannot read {folder}: {error.strerror}") from error
-    if is_file:
-        raise InputError(f"{folder} is a file; choose another folder for the model")
-    if is_here:
-        raise InputError(f"{folder} is the current folder; call it from another one, by its name")
-    if other:
-        raise InputError(f"{folder} holds files but no model; choose another folder for the model")
     if strange:
         raise InputError(
             f"{strange[0]} would be lost when the model in {folder} is replaced; move it out of "
-            f"there, or choose another folder for the model"
+            f"there, or {other}"
         )
 
 
@@ -174,7 +174,7 @@ def _read_once(folder: Path, made_by: str) -> tuple[dict[str, Any], dict[str, Te
 
 
 def _why_no_model(folder: Path) -> str:
-    """Why a folder is none of a model, not even a damaged one; empty if it is one."""
+    """Why a folder is not a model, not even a damaged one; empty if it is one."""
     if folder.is_file():
         return f"{folder} is a file, not a model folder"
     if not folder.is_dir():

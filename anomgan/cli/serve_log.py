@@ -20,7 +20,7 @@ class TextServeLog:
 
     @contextmanager
     def open(self) -> Iterator[None]:
-        """Takes in what is said elsewhere while the body runs: nothing here."""
+        """Let notes and errors of the body be printed, as they are without a log."""
         yield
 
     def started(self, models: Mapping[str, "ServedModel"], address: str) -> None:

@@ -29,7 +29,7 @@ class TextLog:
 
     @contextmanager
     def open(self) -> Iterator[None]:
-        """Takes in what is said elsewhere while the body runs: nothing here."""
+        """Let notes and errors of the body be printed, as they are without a log."""
         yield
 
     def row(self, row: Row) -> None:

@@ -90,8 +90,7 @@ def describe_roi(roi: "Roi | None") -> list[str]:
 
 
 def describe_scale(score: Mapping[str, Any]) -> list[str]:
-    """Describe the scale and the smallest defect in the settings of the score; earlier models have
-    neither."""
+    """Describe scale and smallest defect, two settings of the score that earlier models lack."""
     scale, smallest = score.get("pixels_per_mm"), score.get("smallest_defect")
     lines = [] if scale is None else [f"Scale: {scale:g} pixels per mm."]
     if smallest is not None:

@@ -60,7 +60,7 @@ def is_cell(path: Path) -> bool:
 
 
 def refuse_to_overwrite(*paths: Path, is_own: Callable[[Path], bool] = is_own_file) -> None:
-    """Refuse files to write whose place something else has; an empty file is nothing.
+    """Refuse to replace files that anomgan did not write; an empty one may be replaced.
 
     Args:
         *paths: files to write.

@@ -122,7 +122,7 @@ class Detector(Estimator):
                 present one. A model that learnt from a part of each image is of no use outside.
             pixels_per_mm: the new scale of the images; None keeps the present one.
             smallest_defect: square pixels of the smallest region that makes a verdict from now on;
-                None keeps the present ones.
+                None keeps the present one.
             false_alarm_rate: the new rate; None keeps the present one.
             skip_unreadable: leave out images that cannot be read.
 

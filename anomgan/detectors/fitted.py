@@ -29,7 +29,7 @@ class Fitted:
         facts: about the training, for people: counts, steps, seconds, fingerprint;
             "recalibration".
         history: rows of mean losses; `training` counts the networks and phases.
-        samples: of a few of these images; empty in a loaded model.
+        samples: the calibration images with the highest scores; empty in a loaded model.
     """
 
     preparation: Preparation

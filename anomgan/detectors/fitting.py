@@ -54,7 +54,7 @@ than new ones."""
 class FitOptions:
     """How to read the images and where to keep checkpoints; see `Detector.fit`.
 
-    With `weights` the networks are not trained: they get these.
+    `weights`, if given, are loaded into the networks instead of training them.
     """
 
     groups: Path | None = None

@@ -53,10 +53,10 @@ class _Part(NamedTuple):
 
 
 def check_report(out: Path) -> None:
-    """Make the folder `out`, so that a wrong one is told before anything is measured.
+    """Make the folder `out`, or refuse it before anything is measured.
 
     Raises:
-        InputError: it cannot be made, or a file of a report would replace one of somebody else.
+        InputError: it cannot be made, or a file that anomgan did not write would be replaced.
     """
     make_folder(out)
     refuse_to_overwrite(*(out / name for name in (TABLE, FIGURES, REPORT)))
@@ -72,7 +72,7 @@ def write_report(detector: Detector, evaluation: Evaluation, out: Path, title: s
         title: what was evaluated.
 
     Raises:
-        InputError: the folder cannot be written to, or holds such a file of somebody else.
+        InputError: as `check_report`, or the disk is full.
     """
     check_report(out)
     figures = evaluation.figures()

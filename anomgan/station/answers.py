@@ -13,7 +13,7 @@ class Region(BaseModel):
     peak: float
     area: int = Field(description="square pixels")
     p_value: float | None = Field(description="share of good images that have a region as hot")
-    x_mm: float | None = Field(None, description="this and the next: only if the scale is known")
+    x_mm: float | None = Field(None, description="this and the next four, if the scale is known")
     y_mm: float | None = None
     width_mm: float | None = None
     height_mm: float | None = None

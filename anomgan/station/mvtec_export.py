@@ -25,8 +25,8 @@ def export_mvtec(review: Review, model: str) -> dict[str, Any]:
         The folder, and how many good and defective images it holds.
 
     Raises:
-        InputError: there is nothing to export, the disk is full, or the folder holds files of
-            somebody else, such as masks that were drawn anew.
+        InputError: there is nothing to export, the disk is full, or the folder holds files that are
+            not of an export, such as masks that were drawn anew.
     """
     good, defects = review.answered(model, "good"), review.answered(model, "defect")
     if not good and not defects:

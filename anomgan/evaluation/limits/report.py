@@ -47,7 +47,7 @@ def write_limits(
     """Write `limits.html` and `limits.json` to the folder `out`.
 
     Raises:
-        InputError: the folder cannot be written to, or holds such a file of somebody else.
+        InputError: as `check_out`, or the disk is full.
     """
     check_out(out, resume=True)
     facts = JSON | _facts(bench, title, pixels_per_mm) | limits.as_dict(pixels_per_mm)

@@ -25,6 +25,7 @@ FIRST = 0.4
 """Share of the defects that are spread over all sizes. The others have sizes at which the first
 ones were sometimes found and sometimes missed: those tell most."""
 SOMETIMES = 0.03, 0.98
+"""Shares found, between which a size is sometimes found and sometimes missed."""
 TRIALS, FACTS, PAGE = "trials.jsonl", "limits.json", "limits.html"
 Plan = tuple[str, int, float, float]
 """Kind, number, size and contrast of a trial."""
@@ -66,15 +67,15 @@ class Trial:
 
 
 def check_out(out: Path, resume: bool) -> None:
-    """Make the folder `out`, so that a wrong one is told before anything is scored.
+    """Make the folder `out`, or refuse it before anything is scored.
 
     Args:
         out: the folder.
         resume: whether trials of a run that was stopped may be in it.
 
     Raises:
-        InputError: it cannot be made, or a file of a report would replace one of somebody else, or
-            an earlier run is unfinished.
+        InputError: it cannot be made, the report would replace a file that anomgan did not write,
+            or an earlier run is unfinished.
     """
     make_folder(out)
     refuse_to_overwrite(*(out / name for name in (TRIALS, FACTS, PAGE)))
@@ -99,8 +100,7 @@ def run_trials(
     """Draw and score `per_kind` defects of each kind; each is on the disk as soon as it is scored.
 
     Raises:
-        InputError: the folder cannot be written to, or holds trials of a run that was stopped or of
-            another run, or files of somebody else.
+        InputError: as `check_out`, the disk is full, or the trials there are of another run.
         Interrupted: Ctrl-C was pressed; what is done is kept.
     """
     check_out(out, resume)
