@@ -113,7 +113,9 @@ def train_generator(
         raise SettingsError("freeze needs init: frozen parts would keep random weights")
     settings = build_settings(settings_of(generator), start.defaults(values) if start else values)
     work = Path(work_folder) if work_folder else None
-    watch = _Watch(samples_every if work else 0, quality, quality_every if quality else 0)
+    watch = _Watch(
+        samples_every if work else 0, quality or (lambda model: {}), quality_every if quality else 0
+    )
     return _train(settings, images, choose_device(device), work, resume, watch, start)
 
 
@@ -122,8 +124,21 @@ class _Watch:
     """What is done from time to time during a training; the numbers are steps, 0 for never."""
 
     samples_every: int
-    quality: Callable[[TrainedGenerator], Mapping[str, float]] | None
+    quality: Callable[[TrainedGenerator], Mapping[str, float]]
     quality_every: int
+
+    def begin(self, model: TrainedGenerator, folder: Path, resume: bool) -> Monitor:
+        """Watch the training of a model, with grids of its samples in a folder."""
+        if self.samples_every:
+            model.snapshots = folder
+            if not resume:
+                _remove_snapshots(folder)
+        return Monitor(
+            show=lambda step: model.draw_samples(folder / f"{step:07d}.png", f"Step {step}"),
+            show_every=self.samples_every,
+            measure=lambda: self.quality(model),
+            measure_every=self.quality_every,
+        )
 
 
 def _train(
@@ -151,10 +166,6 @@ def _train(
         with read.prepared(preparation, folder) as store:
             if isinstance(model, TrainedTranslator) and labelled:
                 model.examples = _examples(store, labelled)
-            if watch.samples_every:
-                model.snapshots = folder / SNAPSHOTS
-                if not resume:
-                    _remove_snapshots(model.snapshots)
             phase = Phase(model.method, settings.training)
             summary = train_phase(
                 settings.generator,
@@ -165,14 +176,7 @@ def _train(
                 device=model.device,
                 work_folder=work_folder,
                 resume=resume,
-                monitor=Monitor(
-                    show=lambda step: model.draw_samples(
-                        folder / SNAPSHOTS / f"{step:07d}.png", f"Step {step}"
-                    ),
-                    show_every=watch.samples_every,
-                    measure=lambda: watch.quality(model) if watch.quality else {},
-                    measure_every=watch.quality_every,
-                ),
+                monitor=watch.begin(model, folder / SNAPSHOTS, resume),
                 facts=start.shared() if start else None,
             )
     model.history = summary.history
