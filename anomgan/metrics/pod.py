@@ -150,11 +150,12 @@ class Pod:
             return self._root_deviance(np.array([x, *others]), eta)
 
         def bound(stop: float, sides: int) -> Bound:
-            if best <= start if stop == start else best >= end:
+            way = -1.0 if stop == start else 1.0
+            if way * (best - stop) >= 0:  # the best size already lies at this end, or beyond it
                 return _bound(best, start, end)
             allowed = np.sqrt(self._allowed(SURE, sides))
             root = _root(lambda x: excess(x) - allowed, min(max(best, start), end), stop)
-            return _bound(np.inf * (stop - best) if root is None else root, start, end)
+            return _bound(way * np.inf if root is None else root, start, end)
 
         return Limit(_bound(best, start, end), bound(start, 2), bound(end, 2), bound(end, 1))
 

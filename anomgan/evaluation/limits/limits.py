@@ -200,14 +200,12 @@ class Limits:
         at_rim = np.array([one.at_rim and one.kind not in AT_OUTLINE for one in every])
         rim = Spot.of(found[at_rim], expected[at_rim]) if at_rim.any() else None
         cells = np.array([[_cell(one.across), _cell(one.along)] for one in every])
-        places = [
-            [
-                Spot.of(found[here], expected[here])
-                for column in range(CELLS)
-                for here in [(cells == (row, column)).all(axis=1)]
-            ]
-            for row in range(CELLS)
-        ]
+
+        def spot(row: int, column: int) -> Spot:
+            here = (cells == (row, column)).all(axis=1)
+            return Spot.of(found[here], expected[here])
+
+        places = [[spot(row, column) for column in range(CELLS)] for row in range(CELLS)]
         inner = {
             kind: [t for t in _of_kind(kind, trials) if not t.at_rim or kind in AT_OUTLINE]
             for kind in kinds
