@@ -13,7 +13,7 @@ from anomgan.errors import InputError
 from anomgan.machine.stopping import stop_signal
 
 if TYPE_CHECKING:
-    from anomgan.inspection.sources import Source
+    from anomgan.inspection.sources import FrameSource
     from anomgan.inspection.triggers import Trigger
 
 Table = Annotated[
@@ -145,7 +145,7 @@ def frame_trigger(every: float | None, when_settled: bool) -> "Trigger":
 
 def _open(
     camera: int | None, video: str | None, trigger: "Trigger", log: TextLog, retry: float
-) -> "Source":
+) -> "FrameSource":
     from anomgan.inspection.sources import open_camera, open_video
 
     def tell(text: str) -> None:

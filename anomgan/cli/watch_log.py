@@ -12,7 +12,7 @@ from anomgan.inspection.results_table import Row
 from anomgan.machine.notes import counted
 
 if TYPE_CHECKING:
-    from anomgan.inspection.sources import Source
+    from anomgan.inspection.sources import FrameSource
     from anomgan.inspection.watch import Notice
 
 
@@ -46,7 +46,7 @@ class TextLog:
         else:
             say(f"{kind:<10} {text}")
 
-    def stopped(self, source: "Source | None") -> None:
+    def stopped(self, source: "FrameSource | None") -> None:
         """The watch has ended; `source` gave the frames."""
         if source is not None:
             text = f"{counted(source.came, 'frame')} came from {source.name}"
@@ -88,7 +88,7 @@ class JsonLog(TextLog):
         else:
             self._lines.write("warning" if kind == "problem" else kind, text=text)
 
-    def stopped(self, source: "Source | None") -> None:
+    def stopped(self, source: "FrameSource | None") -> None:
         """The watch has ended; `source` gave the frames."""
         outcome = self.outcome
         counts = {

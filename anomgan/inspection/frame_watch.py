@@ -10,7 +10,7 @@ from anomgan.errors import InputError
 from anomgan.inspection.drift import DriftAlarm
 from anomgan.inspection.results_table import COLUMNS, ResultsTable, Row, check_kind, open_table
 from anomgan.inspection.scorer import Pictures, Scorer
-from anomgan.inspection.sources import RETRY, Frame, Source
+from anomgan.inspection.sources import RETRY, Frame, FrameSource
 from anomgan.inspection.watch import Tell, Version
 
 
@@ -36,7 +36,7 @@ class FrameWatcher:
 
     def __init__(
         self,
-        source: Source,
+        source: FrameSource,
         model: Path,
         table: Path,
         *,

@@ -57,7 +57,7 @@ class Capture(Protocol):
         """Let go of the device."""
 
 
-class Source(Protocol):
+class FrameSource(Protocol):
     """A camera or a video.
 
     Attributes:
@@ -87,7 +87,7 @@ class Video:
         name: for people; a frame is called `name#number`, counted from 0.
         trigger: chooses frames.
         tell: called with a sentence when the video ends before it should.
-        version: see `Source`.
+        version: see `FrameSource`.
     """
 
     dropped = 0

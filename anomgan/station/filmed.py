@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 
 from anomgan.errors import InputError
-from anomgan.inspection.sources import Frame, Source
+from anomgan.inspection.sources import Frame, FrameSource
 from anomgan.station.served import ServedModel
 from anomgan.station.station import Station
 from anomgan.station.uploads import Upload
@@ -38,7 +38,7 @@ class FilmedSource:
         self,
         station: Station,
         model: ServedModel,
-        open_source: Callable[[Callable[[str], None]], Source],
+        open_source: Callable[[Callable[[str], None]], FrameSource],
     ) -> None:
         self._station, self.model = station, model
         self._told: tuple[str, int] | None = None
