@@ -1,4 +1,4 @@
-"""`anomgan limits`: how small a defect may be to be found, from good parts alone."""
+"""`anomgan limits`: the smallest defects that a model finds, from good parts alone."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,8 +13,8 @@ def limits(
     normal_dir: Annotated[
         Path,
         typer.Option(
-            help="Folder of images of good parts. Those that the model learnt from are left out, "
-            "so that it may be the folder that was given to fit."
+            help="Folder of images of good parts, at least some of which the model has not learnt "
+            "from; the others are left out."
         ),
     ],
     model: ScoringModel = DEFAULT_MODEL,
@@ -40,7 +40,7 @@ def limits(
     ] = False,
     device: Device = "auto",
 ) -> None:
-    """Find out how small and how faint a defect may be to be found.
+    """Find out which defects are too small or too faint to be found.
 
     Scratches, cracks, pits, stains, smears, dents, missing pieces and foreign material are drawn on
     good images, and the model scores them. Writes limits.html, which holds everything, and

@@ -56,7 +56,7 @@ def score(
     device: Device = "auto",
     ray: Ray = None,
 ) -> None:
-    """Say ok or anomalous, how sure, and where.
+    """Classify images as ok or anomalous, say how sure that is, and show where defects are.
 
     Exit codes: 0 done, 1 an image is anomalous (only with --fail-on-anomaly), 2 bad input or
     settings, 3 some images of a batch could not be read, 130 Ctrl-C, 143 SIGTERM.

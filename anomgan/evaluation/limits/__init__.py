@@ -1,4 +1,4 @@
-"""How small and how faint a defect may be to be found: from good parts alone."""
+"""The smallest and the faintest defects that a model finds, from good parts alone."""
 
 from anomgan.evaluation.limits.bench import Bench
 from anomgan.evaluation.limits.limits import Limits
