@@ -10,6 +10,8 @@ from anomgan.cli.say import argument, print_table, text_of
 from anomgan.machine.notes import counted
 
 if TYPE_CHECKING:
+    from anomgan.data.labels import LabelledImages
+    from anomgan.evaluation.quality_watch import QualityWatch
     from anomgan.generators.registry import MethodName
     from anomgan.generators.trained import TrainedGenerator
 
@@ -118,12 +120,7 @@ def train(
     values = gather_settings(config, assignments or [], options)
     chosen = take_method(values, "generator", method, list(METHODS))
     images = read_folders(data_dir or [], domain or [], labelled=chosen not in GENERATORS)
-    quality = None
-    if quality_every:
-        from anomgan.evaluation.networks import load_network
-        from anomgan.evaluation.quality_watch import QualityWatch
-
-        quality = QualityWatch(images, load_network(quality_features, device))
+    quality = _quality_watch(images, quality_features, device) if quality_every else None
     with (
         process_group(),
         tensorboard_log(log_dir) as log,
@@ -151,6 +148,15 @@ def train(
             log.show_new()
             log.show("samples", out / "samples.png", model.facts["steps"])
     typer.echo(_summarise(model, out))
+
+
+def _quality_watch(
+    images: "LabelledImages | list[Path]", features: str, device: str
+) -> "QualityWatch":
+    from anomgan.evaluation.networks import load_network
+    from anomgan.evaluation.quality_watch import QualityWatch
+
+    return QualityWatch(images, load_network(features, device))
 
 
 def _summarise(model: "TrainedGenerator", out: Path) -> str:

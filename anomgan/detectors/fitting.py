@@ -32,6 +32,7 @@ from anomgan.detectors.measuring import (
 )
 from anomgan.detectors.method import Method
 from anomgan.detectors.reading import (
+    describe_images,
     divide,
     fewest_images,
     find_groups,
@@ -124,17 +125,13 @@ def fit_method(method: Method, normals: Path | Sequence[Source], options: FitOpt
             )
     learnt_from = np.stack([read.digests[index] for index in training])
     facts: dict[str, Any] = {
-        "images": len(read),
+        **describe_images(read, groups, copies),
         "training_images": len(training),
         "calibration_images": len(calibration.scores),
         "folds": settings.calibration.folds if calibration.folds is not None else None,
-        "groups": len(set(groups)) if groups else None,
-        "copies": copies,
-        "skipped_images": len(read.skipped),
         "steps": sum(summary.steps for summary in summaries),
         "seconds": round(sum(summary.seconds for summary in summaries), 1),
         "device": str(method.device),
-        "data_fingerprint": read.fingerprint,
         "highest": highest,
     }
     if learnt is not None:

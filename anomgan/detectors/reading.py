@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -65,6 +66,19 @@ def find_groups(read: NormalImages, table: Path | None) -> tuple[list[str] | Non
     firsts = find_copies(np.stack([thumbnail(to_uint8(image, read.bits)) for image in read]))
     copies = len(read) - len(set(firsts))
     return [read.names[first] for first in firsts] if copies else None, copies
+
+
+def describe_images(
+    read: NormalImages, groups: Sequence[str] | None, copies: int
+) -> dict[str, Any]:
+    """What the card of a model says of the images that it was fitted to or recalibrated on."""
+    return {
+        "images": len(read),
+        "groups": len(set(groups)) if groups else None,
+        "copies": copies,
+        "skipped_images": len(read.skipped),
+        "data_fingerprint": read.fingerprint,
+    }
 
 
 def fewest_images(calibration: CalibrationSettings) -> tuple[int, str]:

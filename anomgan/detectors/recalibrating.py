@@ -16,7 +16,13 @@ from anomgan.detectors.fitted import Fitted
 from anomgan.detectors.fitting import FitOptions
 from anomgan.detectors.measuring import calibrate, name_highest
 from anomgan.detectors.method import Method
-from anomgan.detectors.reading import find_groups, read_good, require, require_cells
+from anomgan.detectors.reading import (
+    describe_images,
+    find_groups,
+    read_good,
+    require,
+    require_cells,
+)
 from anomgan.errors import InputError
 
 
@@ -44,11 +50,7 @@ def recalibrate_method(
             )
     recalibration = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "images": len(read),
-        "groups": len(set(groups)) if groups else None,
-        "copies": copies,
-        "skipped_images": len(read.skipped),
-        "data_fingerprint": read.fingerprint,
+        **describe_images(read, groups, copies),
         "highest": name_highest(scores, read.names),
     }
     facts = fitted.facts | {"recalibration": recalibration}
