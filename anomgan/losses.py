@@ -1,7 +1,7 @@
 """The losses of all methods, as pure functions.
 
 Each returns the mean over the batch as a scalar tensor, computed in float32 from values of any
-precision.
+precision and shape.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,7 @@
-"""Decodes image files: what a camera or a phone writes becomes a uint8 or uint16 array."""
+"""Decodes image files: what a camera or a phone writes becomes a uint8 or uint16 array.
+
+Everywhere in the package, an image is such an array, [H, W] or [H, W, 3] in RGB.
+"""
 
 import io
 import stat

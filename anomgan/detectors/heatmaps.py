@@ -139,7 +139,7 @@ class Statistics:
 
 
 def blur(values: np.ndarray, sigma: float) -> np.ndarray:
-    """Blur with a Gaussian of `sigma` pixels."""
+    """Blur values [h, w] or [h, w, C] with a Gaussian of `sigma` pixels."""
     return cv2.GaussianBlur(values, (0, 0), sigma)
 
 
@@ -240,7 +240,7 @@ def level_of_area(heatmap: np.ndarray, area: float, inside: np.ndarray | None = 
 
 
 def find_regions(heatmap: np.ndarray, threshold: float) -> list[Region]:
-    """Find the connected parts of `heatmap` above `threshold`, hottest first."""
+    """Find the connected parts of a heatmap [H, W] above `threshold`, hottest first."""
     above = (heatmap > threshold).astype(np.uint8)
     if not above.any():
         return []  # true of most good parts, and faster than OpenCV

@@ -1,4 +1,7 @@
-"""Metrics of how well scores separate anomalous images (label 1) from normal ones (label 0)."""
+"""Metrics of how well scores separate anomalous images (label 1) from normal ones (label 0).
+
+Labels and scores are [n]. All functions raise what `checked` raises.
+"""
 
 from collections.abc import Sequence
 

@@ -97,8 +97,8 @@ class Facts:
 def blockiness(grey: np.ndarray) -> float:
     """How much larger steps between blocks of 8 x 8 pixels are than others; about 1 without JPEG.
 
-    They are compared with the largest steps at the seven other places in a block, so that texture
-    does not count. Values below 1 become 1.
+    Steps in an image uint8 [H, W] are compared with the largest ones at the seven other places in a
+    block, so that texture does not count. Values below 1 become 1.
     """
     x = grey[:LOOKED_AT, :LOOKED_AT].astype(np.float32)
     ratios = [1.0]
