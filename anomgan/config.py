@@ -5,11 +5,31 @@ module, with the settings of its networks and losses. Its defaults are for image
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Space = Literal["pixels", "features"]
+
+# Settings of networks that several methods have; each method gives its own default.
+Features = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=1024,
+        description="feature maps after the first layer; in feature space, units of hidden layers",
+    ),
+]
+LatentDim = Annotated[int, Field(ge=1, le=4096, description="length of a latent vector")]
+SpectralNorm = Annotated[
+    bool, Field(description="spectral norm instead of batch norm in the discriminator")
+]
+HiddenLayer = Annotated[
+    int, Field(ge=-16, le=15, description="hidden layer of the discriminator (0 first, -1 last)")
+]
+CriticSteps = Annotated[
+    int, Field(ge=1, le=100, description="steps of the critic for each step of the generator")
+]
 
 MAX_SIDE = 4096
 """Pixels; the longest side of an image that a backbone may see."""

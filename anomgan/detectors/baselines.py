@@ -12,7 +12,15 @@ import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from anomgan.config import ScoreSettings, Section, Settings, ViewSettings, Weights
+from anomgan.config import (
+    Features,
+    LatentDim,
+    ScoreSettings,
+    Section,
+    Settings,
+    ViewSettings,
+    Weights,
+)
 from anomgan.data.views import Maps
 from anomgan.detectors.arguments import (
     AutoencoderOptions,
@@ -165,13 +173,8 @@ class Nearest(Detector):
 class AutoencoderNetworks(Section):
     """Sizes of the networks, as in GANomaly."""
 
-    features: int = Field(
-        16,
-        ge=1,
-        le=1024,
-        description="feature maps after the first layer; in feature space, units of hidden layers",
-    )
-    latent_dim: int = Field(32, ge=1, le=4096, description="length of a latent vector")
+    features: Features = 16
+    latent_dim: LatentDim = 32
     bottleneck: Bottleneck = Field("map", description="as in GANomaly: vector or map")
 
 

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from anomgan.config import Section, Settings, TrainingSettings, Weights
+from anomgan.config import Features, LatentDim, Section, Settings, TrainingSettings, Weights
 from anomgan.data.views import Maps
 from anomgan.detectors.arguments import EGBADOptions
 from anomgan.detectors.base import Detector
@@ -46,13 +46,8 @@ from anomgan.training.recipe import Adam, Phase, Recipe, Update
 class NetworkSettings(Section):
     """Sizes of the networks."""
 
-    latent_dim: int = Field(64, ge=1, le=4096, description="length of a latent vector")
-    features: int = Field(
-        16,
-        ge=1,
-        le=1024,
-        description="feature maps after the first layer; in feature space, units of hidden layers",
-    )
+    latent_dim: LatentDim = 64
+    features: Features = 16
     joint: int = Field(256, ge=1, le=8192, description="units of the joint layer")
     layout: Literal["pyramid", "digits"] = Field(
         "pyramid",

@@ -17,7 +17,7 @@ from pydantic import Field, SerializeAsAny, ValidationError, ValidationInfo, fie
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from torch import Tensor, nn
 
-from anomgan.config import Section, Settings, TrainingSettings, Weights
+from anomgan.config import HiddenLayer, Section, Settings, TrainingSettings, Weights
 from anomgan.data.views import Maps
 from anomgan.detectors.arguments import FAnoGANOptions
 from anomgan.detectors.base import Detector
@@ -45,9 +45,7 @@ class EncoderSettings(Section):
         "izi: error of the rebuilt image; izi_f: also the error in the discriminator's features",
     )
     kappa: float = Field(1.0, ge=0, description="weight of the feature error in izi_f")
-    layer: int = Field(
-        -1, ge=-16, le=15, description="hidden layer of the discriminator (0 first, -1 last)"
-    )
+    layer: HiddenLayer = -1
     features: int = Field(16, ge=1, le=1024, description="feature maps after the first layer")
     blocks: Literal["plain", "residual"] = Field(
         "plain",

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from anomgan.config import Section, Settings, Weights
+from anomgan.config import Features, LatentDim, Section, Settings, SpectralNorm, Weights
 from anomgan.data.views import Maps
 from anomgan.detectors.arguments import GANomalyOptions
 from anomgan.detectors.base import Detector
@@ -36,21 +36,14 @@ from anomgan.training.recipe import Adam, Phase, Recipe, Update
 class NetworkSettings(Section):
     """Sizes of the networks."""
 
-    features: int = Field(
-        16,
-        ge=1,
-        le=1024,
-        description="feature maps after the first layer; in feature space, units of hidden layers",
-    )
-    latent_dim: int = Field(32, ge=1, le=4096, description="length of a latent vector")
+    features: Features = 16
+    latent_dim: LatentDim = 32
     bottleneck: Bottleneck = Field(
         "map",
         description="vector: one latent vector per view, as in the paper; map: one per cell of a "
         "4 x 4 grid on the view, so that large images are scored in one pass",
     )
-    spectral_norm: bool = Field(
-        True, description="spectral norm instead of batch norm in the discriminator"
-    )
+    spectral_norm: SpectralNorm = True
 
 
 class LossSettings(Section):

@@ -4,10 +4,9 @@ from abc import abstractmethod
 from typing import ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from anomgan.config import Section, TrainingSettings
+from anomgan.config import Features, LatentDim, Section, TrainingSettings
 from anomgan.errors import SettingsError
 from anomgan.networks.pointwise import PointwiseDiscriminator, PointwiseNetwork
 from anomgan.training.recipe import Recipe
@@ -16,13 +15,8 @@ from anomgan.training.recipe import Recipe
 class LatentSettings(Section):
     """Settings of every generator of images from latent vectors; a method adds its own."""
 
-    latent_dim: int = Field(100, ge=1, le=4096, description="length of a latent vector")
-    features: int = Field(
-        32,
-        ge=1,
-        le=1024,
-        description="feature maps after the first layer; in feature space, units of hidden layers",
-    )
+    latent_dim: LatentDim = 100
+    features: Features = 32
 
 
 class LatentGAN(Recipe):

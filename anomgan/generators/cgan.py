@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from anomgan.config import TrainingSettings
+from anomgan.config import SpectralNorm, TrainingSettings
 from anomgan.data.labels import LabelSet
 from anomgan.errors import SettingsError
 from anomgan.generators.base import LatentSettings
@@ -37,9 +37,7 @@ class CGANSettings(LatentSettings):
     matching_aware: bool = Field(
         True, description="train the discriminator to reject real images with a wrong label, too"
     )
-    spectral_norm: bool = Field(
-        True, description="spectral norm instead of batch norm in the discriminator"
-    )
+    spectral_norm: SpectralNorm = True
 
 
 class CGAN(Recipe):

@@ -7,9 +7,9 @@ and the non-saturating one for the generator (Goodfellow et al. 2014).
 
 from collections.abc import Iterator
 
-from pydantic import Field
 from torch import Tensor, nn
 
+from anomgan.config import SpectralNorm
 from anomgan.generators.base import LatentGAN, LatentSettings
 from anomgan.losses import discriminator_minimax, generator_non_saturating
 from anomgan.networks.dcgan import Decoder, Discriminator
@@ -19,9 +19,7 @@ from anomgan.training.recipe import Adam, Update
 class DCGANSettings(LatentSettings):
     """Settings of DCGAN."""
 
-    spectral_norm: bool = Field(
-        True, description="spectral norm instead of batch norm in the discriminator"
-    )
+    spectral_norm: SpectralNorm = True
 
 
 class DCGAN(LatentGAN):

@@ -14,7 +14,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from anomgan.config import Section
+from anomgan.config import HiddenLayer, Section
 from anomgan.generators.base import LatentGAN
 
 MOST_RESTARTS = 64
@@ -43,9 +43,7 @@ class SearchSettings(Section):
         description="weight of |z|^2 / 2 (StyleGAN: of half the squared distance from the mean "
         "style), which keeps the code probable (the paper has no such term)",
     )
-    layer: int = Field(
-        -1, ge=-16, le=15, description="hidden layer of the discriminator (0 first, -1 last)"
-    )
+    layer: HiddenLayer = -1
     patience: int = Field(
         50, ge=0, description="stop an image after this many steps without progress (0: never)"
     )

@@ -10,6 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from anomgan.config import CriticSteps
 from anomgan.generators.base import LatentGAN, LatentSettings
 from anomgan.losses import critic_wasserstein, generator_wasserstein
 from anomgan.networks.dcgan import Decoder, Discriminator
@@ -23,9 +24,7 @@ instead of 5, as in the authors' code, because the generator needs a critic near
 class WGANSettings(LatentSettings):
     """Settings of WGAN."""
 
-    critic_steps: int = Field(
-        5, ge=1, le=100, description="steps of the critic for each step of the generator"
-    )
+    critic_steps: CriticSteps = 5
     clip: float = Field(0.01, gt=0, description="largest magnitude of a weight of the critic")
 
 

@@ -10,6 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from anomgan.config import CriticSteps
 from anomgan.generators.base import LatentGAN, LatentSettings
 from anomgan.losses import critic_wasserstein, generator_wasserstein, gradient_penalty
 from anomgan.networks.resnet import ResNetCritic, ResNetGenerator
@@ -19,9 +20,7 @@ from anomgan.training.recipe import Adam, Update
 class WGANGPSettings(LatentSettings):
     """Settings of WGAN-GP."""
 
-    critic_steps: int = Field(
-        5, ge=1, le=100, description="steps of the critic for each step of the generator"
-    )
+    critic_steps: CriticSteps = 5
     gradient_penalty: float = Field(
         10.0, ge=0, description="weight of the gradient penalty, lambda"
     )
