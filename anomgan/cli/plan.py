@@ -17,7 +17,7 @@ SMALLEST = 8
 VECTORS = 2
 """Vectors per place: features and remainder, the slower case, with eigenmaps."""
 LOOKED_AT = 50
-"""Number of images whose size is read."""
+"""Images whose size is read: so many, or some more."""
 SQUARE = (1, 1)
 """Shape of a small square image, which is seen at the usual size. No other costs more."""
 BESIDES = 1.3

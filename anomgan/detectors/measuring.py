@@ -17,7 +17,7 @@ from anomgan.detectors.method import Method
 from anomgan.machine.progress import progress_bar
 
 STATISTICS_IMAGES = 200
-"""Training images on which the statistics of the evidence are measured."""
+"""Training images on which the statistics of the evidence are measured: so many, or some more."""
 CELLS_OF_PLAY = 1.0
 """Cells of a feature map by which the position of a part varies."""
 FLOOR_OF_CELLS = 1.0
