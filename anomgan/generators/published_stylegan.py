@@ -21,6 +21,7 @@ from anomgan.generators.published import (
     shape_of,
     weights_of,
 )
+from anomgan.generators.stylegan import StyleGAN
 from anomgan.generators.trained import TrainedGenerator
 from anomgan.networks.dcgan import pyramid
 from anomgan.networks.stylegan import MAPPING_RATE, RELU_GAIN
@@ -73,12 +74,13 @@ def import_stylegan(path: Path, size: int, device: str = "auto") -> TrainedGener
     )
     table = _mapping(mapping_layers) | _synthesis(depth, theirs)
     wanted = {name: one for name, one in theirs.items() if _of_use(name, depth)}
-    networks = model.method.networks
     names = {name: ours for name, (ours, _) in table.items()}
-    fill(networks, _changed(wanted, table, path), names, path)
+    gan = model.method
+    assert isinstance(gan, StyleGAN)
+    fill(gan.networks, _changed(wanted, table, path), names, path)
     z = torch.randn(AVERAGED, latent_dim, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        networks["mapping"].mean.copy_(model.method.embed(z.to(model.device)).mean(0))
+        gan.mapping.mean.copy_(gan.embed(z.to(model.device)).mean(0))
     model.facts = origin(path, ["discriminator"])
     return model
 

@@ -21,6 +21,7 @@ from anomgan.generators.base import LatentGAN
 from anomgan.generators.registry import METHODS
 from anomgan.model_files import BEST, LOSSES, SAMPLES, SNAPSHOTS, write_folder
 from anomgan.pictures import save_curves
+from anomgan.training.recipe import Recipe
 
 
 class GeneratorSettings(LearningSettings):
@@ -83,7 +84,7 @@ class TrainedGenerator(ABC):
         self.sets = sets
         self.device = device
         self.method = recipe_of(settings, preparation, sets)
-        self.method.networks.to(device, memory_format=torch.channels_last).eval()
+        self.method.networks.to(device).to(memory_format=torch.channels_last).eval()
         self.facts: dict[str, Any] = {}
         self.history: list[dict[str, float]] = []
         self.snapshots: Path | None = None
@@ -164,7 +165,7 @@ class TrainedGenerator(ABC):
 
 def recipe_of(
     settings: GeneratorSettings, preparation: Preparation, sets: tuple[LabelSet, ...]
-) -> Any:
+) -> Recipe:
     """The method that the settings name, with new networks."""
     method = METHODS[settings.generator]
     torch.manual_seed(settings.seed)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from anomgan.data.views import to_pixels
 from anomgan.errors import SettingsError
-from anomgan.generators.base import on_the_sphere
+from anomgan.generators.base import LatentGAN, on_the_sphere
 from anomgan.generators.cgan import CGAN
 from anomgan.generators.stylegan import StyleGAN
 from anomgan.generators.trained import TrainedGenerator
@@ -22,6 +22,8 @@ AT_ONCE = 64
 
 class TrainedGAN(TrainedGenerator):
     """A generator of images from latent vectors and, for cGAN, labels."""
+
+    method: LatentGAN | CGAN
 
     def sample(
         self, count: int, seed: int = 0, *, label: str | None = None, truncation: float = 1.0

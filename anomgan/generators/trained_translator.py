@@ -22,6 +22,7 @@ from anomgan.data.views import (
 )
 from anomgan.errors import SettingsError
 from anomgan.generators.trained import TrainedGenerator
+from anomgan.generators.translator import Translator
 from anomgan.pictures import save_grid
 
 
@@ -32,6 +33,7 @@ class TrainedTranslator(TrainedGenerator):
         examples: prepared images, for the grid of samples.
     """
 
+    method: Translator
     examples: Sequence[np.ndarray] = ()
 
     def translate(
