@@ -40,7 +40,11 @@ def has_deep_colour(image: ImageFile.ImageFile, data: bytes, name: str) -> bool:
 
 
 def read_deep_colour(data: bytes, image: ImageFile.ImageFile, name: str) -> np.ndarray:
-    """Decode a loaded file of deep colour with OpenCV, upright and over black."""
+    """Decode a loaded file of deep colour with OpenCV, upright and over black.
+
+    Raises:
+        InputError: OpenCV cannot read it.
+    """
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint16:
         raise InputError(f"{name} has 16-bit colour of a kind that cannot be read")
@@ -55,7 +59,7 @@ def read_deep_colour(data: bytes, image: ImageFile.ImageFile, name: str) -> np.n
 
 
 def without_key(colour: np.ndarray, key: int | tuple[int, ...]) -> np.ndarray:
-    """Make the pixels black that have the file's transparent colour."""
+    """Make black what has the file's transparent colour in pixels [H, W] or [H, W, 3]."""
     opaque = colour != np.asarray(key, colour.dtype)
     opaque = opaque if opaque.ndim == 2 else opaque.any(axis=2)
     top = np.iinfo(colour.dtype).max
@@ -66,6 +70,9 @@ def read_netpbm(data: bytes, image: ImageFile.ImageFile, name: str) -> np.ndarra
     """Decode a PGM or PPM file whose white is not 255; None for files that Pillow reads well.
 
     Pillow is slow with these, and reads only 8 bits of colour. White becomes 255 or 65535.
+
+    Raises:
+        InputError: the file is truncated or damaged.
     """
     codec, _, start, args = image.tile[0]
     if codec not in ("ppm", "ppm_plain") or image.mode in ("1", "F"):

@@ -86,7 +86,7 @@ def to_pixels(scene: Scene, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, n
 
 
 def inside(distance: np.ndarray, softness: float) -> np.ndarray:
-    """0 outside, 1 inside, smooth over `softness`."""
+    """0 where the signed distance is negative, 1 where positive, smooth over `softness`."""
     t = np.clip(distance / softness + 0.5, 0, 1)
     return t * t * (3 - 2 * t)
 

@@ -90,7 +90,7 @@ class EigenMaps(nn.Module):
         return (different - explained).view(-1, *self.shape)
 
     def join(self, whole: Tensor, remainder: Tensor) -> Tensor:
-        """Join maps and their remainders, each in units of its normal deviation."""
+        """Join maps and their remainders, both [N, D, h, w], each in units of its deviation."""
         return torch.cat([whole / self.scales[0], remainder / self.scales[1]], 1)
 
 

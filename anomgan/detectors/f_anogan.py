@@ -228,7 +228,7 @@ class GANFirst(Detector):
         return phases
 
     def compare(self, x: Tensor, code: Tensor, layer: int) -> Maps:
-        """Decode codes, and measure the feature error of the reconstructions."""
+        """Decode codes [N, D] of views x, and measure the feature error of the reconstructions."""
         rebuilt = self.gan.decode(code)
         if "feature" not in self.counted:  # saves the discriminator
             return {"reconstruction": rebuilt}
