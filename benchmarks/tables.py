@@ -80,6 +80,7 @@ COLUMNS = {
     "translate_weather": {
         "generator": ("generator", ""),
         "size": ("px", ""),
+        "fit_steps": ("steps", ""),
         "sees_asked": ("domain seen", ".1%"),
         "sees_asked_pair": ("shine and sunrise alone", ".1%"),
         "lite0_perceptual_to_input": ("distance to the input", ".3f"),
