@@ -39,6 +39,20 @@ SETTINGS = {
 
 
 @contextmanager
+def a_callers_state() -> Iterator[None]:
+    """Everything that a program may have set in torch, and that must not matter."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.inference_mode(), torch.autocast("cpu"), torch.device("meta"):
+            yield
+            assert torch.is_inference_mode_enabled() and torch.is_autocast_enabled("cpu")
+            assert torch.empty(0).device.type == "meta"
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@contextmanager
 def file_limit(size: int) -> Iterator[None]:
     """Files cannot grow past so many bytes meanwhile, as on a disk that is about to be full."""
     resource = pytest.importorskip("resource", reason="file size limits need a Unix system")

@@ -16,7 +16,7 @@ from anomgan.detectors.ganomaly import GANomaly
 from anomgan.detectors.model_folder import StoredModel, read_model
 from anomgan.detectors.steadiness import steadiness as steadiness
 from anomgan.errors import ModelError, SettingsError
-from anomgan.machine.device import choose_device
+from anomgan.machine.device import choose_device, own_state
 from anomgan.model_files import RESTORE
 
 DETECTORS: dict[str, type[Detector]] = {
@@ -41,17 +41,19 @@ def load(model: Path | str, device: str = "auto") -> Detector:
             missing.
         SettingsError: the device is unknown or not available.
     """
-    choose_device(device)
     path = Path(model)
-    stored, graph = read_exported(path, device) if is_exported(path) else (read_model(path), None)
-    method = _method(stored)
-    try:
-        if graph is None:
-            return method.from_model(stored, device)
-        values = without_idle(method.settings_type, stored.settings)
-        return Exported(build_settings(method.settings_type, values), stored, **graph)
-    except (SettingsError, KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"the card of {path} is damaged: {error}; {RESTORE}") from error
+    with own_state(choose_device(device)):
+        stored, graph = (
+            read_exported(path, device) if is_exported(path) else (read_model(path), None)
+        )
+        method = _method(stored)
+        try:
+            if graph is None:
+                return method.from_model(stored, device)
+            values = without_idle(method.settings_type, stored.settings)
+            return Exported(build_settings(method.settings_type, values), stored, **graph)
+        except (SettingsError, KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"the card of {path} is damaged: {error}; {RESTORE}") from error
 
 
 def _method(model: StoredModel) -> type[Detector]:

@@ -32,7 +32,7 @@ def pack(x: Tensor) -> dict[str, Tensor]:
     return {
         LEVELS: levels[:, ::2] | levels[:, 1::2] << 4,
         STEPS: steps,
-        SHAPE: torch.tensor(x.shape),
+        SHAPE: torch.tensor(x.shape, device="cpu"),
     }
 
 

@@ -132,7 +132,7 @@ def _search_chunk(
     code = _starting_points(gan, count, settings, start, x)
     with torch.no_grad():
         features = gan.features(x, settings.layer)
-    best_code, best = code.clone(), torch.full((len(code),), torch.inf, device=x.device)
+    best_code, best = code.clone(), x.new_full((len(code),), torch.inf)
     spent = torch.zeros(len(code), dtype=torch.long, device=x.device)
     progress_at, mark = torch.zeros_like(spent), best.clone()
     going = torch.arange(len(code), device=x.device)
@@ -162,7 +162,8 @@ def _starting_points(
 ) -> Tensor:
     # Always draws the largest number: a draw of another size would start with other values.
     shape, seed = (MOST_RESTARTS, gan.settings.latent_dim), START_SEED
-    drawn = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    draw = torch.Generator("cpu").manual_seed(seed)
+    drawn = torch.randn(shape, generator=draw, dtype=x.dtype, device="cpu")
     with torch.no_grad():
         code = gan.embed(drawn[: settings.restarts].to(x.device))
         if settings.space == "w+":

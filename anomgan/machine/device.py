@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 
@@ -62,10 +62,28 @@ def read_device(name: object) -> torch.device:
 
 @contextmanager
 def own_state(device: torch.device) -> Iterator[None]:
-    """Switch gradients on whatever the caller did, and leave its random numbers as they are."""
-    devices = [device] if device.type == "cuda" else []
-    with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(devices):
-        yield
+    """Compute as in a new process, and leave the caller's random numbers as they are.
+
+    Whatever the caller has switched on or off: gradients are on, autocast is off, and new tensors
+    are float32 on the CPU. The default type of tensors is that of the whole process: meanwhile, the
+    caller's other threads have float32, too.
+    """
+    seeded = device.type == "cuda" or torch.cuda.is_initialized()  # a seed is that of all GPUs
+    devices = range(torch.cuda.device_count()) if seeded else ()
+    elsewhere = torch.get_default_device().type != "cpu"
+    dtype = torch.get_default_dtype()
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        torch.autocast(device.type, enabled=False),
+        torch.device("cpu") if elsewhere else nullcontext(),  # slows small networks down
+        torch.random.fork_rng(devices),
+    ):
+        torch.set_default_dtype(torch.float32)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(dtype)
 
 
 def has_bfloat16(device: torch.device) -> bool:

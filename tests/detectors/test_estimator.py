@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from conftest import TINY
+from conftest import TINY, a_callers_state
 from PIL import Image
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -11,7 +11,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from anomgan import GANomaly, load
+from anomgan import AnoGAN, GANomaly, load
 from anomgan.data.decode import read_image
 from anomgan.data.folders import list_images
 from anomgan.detectors import steadiness
@@ -131,12 +131,24 @@ def test_a_fit_to_arrays_is_a_fit_to_files(fitted, good, line):
     assert again.score_samples(paths).shape == fitted.score_samples(paths).shape
 
 
-def test_a_fit_leaves_the_state_of_torch_alone(good):
-    with torch.inference_mode(), torch.random.fork_rng():
+@pytest.mark.parametrize("space", ["pixels", "features"])
+def test_the_callers_state_of_torch_does_not_matter_and_stays(images, tmp_path, space):
+    calibration = SMALL["calibration"] | {"method": "held-out"}
+    given = {"device": "cpu", "training": {"steps": 2}, "calibration": calibration}
+    if space == "features":
+        made = GANomaly(space=space, backbone={"long_side": 64}, **given)
+    else:
+        view = {"kind": "whole", "size": 16}
+        made = AnoGAN(view=view, encoder={"steps": 2}, search={"steps": 5}, **given)
+    zeros, others = images[0][:15], images[1][:2]
+    expected = [result.score for result in clone(made).fit(zeros).score(others)]
+    with torch.random.fork_rng(), a_callers_state():
         before = torch.get_rng_state()
-        made = GANomaly(device="cpu", **QUICK).fit(good)
+        made.fit(zeros).save(tmp_path / "model")
+        copy = load(tmp_path / "model", "cpu")
         assert torch.equal(torch.get_rng_state(), before)
-    assert made.fitted is not None
+        for one in (made, copy):
+            assert [result.score for result in one.score(others)] == expected
 
 
 def test_a_clone_is_unfitted_and_alike(fitted, good, line):
