@@ -177,7 +177,7 @@ def scan(
     window = torch.outer(_window(tile_height, margin), _window(tile_width, margin))
     corners = [(top, left) for top in tops for left in lefts]
     sums: Maps = {}
-    total = torch.zeros(full_height, full_width)
+    total = window.new_zeros(full_height, full_width)
     for first in range(0, len(corners), batch_size):
         some = corners[first : first + batch_size]
         tiles = np.stack(
@@ -185,7 +185,7 @@ def scan(
         )
         for name, maps in infer(to_network(tiles)).items():
             if name not in sums:
-                sums[name] = torch.zeros(1, maps.shape[1], full_height, full_width)
+                sums[name] = window.new_zeros(1, maps.shape[1], full_height, full_width)
             for (top, left), found in zip(some, maps, strict=True):
                 area = sums[name][0, :, top : top + tile_height, left : left + tile_width]
                 area += found.cpu() * window
@@ -214,7 +214,7 @@ def _side(length: int, count: int, stride: int, overlap: int) -> int:
 
 def _window(length: int, margin: int) -> Tensor:
     """Weights that rise smoothly over the overlap and are 1 in the middle; never 0."""
-    ramp = torch.arange(length) + 0.5
+    ramp = torch.arange(length, dtype=torch.float32, device="cpu") + 0.5
     distance = torch.minimum(ramp, length - ramp) / max(1, 2 * margin)
     return torch.sin(distance.clamp(max=1.0) * torch.pi / 2).square().clamp_min(1e-3)
 

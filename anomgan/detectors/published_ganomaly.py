@@ -20,6 +20,7 @@ from anomgan.generators.published import (
     tensors_of,
     weights_of,
 )
+from anomgan.machine.device import own_state
 
 SETTINGS = Path("ganomaly_paper")
 """Settings file with the score of the paper."""
@@ -59,14 +60,15 @@ def import_ganomaly(
         "network": {"features": features, "latent_dim": latent_dim},
     }
     detector = GANomaly.from_settings(merge(read_toml(SETTINGS), own), device)
-    torch.manual_seed(detector.settings.seed)
-    networks = detector.build(channels)
     names = _encoder("encoder1", "encoder", depth, channels, features)
     names |= _encoder("encoder2", "second_encoder", depth, channels, features)
     names |= _decoder(depth, channels, features, latent_dim)
-    fill(networks, theirs, tensors_of(names), path)
-    options = FitOptions(groups, skip_unreadable=skip_unreadable, weights=networks.state_dict())
-    detector.fitted = fit_method(detector, normals, options)
+    with own_state(detector.device):
+        torch.manual_seed(detector.settings.seed)
+        networks = detector.build(channels)
+        fill(networks, theirs, tensors_of(names), path)
+        options = FitOptions(groups, skip_unreadable=skip_unreadable, weights=networks.state_dict())
+        detector.fitted = fit_method(detector, normals, options)
     detector.fitted.facts |= origin(path, [])
     return detector
 

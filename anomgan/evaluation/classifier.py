@@ -18,7 +18,7 @@ from anomgan.data.labels import LabelledImages
 from anomgan.data.prepare import Preparation
 from anomgan.errors import InputError, ModelError, SettingsError
 from anomgan.evaluation.feature_networks import Images, infer, prepare, whole_images
-from anomgan.machine.device import choose_device
+from anomgan.machine.device import choose_device, own_state
 from anomgan.model_files import (
     CARD,
     LOSSES,
@@ -108,7 +108,8 @@ def load_classifier(folder: Path | str, device: str = "auto") -> Classifier:
     weights = fit_weights(
         lambda: ConvClassifier(preparation.channels, len(names)), tensors, Path(folder)
     )
-    classifier = Classifier(names, preparation, device)
+    with own_state(choose_device(device)):
+        classifier = Classifier(names, preparation, device)
     classifier.network.load_state_dict(weights)
     return classifier
 
@@ -148,16 +149,17 @@ def train_classifier(
     labels = _checked(labels, len(images), names)
     preparation = whole_images(size, channels=1 if all(map(is_grey, images)) else 3)
     views = prepare(images, preparation)
-    torch.manual_seed(seed)
-    classifier = Classifier(names, preparation, device)
-    trainer = Trainer(
-        _Classification(classifier.network),
-        _shifted_batches(views, labels, seed),
-        TrainingSettings(steps=steps, batch_size=BATCH_SIZE, decay_from=0.0, ema=0.0),
-        device=classifier.device,
-        seed=seed,
-    )
-    classifier.history = trainer.run("training a classifier").history
+    with own_state(choose_device(device)):
+        torch.manual_seed(seed)
+        classifier = Classifier(names, preparation, device)
+        trainer = Trainer(
+            _Classification(classifier.network),
+            _shifted_batches(views, labels, seed),
+            TrainingSettings(steps=steps, batch_size=BATCH_SIZE, decay_from=0.0, ema=0.0),
+            device=classifier.device,
+            seed=seed,
+        )
+        classifier.history = trainer.run("training a classifier").history
     classifier.network.eval()
     return classifier
 

@@ -19,7 +19,7 @@ from anomgan.data.decode import check_array
 from anomgan.data.prepare import Preparation
 from anomgan.data.views import to_network, to_square
 from anomgan.errors import InputError
-from anomgan.machine.device import choose_device
+from anomgan.machine.device import choose_device, inference, own_state
 
 BATCH = 64
 """Images in a batch."""
@@ -55,10 +55,11 @@ class Inception:
     def __init__(self, weights: Mapping[str, Tensor], device: str = "auto") -> None:
         # The weights are made for values in [-1, 1], which our x has. torchvision converts from its
         # ImageNet normalisation (transform_input), which we leave out.
-        network = inception_v3(weights=None, init_weights=False, transform_input=False)
+        self.device = choose_device(device)
+        with own_state(self.device):
+            network = inception_v3(weights=None, init_weights=False, transform_input=False)
         network.load_state_dict(weights)
         network.fc = nn.Identity()
-        self.device = choose_device(device)
         self.network = network.to(self.device).eval()
 
     def features(self, images: Images) -> np.ndarray:
@@ -133,7 +134,7 @@ def infer(
     if len(images) == 0:
         raise InputError("there are no images")
     found = []
-    with torch.no_grad():
+    with inference(device):
         for first in range(0, len(images), BATCH):
             views = prepare(images[first : first + BATCH], preparation, first)
             found.append(network(to_network(views).to(device)).cpu())

@@ -29,7 +29,7 @@ from anomgan.evaluation.feature_networks import (
     where_to_put,
     whole_images,
 )
-from anomgan.machine.device import choose_device
+from anomgan.machine.device import choose_device, inference, own_state
 
 SIZE, FEATURE_SIZE = 256, 128
 """Sides in pixels to which images are scaled, for distances and for the features of FID."""
@@ -128,7 +128,8 @@ class LPIPS:
     def __init__(self, device: str = "auto") -> None:
         self.device = choose_device(device)
         try:
-            network = import_module("lpips").LPIPS(net="alex", verbose=False)
+            with own_state(self.device):
+                network = import_module("lpips").LPIPS(net="alex", verbose=False)
         except ImportError as error:
             raise InputError(
                 'LPIPS needs the package lpips: pip install "anomgan[lpips]"; without it, choose '
@@ -144,7 +145,7 @@ class LPIPS:
     def between(self, first: Images, second: Images) -> np.ndarray:
         """Distance float32 [N] of each image to the one at the same place."""
         found = []
-        with torch.no_grad():
+        with inference(self.device):
             for start in range(0, len(first), BATCH):
                 some = slice(start, start + BATCH)
                 a, b = (
@@ -174,10 +175,11 @@ DISTANCES: dict[str, type[BackboneDistance] | type[LPIPS]] = {
 
 def _load_backbone(device: torch.device) -> Backbone:
     entry = BACKBONES[BACKBONE]
-    network = Backbone(entry)
-    state, origin, _ = load_state(entry, None)
-    network.load(state, origin)
-    return network.to(device)
+    with own_state(device):
+        network = Backbone(entry)
+        state, origin, _ = load_state(entry, None)
+        network.load(state, origin)
+        return network.to(device)
 
 
 def _check_pairs(images: Images) -> None:

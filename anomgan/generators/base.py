@@ -103,13 +103,19 @@ class LatentGAN(Recipe):
         return torch.randn(count, self.settings.latent_dim, device=like.device)
 
 
+def draw_normal(*shape: int, seed: int) -> Tensor:
+    """Numbers from N(0, 1), float32 on the CPU: the same seed gives the same ones everywhere."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(shape, generator=generator, dtype=torch.float32, device="cpu")
+
+
 def on_the_sphere(first: Tensor, last: Tensor, count: int) -> Tensor:
     """Latent vectors [count, D] between two, along the sphere.
 
     Training hardly ever draws latent vectors near the origin, where a straight line would lead.
     """
     angle = torch.acos(torch.cosine_similarity(first, last, dim=0).clamp(-1, 1))
-    way = torch.linspace(0, 1, count, device=first.device)[:, None]
+    way = torch.linspace(0, 1, count, dtype=first.dtype, device=first.device)[:, None]
     if angle.sin() < 1e-3:  # the same direction or the opposite one; those of one number always are
         return first.lerp(last, way)
     return (torch.sin((1 - way) * angle) * first + torch.sin(way * angle) * last) / angle.sin()

@@ -15,7 +15,7 @@ from pydantic import Field
 from torch import Tensor
 
 from anomgan.config import HiddenLayer, Section
-from anomgan.generators.base import LatentGAN
+from anomgan.generators.base import LatentGAN, draw_normal
 
 MOST_RESTARTS = 64
 START_SEED = 2017
@@ -161,9 +161,7 @@ def _starting_points(
     gan: LatentGAN, count: int, settings: SearchSettings, start: Tensor | None, x: Tensor
 ) -> Tensor:
     # Always draws the largest number: a draw of another size would start with other values.
-    shape, seed = (MOST_RESTARTS, gan.settings.latent_dim), START_SEED
-    draw = torch.Generator("cpu").manual_seed(seed)
-    drawn = torch.randn(shape, generator=draw, dtype=x.dtype, device="cpu")
+    drawn = draw_normal(MOST_RESTARTS, gan.settings.latent_dim, seed=START_SEED)
     with torch.no_grad():
         code = gan.embed(drawn[: settings.restarts].to(x.device))
         if settings.space == "w+":

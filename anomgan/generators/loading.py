@@ -15,7 +15,7 @@ from anomgan.generators.trained import GeneratorSettings, TrainedGenerator, reci
 from anomgan.generators.trained_gan import TrainedGAN
 from anomgan.generators.trained_translator import TrainedTranslator
 from anomgan.generators.translator import Translator
-from anomgan.machine.device import choose_device
+from anomgan.machine.device import choose_device, own_state
 from anomgan.model_files import CARD, RESTORE, fit_weights, kind_of, read_folder
 
 UNION = frozenset(
@@ -48,7 +48,9 @@ def load_generator(folder: Path | str, device: str = "auto") -> TrainedGenerator
         )
     except (KeyError, TypeError, ValueError, SettingsError) as error:
         raise ModelError(f"{Path(folder) / CARD} is damaged: {error}; {RESTORE}") from error
-    model = build_model(settings, preparation, sets, choose_device(device))
+    place = choose_device(device)
+    with own_state(place):
+        model = build_model(settings, preparation, sets, place)
     model.method.networks.load_state_dict(weights)
     model.facts = facts
     return model

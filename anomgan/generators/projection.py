@@ -11,6 +11,7 @@ from torch import Tensor
 
 from anomgan.generators.base import LatentGAN
 from anomgan.generators.latent_search import SearchSettings, search
+from anomgan.machine.device import inference
 
 PROJECTION = SearchSettings(space="w+", steps=300, restarts=2)
 """A long search; in W+ for StyleGAN."""
@@ -39,7 +40,7 @@ def project(gan: LatentGAN, x: Tensor, settings: SearchSettings = PROJECTION) ->
         x: images [N, C, H, W] in [-1, 1].
         settings: space and budget.
     """
-    code = search(gan, x, settings).code
-    with torch.no_grad():
+    with inference(x.device):
+        code = search(gan, x, settings).code
         rebuilt = torch.cat([gan.decode(some) for some in code.split(settings.chunk)])
     return Projection(code, rebuilt, (x - rebuilt).abs().flatten(1).mean(1))

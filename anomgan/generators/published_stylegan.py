@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from anomgan.errors import ModelError, SettingsError
+from anomgan.generators.base import draw_normal
 from anomgan.generators.published import (
     fill,
     new_model,
@@ -23,6 +24,7 @@ from anomgan.generators.published import (
 )
 from anomgan.generators.stylegan import StyleGAN
 from anomgan.generators.trained import TrainedGenerator
+from anomgan.machine.device import inference
 from anomgan.networks.dcgan import pyramid
 from anomgan.networks.stylegan import MAPPING_RATE, RELU_GAIN
 
@@ -78,8 +80,8 @@ def import_stylegan(path: Path, size: int, device: str = "auto") -> TrainedGener
     gan = model.method
     assert isinstance(gan, StyleGAN)
     fill(gan.networks, _changed(wanted, table, path), names, path)
-    z = torch.randn(AVERAGED, latent_dim, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
+    z = draw_normal(AVERAGED, latent_dim, seed=0)
+    with inference(model.device):
         gan.mapping.mean.copy_(gan.embed(z.to(model.device)).mean(0))
     model.facts = origin(path, ["discriminator"])
     return model

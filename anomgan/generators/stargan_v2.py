@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from anomgan.config import TrainingSettings
 from anomgan.data.labels import LabelSet
+from anomgan.generators.base import draw_normal
 from anomgan.generators.translator import Translator, TranslatorSettings
 from anomgan.losses import discriminator_matching, generator_non_saturating, r1_penalty
 from anomgan.networks.dcgan import he_initialise
@@ -168,8 +169,7 @@ class StarGANv2(Translator):
         target = c.argmax(1)
         if reference is not None:
             return self._style(reference, target)
-        draw = torch.Generator().manual_seed(seed)
-        z = torch.randn(1, self.settings.latent_dim, generator=draw).to(c.device)
+        z = draw_normal(1, self.settings.latent_dim, seed=seed).to(c.device)
         return self._map(z.expand(len(c), -1), target)
 
     def translate(self, x: Tensor, style: Tensor) -> Tensor:

@@ -135,7 +135,8 @@ class StyleGAN(LatentGAN):
         A line in W is less entangled than one in Z: fewer features appear and disappear on it.
         """
         ends = self.embed(torch.stack([first, last]))
-        return ends[0].lerp(ends[1], torch.linspace(0, 1, count, device=ends.device)[:, None])
+        way = torch.linspace(0, 1, count, dtype=ends.dtype, device=ends.device)[:, None]
+        return ends[0].lerp(ends[1], way)
 
     def combine(self, code: Tensor, other: Tensor, part: str) -> Tensor:
         """Styles in W+ that are those of `other` in the layers of a part, see `PARTS` (figure 3).

@@ -24,7 +24,7 @@ from anomgan.generators.registry import METHODS, MethodName
 from anomgan.generators.start import Start
 from anomgan.generators.trained import GeneratorSettings, TrainedGenerator, settings_of
 from anomgan.generators.trained_translator import TrainedTranslator
-from anomgan.machine.device import choose_device
+from anomgan.machine.device import choose_device, own_state
 from anomgan.machine.progress import progress_bar
 from anomgan.model_files import SNAPSHOTS
 from anomgan.training.monitor import Monitor
@@ -116,7 +116,9 @@ def train_generator(
     watch = _Watch(
         samples_every if work else 0, quality or (lambda model: {}), quality_every if quality else 0
     )
-    return _train(settings, images, choose_device(device), work, resume, watch, start)
+    place = choose_device(device)
+    with own_state(place):
+        return _train(settings, images, place, work, resume, watch, start)
 
 
 @dataclass

@@ -83,6 +83,7 @@ class TrainedGenerator(ABC):
         self.preparation = preparation
         self.sets = sets
         self.device = device
+        torch.manual_seed(settings.seed)
         self.method = recipe_of(settings, preparation, sets)
         self.method.networks.to(device).to(memory_format=torch.channels_last).eval()
         self.facts: dict[str, Any] = {}
@@ -123,7 +124,7 @@ class TrainedGenerator(ABC):
                 raise SettingsError(f"{' and '.join(named)} exclude each other: name one")
             row = [float(name in wanted and wanted[name] != "0") for name in one.names]
             values += row if named else [np.nan] * len(one.names)
-        return torch.tensor([values], device=self.device)
+        return torch.tensor([values], dtype=torch.float32, device=self.device)
 
     def save(self, folder: Path | str) -> None:
         """Write a model folder: settings, weights, history, loss curves and a grid of samples.
@@ -168,7 +169,6 @@ def recipe_of(
 ) -> Recipe:
     """The method that the settings name, with new networks."""
     method = METHODS[settings.generator]
-    torch.manual_seed(settings.seed)
     size, channels, own = settings.view.size, preparation.channels, cast(Any, settings.network)
     if issubclass(method, LatentGAN):
         return method(size, channels, own)

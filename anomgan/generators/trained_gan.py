@@ -8,10 +8,11 @@ from torch import Tensor
 
 from anomgan.data.views import to_pixels
 from anomgan.errors import SettingsError
-from anomgan.generators.base import LatentGAN, on_the_sphere
+from anomgan.generators.base import LatentGAN, draw_normal, on_the_sphere
 from anomgan.generators.cgan import CGAN
 from anomgan.generators.stylegan import StyleGAN
 from anomgan.generators.trained import TrainedGenerator
+from anomgan.machine.device import inference
 from anomgan.pictures import save_samples
 
 GRID = 8
@@ -54,7 +55,7 @@ class TrainedGAN(TrainedGenerator):
         """
         first, last = self._latent(2, seed)
         between = on_the_sphere if isinstance(self.method, CGAN) else self.method.between
-        with torch.no_grad():
+        with inference(self.device):
             codes = between(first, last, count)
         if label is None and self.names:
             label = self.names[0]
@@ -102,14 +103,13 @@ class TrainedGAN(TrainedGenerator):
         save_samples(path, rows, self.names, title)
 
     def _latent(self, count: int, seed: int) -> Tensor:
-        draw = torch.Generator().manual_seed(seed)
-        return torch.randn(count, self.method.settings.latent_dim, generator=draw).to(self.device)
+        return draw_normal(count, self.method.settings.latent_dim, seed=seed).to(self.device)
 
     def _codes(self, count: int, seed: int) -> Tensor:
         z = self._latent(count, seed)
         if isinstance(self.method, CGAN):
             return z
-        with torch.no_grad():
+        with inference(self.device):
             return torch.cat([self.method.embed(some) for some in z.split(AT_ONCE)])
 
     def _render(self, codes: Tensor, label: str | None, truncation: float) -> np.ndarray:
@@ -117,7 +117,7 @@ class TrainedGAN(TrainedGenerator):
         if isinstance(gan, CGAN) and truncation != 1:
             raise SettingsError("cgan has no truncation; stylegan has")
         parts = []
-        with torch.no_grad():
+        with inference(self.device):
             for some, labels in zip(codes.split(AT_ONCE), c.split(AT_ONCE), strict=True):
                 if isinstance(gan, CGAN):
                     x = gan.generate(some, labels)
@@ -134,5 +134,5 @@ class TrainedGAN(TrainedGenerator):
             return torch.zeros(count, 0)
         if not self.sets[0].exclusive:
             raise SettingsError(f"say which attributes: {', '.join(self.names)}")
-        width = len(self.names)
-        return torch.eye(width, device=self.device)[torch.arange(count) % width]
+        every = torch.cat([self.encode(name) for name in self.names])
+        return every.repeat(-(-count // len(every)), 1)[:count]

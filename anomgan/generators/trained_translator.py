@@ -5,7 +5,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 from torch import Tensor
 
 from anomgan.data.decode import to_uint8
@@ -23,6 +22,7 @@ from anomgan.data.views import (
 from anomgan.errors import SettingsError
 from anomgan.generators.trained import TrainedGenerator
 from anomgan.generators.translator import Translator
+from anomgan.machine.device import inference
 from anomgan.pictures import save_grid
 
 
@@ -109,20 +109,20 @@ class TrainedTranslator(TrainedGenerator):
         if reference is not None:
             shown = self.preparation(read_source(reference, "reference"), "reference")
             return self.style_of(shown, to)
-        with torch.no_grad():
+        with inference(self.device):
             return self.method.style(self.encode(to), None, seed)
 
     def style_of(self, prepared: np.ndarray, to: str) -> Tensor:
         """The style [1, D] of the middle of a prepared image [h, w, C] of the domain `to`."""
         x = to_network(middle_view(prepared, self.settings.view.size)[None]).to(self.device)
-        with torch.no_grad():
+        with inference(self.device):
             return self.method.style(self.encode(to), x, 0)
 
     def apply(self, prepared: np.ndarray, style: Tensor) -> np.ndarray:
         """Translate a prepared image [h, w, C] to a style [1, D]; uint8 [h, w] or [h, w, 3]."""
 
         def infer(x: Tensor) -> dict[str, Tensor]:
-            with torch.no_grad():
+            with inference(self.device):
                 told = style.expand(len(x), -1)
                 return {"x": self.method.translate(x.to(self.device), told).cpu()}
 

@@ -86,6 +86,13 @@ def own_state(device: torch.device) -> Iterator[None]:
             torch.set_default_dtype(dtype)
 
 
+@contextmanager
+def inference(device: torch.device) -> Iterator[None]:
+    """Compute without gradients, and in float32 within the caller's autocast, too."""
+    with torch.no_grad(), torch.autocast(device.type, enabled=False):
+        yield
+
+
 def has_bfloat16(device: torch.device) -> bool:
     """Whether a device has units for bfloat16, which make mixed precision faster."""
     if device.type == "cuda":

@@ -138,7 +138,7 @@ def test_the_callers_state_of_torch_does_not_matter_and_stays(images, tmp_path, 
     if space == "features":
         made = GANomaly(space=space, backbone={"long_side": 64}, **given)
     else:
-        view = {"kind": "whole", "size": 16}
+        view = {"kind": "patch", "size": 16}
         made = AnoGAN(view=view, encoder={"steps": 2}, search={"steps": 5}, **given)
     zeros, others = images[0][:15], images[1][:2]
     expected = [result.score for result in clone(made).fit(zeros).score(others)]

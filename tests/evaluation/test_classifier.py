@@ -2,7 +2,8 @@ import json
 
 import numpy as np
 import pytest
-from conftest import MODEL_FILES
+import torch
+from conftest import MODEL_FILES, a_callers_state
 from digits import load
 
 from anomgan.errors import InputError, ModelError, SettingsError
@@ -109,3 +110,15 @@ def test_folders_that_hold_no_classifier_are_refused(classifier, tmp_path):
     card.write_text(json.dumps(about))
     with pytest.raises(ModelError, match="holds a damaged model, not a classifier"):
         load_classifier(tmp_path / "digits", "cpu")
+
+
+def test_the_callers_state_of_torch_does_not_matter_and_stays(digits, tmp_path):
+    images, labels = digits[0][:100], digits[1][:100]
+    expected = train_classifier(images, labels, NAMES, **TINY).features(images)
+    with torch.random.fork_rng(), a_callers_state():
+        before = torch.get_rng_state()
+        made = train_classifier(images, labels, NAMES, **TINY)
+        made.save(tmp_path / "model")
+        copy = load_classifier(tmp_path / "model", "cpu")
+        assert torch.equal(torch.get_rng_state(), before)
+        assert all(np.array_equal(one.features(images), expected) for one in (made, copy))

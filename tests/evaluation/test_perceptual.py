@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from conftest import a_callers_state
 from torchvision.models import AlexNet_Weights
 
 from anomgan.errors import InputError
@@ -33,6 +34,15 @@ def test_an_image_is_at_no_distance_from_itself_and_closer_to_a_blurred_copy_tha
     blurred = np.stack([cv2.GaussianBlur(one, (0, 0), 1) for one in pictures])
     near, far = (distance.between(pictures, other) for other in (blurred, pictures[::-1]))
     assert (near > 0).all() and (near < 0.5 * far).all()
+
+
+def test_the_callers_state_of_torch_does_not_matter_and_stays(distance, pictures):
+    expected = distance.between(pictures, pictures[::-1])
+    with torch.random.fork_rng(), a_callers_state():
+        before = torch.get_rng_state()
+        made = BackboneDistance("cpu")
+        assert torch.equal(torch.get_rng_state(), before)
+        assert np.array_equal(made.between(pictures, pictures[::-1]), expected)
 
 
 def test_the_distance_among_images_is_the_mean_over_pairs(distance, pictures):

@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from conftest import MODEL_FILES
+from conftest import MODEL_FILES, a_callers_state
 from digits import load
 from safetensors.torch import load_file, save_file
 
@@ -251,3 +251,21 @@ def test_a_way_between_latent_vectors_is_finite_where_there_is_no_sphere():
     assert middle.tolist() == [1.0]
     same = torch.randn(8)
     assert torch.allclose(on_the_sphere(same, same, 4), same.expand(4, -1))
+
+
+@pytest.mark.parametrize(("name", "truncation"), [("stylegan", 0.5), ("cgan", 1)])
+def test_the_callers_state_of_torch_does_not_matter_and_stays(digits, tmp_path, name, truncation):
+    images = {"a": digits[:20], "b": digits[20:40]} if name == "cgan" else digits[:40]
+
+    def shown(model):
+        return np.concatenate([model.sample(3, truncation=truncation), model.interpolate(3)])
+
+    given = SMALL | {"generator": name, "device": "cpu"}
+    expected = shown(train_generator(images, **given))
+    with torch.random.fork_rng(), a_callers_state():
+        before = torch.get_rng_state()
+        made = train_generator(images, **given)
+        made.save(tmp_path / "model")
+        copy = load_generator(tmp_path / "model", "cpu")
+        assert torch.equal(torch.get_rng_state(), before)
+        assert all(np.array_equal(shown(model), expected) for model in (made, copy))

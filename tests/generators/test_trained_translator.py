@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import MODEL_FILES
+from conftest import MODEL_FILES, a_callers_state
 from digits import load
 
 from anomgan.data.labels import from_domains, join
@@ -174,3 +174,15 @@ def test_what_cannot_be_translated_is_explained(domains):
         train_generator(domains | {"more": images}, **small("cyclegan"))
     with pytest.raises(SettingsError, match="patch_layers = 6 halves views of 16 pixels too often"):
         train_generator(domains, **small("cyclegan", network={"patch_layers": 6}))
+
+
+@EVERY
+def test_the_callers_state_of_torch_does_not_matter(domains, name):
+    def shown():
+        return list(
+            train_generator(domains, **small(name)).translate(domains["dark"][:2], to="bright")
+        )
+
+    expected = shown()
+    with a_callers_state():
+        assert np.array_equal(shown(), expected)
