@@ -53,6 +53,9 @@ class Estimator(Method):
             )
             text = describe_arguments(cls.settings_type, usual)
             cls.__doc__ = f"{inspect.cleandoc(cls.__doc__ or '')}\n\n{text}".lstrip()
+        elif "__init__" in cls.__dict__:  # its own constructor, not that of the method it extends
+            own = inspect.signature(cls.__init__)
+            cls.__signature__ = own.replace(parameters=list(own.parameters.values())[1:])
 
     @classmethod
     def from_settings(cls, values: Mapping[str, Any], device: str = "auto") -> Self:

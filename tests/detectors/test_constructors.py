@@ -12,6 +12,7 @@ from conftest import ROOT
 from anomgan import GANomaly
 from anomgan.config_values import build_settings
 from anomgan.detectors import DETECTORS, METHODS
+from anomgan.detectors.exported import Exported
 from anomgan.errors import SettingsError
 
 
@@ -46,6 +47,19 @@ def test_a_constructor_takes_the_settings_that_have_an_effect():
     assert parameters["space"].default == "features"
     parameters = inspect.signature(METHODS["mean-image"]).parameters
     assert {*parameters} == {"device", "seed", "space", *everywhere, "view"}
+
+
+def test_a_subclass_shows_its_own_constructor_if_it_has_one():
+    class Quick(GANomaly):
+        def __init__(self, minutes: float = 1.0) -> None:
+            super().__init__(training={"minutes": minutes})
+
+    class Named(GANomaly):
+        pass
+
+    assert str(inspect.signature(Quick)) == "(minutes: float = 1.0) -> None"
+    assert inspect.signature(Named) == inspect.signature(GANomaly)
+    assert list(inspect.signature(Exported).parameters)[0] == "settings"
 
 
 @pytest.mark.parametrize("name", sorted(DETECTORS))
