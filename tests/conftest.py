@@ -1,4 +1,5 @@
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,11 @@ SETTINGS = {
     "coreset": SMALL | {"keep": 500},
 }
 """Settings under which each method fits a few digits in no time."""
+
+
+def code_blocks(language: str, text: str) -> list[str]:
+    """The blocks of code in a language in a page of the documentation."""
+    return re.findall(rf"^ *```{language}\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
 
 
 @contextmanager

@@ -1,9 +1,8 @@
 import importlib.util
-import re
 
 import pytest
 import typed_arguments
-from conftest import ROOT, TINY
+from conftest import ROOT, TINY, code_blocks
 
 from anomgan.detectors import METHODS, load
 
@@ -12,7 +11,7 @@ from anomgan.detectors import METHODS, load
 def mirror(tmp_path, monkeypatch):
     """The detector of CONTRIBUTING.md, saved as a module and listed among the detectors."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    (code,) = code_blocks("python", text)
     assert len(code.splitlines()) < 80
     file = tmp_path / "mirror.py"
     file.write_text(code)

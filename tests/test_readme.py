@@ -8,7 +8,7 @@ import click
 import pytest
 import tables
 import typer
-from conftest import ROOT
+from conftest import ROOT, code_blocks
 
 from anomgan.cli.app import app
 from anomgan.config_files import find_config
@@ -19,13 +19,9 @@ TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for
 LINK = re.compile(r"\]\(([^)]+)\)")
 
 
-def blocks(language: str, text: str) -> list[str]:
-    return re.findall(rf"^ *```{language}\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
-
-
 def commands(text: str) -> list[list[str]]:
     """Calls of anomgan in the console blocks of a page, as lists of arguments."""
-    lines = "\n".join(blocks("console", text)).replace("\\\n", " ").splitlines()
+    lines = "\n".join(code_blocks("console", text)).replace("\\\n", " ").splitlines()
     calls = [re.split(r"\banomgan ", line, maxsplit=1) for line in lines]
     return [shlex.split(call[1], comments=True) for call in calls if len(call) == 2]
 
@@ -67,7 +63,7 @@ def test_every_command_is_one_that_anomgan_has(page):
 
 @pytest.mark.parametrize("page", TEXTS)
 def test_every_example_in_python_is_python(page):
-    for code in blocks("python", TEXTS[page]):
+    for code in code_blocks("python", TEXTS[page]):
         compile(code, page, "exec")
 
 

@@ -1,5 +1,4 @@
 import json
-import re
 import subprocess
 import sys
 import zipfile
@@ -8,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import digits
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, code_blocks
 from PIL import Image
 
 from anomgan import AnoGAN, GANomaly, Inspector, load
@@ -151,7 +150,7 @@ def test_the_script_of_the_documentation_scores_without_anomgan(features, line, 
     wide = Image.open(paths[0]).resize((130, 90))
     wide.save(paths[-1])
 
-    examples = re.findall(r"^```python\n(.*?)^```", LINE.read_text(encoding="utf-8"), re.S | re.M)
+    examples = code_blocks("python", LINE.read_text(encoding="utf-8"))
     (code,) = (example for example in examples if example.startswith("# score_onnx.py"))
     (tmp_path / "score_onnx.py").write_text(code, encoding="utf-8")
     script = [sys.executable, "-c", WITHOUT_ANOMGAN, tmp_path / "score_onnx.py"]
