@@ -103,13 +103,13 @@ class Calibration:
             hottest[by_heat],
             weights[by_score],
             weights[by_heat],
-            max(requested_rate, 1 / (len(sizes) + 1)),
+            requested_rate,
             requested_rate,
             None if folds is None else folds[by_score],
             largest[by_peak],
             weights[by_peak],
             region_rate,
-        )
+        ).at_rate(requested_rate)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for model.json; `from_dict` reads them back."""
