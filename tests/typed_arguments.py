@@ -1,21 +1,23 @@
-"""Writes `anomgan/detectors/arguments.py` from the settings of all detectors.
+"""Writes `arguments.py` of the detectors, and that of the generators, from their settings.
 
     python tests/typed_arguments.py
 
 The settings are the one place of names, types and ranges. Editors and mypy cannot read them, so
-this file repeats the arguments of each constructor, and their sections, as TypedDicts. A test
+these files repeat the arguments of each constructor, and all sections, as TypedDicts. A test
 compares the two.
 """
 
 from pathlib import Path
 from typing import Annotated, Literal, Union, get_args, get_origin
 
-from anomgan.config import ImageSettings, Section, Settings, ViewSettings
+from anomgan.config import ImageSettings, Section, Settings, TrainingSettings, ViewSettings
 from anomgan.config_values import names_with_effect, spaces_of
 from anomgan.detectors import METHODS
-from anomgan.generators import LatentSettings
+from anomgan.generators import GENERATORS, LatentSettings
+from anomgan.generators import METHODS as GENERATING
+from anomgan.generators.translator import TranslatorSettings
 
-FILE = Path(__file__).parents[1] / "anomgan" / "detectors" / "arguments.py"
+PACKAGE = Path(__file__).parents[1] / "anomgan"
 HEAD = '''"""Types of the arguments that a constructor takes. Written by a script.
 
 `python tests/typed_arguments.py` writes this file from the settings. They describe each key
@@ -27,6 +29,22 @@ from typing import Literal, TypedDict
 from anomgan.generators.arguments import ImageOptions as ImageOptions
 from anomgan.generators.arguments import LatentGANOptions
 from anomgan.generators.arguments import ViewOptions as ViewOptions
+'''
+GENERATORS_HEAD = '''"""Types of the sections that `train_generator` takes. Written by a script.
+
+`python tests/typed_arguments.py` writes this file from the settings, which describe each key, check
+values and hold the defaults. A key may be left out.
+"""
+
+from typing import Literal, TypedDict
+'''
+UNIONS = '''LatentGANOptions = {latent}
+"""The keys of one GAN that a detector can be built on."""
+
+NetworkOptions = (
+    LatentGANOptions | {others}
+)
+"""The keys of one method; mypy rejects a mixture of several methods' keys."""
 '''
 SHARED = (ImageSettings, ViewSettings, LatentSettings)
 """Sections of generators, too, which are typed in anomgan/generators/arguments.py."""
@@ -79,6 +97,19 @@ def typed_dict(name: str, base: str, doc: str, keys: dict[str, str]) -> str:
     return "\n".join([*lines, *(f"    {key}: {kind}" for key, kind in keys.items())]) + "\n"
 
 
+def section(kind: type[Section], base: type[Section] = Section, without: str = "") -> str:
+    """The TypedDict of a section, or of what it adds to a base."""
+    doc = (kind.__doc__ or "").splitlines()[0]
+    keys = {
+        key: spell(one.annotation)
+        for key, one in kind.model_fields.items()
+        if key not in base.model_fields and key != without
+    }
+    return typed_dict(
+        typed_name(kind), "TypedDict" if base is Section else typed_name(base), doc, keys
+    )
+
+
 def arguments(kind: type[Settings]) -> dict[str, str]:
     """The settings that a constructor takes, each with its type."""
     spelt = {name: spell(kind.model_fields[name].annotation) for name in names_with_effect(kind)}
@@ -88,12 +119,8 @@ def arguments(kind: type[Settings]) -> dict[str, str]:
 
 
 def render() -> str:
-    """The text of the file."""
-    parts = [HEAD]
-    for name, kind in sections().items():
-        doc = (kind.__doc__ or "").splitlines()[0]
-        keys = {key: spell(one.annotation) for key, one in kind.model_fields.items()}
-        parts.append(typed_dict(name, "TypedDict", doc, keys))
+    """The text of the detectors' file."""
+    parts = [HEAD, *map(section, sections().values())]
     every = set(METHODS.values())
     own = [method for method in METHODS.values() if every.isdisjoint(method.__mro__[1:])]
     methods = {method.__name__: arguments(method.settings_type) for method in own}
@@ -111,5 +138,26 @@ def render() -> str:
     return "\n\n".join(parts)
 
 
+def render_generators() -> str:
+    """The text of the generators' file."""
+    parts = [GENERATORS_HEAD, section(ImageSettings), section(ViewSettings)]
+    # Vectors alone can be hard: the generators of this file learn from images.
+    parts.append(section(TrainingSettings, without="hard_share"))
+    parts += [section(LatentSettings), section(TranslatorSettings)]
+    kinds = {name: method.settings_type for name, method in GENERATING.items()}
+    for kind in kinds.values():
+        base = LatentSettings if issubclass(kind, LatentSettings) else TranslatorSettings
+        parts.append(section(kind, base))
+    latent = " | ".join(typed_name(kinds[name]) for name in GENERATORS)
+    others = " | ".join(typed_name(kind) for name, kind in kinds.items() if name not in GENERATORS)
+    return "\n\n".join([*parts, UNIONS.format(latent=latent, others=others)])
+
+
+FILES = {
+    PACKAGE / "detectors" / "arguments.py": render,
+    PACKAGE / "generators" / "arguments.py": render_generators,
+}
+
 if __name__ == "__main__":
-    FILE.write_text(render(), encoding="utf-8")
+    for path, written in FILES.items():
+        path.write_text(written(), encoding="utf-8")

@@ -1,17 +1,14 @@
-"""The sections of a generator's settings as `train_generator` takes them, for editors and mypy.
+"""Types of the sections that `train_generator` takes. Written by a script.
 
-The settings themselves (`anomgan.config`, and the file of each method) have defaults, ranges and
-descriptions. A test keeps names and types here equal to theirs.
+`python tests/typed_arguments.py` writes this file from the settings, which describe each key, check
+values and hold the defaults. A key may be left out.
 """
 
 from typing import Literal, TypedDict
 
-from anomgan.networks.conditional import Told
-from anomgan.networks.stylegan import Design
-
 
 class ImageOptions(TypedDict, total=False):
-    """Keys of `ImageSettings`."""
+    """How an image is prepared for the networks."""
 
     channels: Literal["auto", "grey", "rgb"]
     max_side: int
@@ -20,7 +17,7 @@ class ImageOptions(TypedDict, total=False):
 
 
 class ViewOptions(TypedDict, total=False):
-    """Keys of `ViewSettings`."""
+    """Which part of an image a network sees at once."""
 
     kind: Literal["whole", "patch", "centre"]
     size: int
@@ -29,7 +26,7 @@ class ViewOptions(TypedDict, total=False):
 
 
 class TrainingOptions(TypedDict, total=False):
-    """Keys of `TrainingSettings` that apply to images."""
+    """How long and how fast to train: settings of the training loop."""
 
     steps: int
     minutes: float | None
@@ -44,67 +41,67 @@ class TrainingOptions(TypedDict, total=False):
 
 
 class LatentOptions(TypedDict, total=False):
-    """Keys of `LatentSettings`, which all generators from latent vectors have."""
+    """Settings of every generator of images from latent vectors; a method adds its own."""
 
     latent_dim: int
     features: int
 
 
+class TranslatorOptions(TypedDict, total=False):
+    """Settings of every translator; a method adds its own."""
+
+    features: int
+    change: bool
+
+
 class GANOptions(LatentOptions, total=False):
-    """Keys of `GANSettings`."""
+    """Settings of the first GAN."""
 
     saturating: bool
     discriminator_steps: int
 
 
 class DCGANOptions(LatentOptions, total=False):
-    """Keys of `DCGANSettings`."""
+    """Settings of DCGAN."""
 
     spectral_norm: bool
 
 
 class WGANOptions(LatentOptions, total=False):
-    """Keys of `WGANSettings`."""
+    """Settings of WGAN."""
 
     critic_steps: int
     clip: float
 
 
 class WGANGPOptions(LatentOptions, total=False):
-    """Keys of `WGANGPSettings`."""
+    """Settings of WGAN-GP."""
 
     critic_steps: int
     gradient_penalty: float
 
 
 class StyleGANOptions(LatentOptions, total=False):
-    """Keys of `StyleGANSettings`."""
+    """Settings of StyleGAN."""
 
     widest: int
-    design: Design
+    design: Literal["skip", "paper"]
     mapping_layers: int
     style_mixing: float
     r1: float
 
 
 class CGANOptions(LatentOptions, total=False):
-    """Keys of `CGANSettings`."""
+    """Settings of the conditional GAN."""
 
-    told: Told
+    told: Literal["plane", "embedding", "projection"]
     embedding_dim: int
     matching_aware: bool
     spectral_norm: bool
 
 
-class TranslatorOptions(TypedDict, total=False):
-    """Keys of `TranslatorSettings`, which all translators have."""
-
-    features: int
-    change: bool
-
-
 class CycleGANOptions(TranslatorOptions, total=False):
-    """Keys of `CycleGANSettings`."""
+    """Settings of CycleGAN."""
 
     blocks: int
     patch_layers: int
@@ -115,7 +112,7 @@ class CycleGANOptions(TranslatorOptions, total=False):
 
 
 class StarGANOptions(TranslatorOptions, total=False):
-    """Keys of `StarGANSettings`."""
+    """Settings of StarGAN."""
 
     blocks: int
     critic_steps: int
@@ -128,7 +125,7 @@ class StarGANOptions(TranslatorOptions, total=False):
 
 
 class StarGANv2Options(TranslatorOptions, total=False):
-    """Keys of `StarGANv2Settings`."""
+    """Settings of StarGAN v2."""
 
     latent_dim: int
     style_dim: int

@@ -16,9 +16,10 @@ from anomgan.detectors.exported import Exported
 from anomgan.errors import SettingsError
 
 
-def test_typed_sections_are_those_of_the_settings():
-    written = typed_arguments.FILE.read_text()
-    assert written == typed_arguments.render(), "run: python tests/typed_arguments.py"
+@pytest.mark.parametrize("path", typed_arguments.FILES)
+def test_typed_sections_are_those_of_the_settings(path):
+    written = typed_arguments.FILES[path]()
+    assert path.read_text(encoding="utf-8") == written, "run: python tests/typed_arguments.py"
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))
