@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 from anomgan.data.decode import to_uint8
+from anomgan.data.encode import write_heatmap
 from anomgan.data.normals import Source, read_source
-from anomgan.data.own_files import is_heatmap, refuse_inside, refuse_to_overwrite
+from anomgan.data.own_files import refuse_inside
 from anomgan.detectors import load
 from anomgan.detectors.base import Detector, Prepared
 from anomgan.detectors.result import Result, tell_apart
@@ -20,7 +21,6 @@ from anomgan.errors import InputError
 from anomgan.inspection.drift import Drift
 from anomgan.inspection.results_table import Row
 from anomgan.machine.cluster import spread
-from anomgan.machine.files import atomic_path
 from anomgan.machine.names import LONGEST, escaped, shortened
 from anomgan.model_files import model_id
 from anomgan.networks.folding import fold_batch_norms
@@ -184,10 +184,7 @@ class Scorer:
             title = Path(image).name
             write_overlay(Path(row["heatmap"]), result, source, title, self._detector.bits)
         if self._pictures.maps:
-            path = Path(f"{below}.heatmap.npy")
-            refuse_to_overwrite(path, is_own=is_heatmap)
-            with atomic_path(path) as temporary:
-                np.save(temporary, result.heatmap)
+            write_heatmap(Path(f"{below}.heatmap.npy"), result.heatmap)
         return row
 
 
