@@ -4,9 +4,9 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from anomgan.networks.dcgan import Decoder, Discriminator
+from anomgan.networks.spectral import spectral_norm
 
 Told = Literal["plane", "embedding", "projection"]
 

@@ -12,9 +12,9 @@ is either
 from typing import Literal
 
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from anomgan.errors import SettingsError
+from anomgan.networks.spectral import spectral_norm
 
 Bottleneck = Literal["vector", "map"]
 FEWEST, MOST = 4, 7

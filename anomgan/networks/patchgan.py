@@ -1,9 +1,9 @@
 """A discriminator that judges each patch separately (Isola et al. 2017, section 3.2.2)."""
 
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from anomgan.networks.dcgan import initialise, pyramid_widths
+from anomgan.networks.spectral import spectral_norm
 
 
 class PatchGAN(nn.Module):
