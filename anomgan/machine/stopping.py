@@ -44,7 +44,9 @@ def stop_signal() -> Iterator[threading.Event]:
         _note(number)
         stop.set()
 
-    numbers = [signal.SIGINT]
+    numbers = []
+    if signal.getsignal(signal.SIGINT) is not None:  # else a program in C has it, around Python
+        numbers.append(signal.SIGINT)
     if signal.getsignal(signal.SIGTERM) is _interrupt:
         numbers.append(signal.SIGTERM)
     previous = {number: signal.signal(number, request) for number in numbers}

@@ -42,3 +42,13 @@ def test_a_program_that_handles_sigterm_itself_goes_on_doing_so():
             assert not stop.is_set() and came == [signal.SIGTERM]
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def test_a_handler_in_c_of_a_program_around_python_stays(monkeypatch):
+    found = signal.getsignal
+    before = found(signal.SIGINT)
+    # What Python says of a handler that was there before it; `signal.signal` cannot set it again.
+    monkeypatch.setattr(signal, "getsignal", lambda number: None)
+    with stop_signal():
+        assert found(signal.SIGINT) == before
+    assert found(signal.SIGINT) == before
