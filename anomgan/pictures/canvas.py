@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -13,6 +14,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's palette, which colour-blind readers can tell apart."""
 HEAT = "inferno"
 DPI = 100
+in_own_style = style.context("default")
+"""Decorates what draws: a user's own style, such as text by LaTeX, changes and breaks nothing."""
 
 
 def show(

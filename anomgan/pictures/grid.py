@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from anomgan.pictures.canvas import DPI, plain, save, show
+from anomgan.pictures.canvas import DPI, in_own_style, plain, save, show
 
 
+@in_own_style
 def save_grid(
     path: Path,
     rows: Sequence[Sequence[np.ndarray]],
@@ -40,6 +41,7 @@ def save_grid(
     save(figure, path)
 
 
+@in_own_style
 def save_samples(
     path: Path, rows: Sequence[Sequence[np.ndarray]], columns: Sequence[str] = (), title: str = ""
 ) -> None:

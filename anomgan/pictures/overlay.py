@@ -12,11 +12,12 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from anomgan.pictures.canvas import DPI, HEAT, plain, save, show
+from anomgan.pictures.canvas import DPI, HEAT, in_own_style, plain, save, show
 
 MARK = "#56B4E9"
 
 
+@in_own_style
 def save_overlay(
     path: Path,
     image: np.ndarray,

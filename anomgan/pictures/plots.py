@@ -9,9 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from anomgan.pictures.canvas import COLOURS, DPI, plain, plot, save
+from anomgan.pictures.canvas import COLOURS, DPI, in_own_style, plain, plot, save
 
 
+@in_own_style
 def save_histogram(
     path: Path, scores: Mapping[str, np.ndarray], threshold: float, title: str
 ) -> None:
@@ -39,6 +40,7 @@ def save_histogram(
     save(figure, path)
 
 
+@in_own_style
 def save_roc(
     path: Path, curves: Mapping[str, tuple[np.ndarray, np.ndarray, float]], title: str
 ) -> None:
@@ -56,6 +58,7 @@ def save_roc(
     save(figure, path)
 
 
+@in_own_style
 def save_precision_recall(
     path: Path,
     curves: Mapping[str, tuple[np.ndarray, np.ndarray, float]],
@@ -83,6 +86,7 @@ def save_precision_recall(
     save(figure, path)
 
 
+@in_own_style
 def save_curves(path: Path, history: Sequence[Mapping[str, float]], title: str) -> None:
     """Save the losses over the training steps: smoothed curves over pale raw values.
 

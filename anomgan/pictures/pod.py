@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from anomgan.pictures.canvas import COLOURS, plot, save
+from anomgan.pictures.canvas import COLOURS, in_own_style, plot, save
 
 BINS = 8
 """Points that show the observed shares."""
@@ -33,6 +33,7 @@ class Curve:
     observed: np.ndarray
 
 
+@in_own_style
 def save_pod(
     path: Path, curve: Curve, marks: Sequence[tuple[str, float]], title: str, x_label: str
 ) -> None:
@@ -58,6 +59,7 @@ def save_pod(
     save(figure, path)
 
 
+@in_own_style
 def save_map(
     path: Path, image: np.ndarray, ratio: np.ndarray, blind: np.ndarray, title: str
 ) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from anomgan.data.decode import reduced
-from anomgan.pictures.canvas import DPI, plain, save, show
+from anomgan.pictures.canvas import DPI, in_own_style, plain, save, show
 
 SIDE = 260
 """Pixels of the longer side of each photograph."""
@@ -17,6 +17,7 @@ LETTERS = 34
 COLUMNS = 5
 
 
+@in_own_style
 def save_sheet(path: Path, images: Sequence[np.ndarray], titles: Sequence[str], title: str) -> None:
     """Save photographs, uint8 [H, W] or [H, W, 3], in rows; there is one at least."""
     columns = min(COLUMNS, len(images))

@@ -1,3 +1,4 @@
+import matplotlib
 import numpy as np
 import pytest
 from conftest import file_limit
@@ -9,9 +10,11 @@ from anomgan.pictures import (
     save_grid,
     save_histogram,
     save_overlay,
+    save_precision_recall,
     save_roc,
     save_samples,
 )
+from anomgan.pictures.sheet import save_sheet
 
 
 def pixels(path):
@@ -198,3 +201,31 @@ def test_a_failing_write_leaves_the_old_picture(tmp_path):
         save_roc(tmp_path / "roc.png", curve, "new")
     assert (tmp_path / "roc.png").read_bytes() == old
     assert [path.name for path in tmp_path.iterdir()] == ["roc.png"]
+
+
+OWN_STYLE = {"text.usetex": True, "savefig.dpi": 37, "savefig.bbox": "tight", "font.size": 20}
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda path: save_histogram(path, {"a_b": np.arange(9.0)}, 3.0, "100% of $x"),
+        lambda path: save_curves(path, [{"step": n, "loss": n / 2} for n in range(9)], "a_b"),
+        lambda path: save_roc(path, {"a_b": (np.arange(3.0), np.arange(3.0), 0.5)}, "a_b"),
+        lambda path: save_precision_recall(
+            path, {"a_b": (np.arange(3.0), np.arange(3.0), 0.5)}, 0.5, "a_b"
+        ),
+        lambda path: save_grid(path, [[np.zeros((8, 8), np.uint8)]], ["a_b"], title="a_b"),
+        lambda path: save_samples(path, [[np.zeros((8, 8), np.uint8)]], ["a_b"], "a_b"),
+        lambda path: save_sheet(path, [np.zeros((8, 8), np.uint8)], ["a_b"], "a_b"),
+        lambda path: save_overlay(
+            path, np.zeros((64, 64), np.uint8), np.eye(64), threshold=0.5, title="a_b"
+        ),
+    ],
+)
+def test_a_users_own_style_changes_nothing(tmp_path, draw):
+    draw(tmp_path / "before.png")
+    with matplotlib.rc_context(OWN_STYLE):
+        draw(tmp_path / "after.png")
+        assert matplotlib.rcParams["savefig.dpi"] == 37
+    assert (tmp_path / "after.png").read_bytes() == (tmp_path / "before.png").read_bytes()
