@@ -70,7 +70,7 @@ def own_state(device: torch.device) -> Iterator[None]:
     """
     seeded = device.type == "cuda" or torch.cuda.is_initialized()  # a seed is that of all GPUs
     devices = range(torch.cuda.device_count()) if seeded else ()
-    elsewhere = torch.get_default_device().type != "cpu"
+    elsewhere = torch.empty(0).device.type != "cpu"
     dtype = torch.get_default_dtype()
     with (
         torch.inference_mode(False),
