@@ -22,6 +22,7 @@ from anomgan.detectors.engines import CARD, VIEWS
 from anomgan.detectors.exported import FORMATS, SEAL, describe, is_sealed, seal
 from anomgan.detectors.fitted import Fitted
 from anomgan.errors import InputError, ModelError
+from anomgan.machine.device import own_state
 from anomgan.machine.files import atomic_path
 from anomgan.model_files import read_folder
 from anomgan.networks.folding import fold_batch_norms
@@ -94,9 +95,10 @@ def export_model(
             f"no graph can; export f-anogan, which does not search, or use the folder as it is"
         )
     shown = _noise(detector.fitted) if images is None else sources_of(images)
-    graph = _Graph(load(model, "cpu"))
-    text = describe(card, detector.fitted, graph.maps, graph.stride, detector.grid, detector.roi)
-    with atomic_path(out) as temporary:
+    with own_state(detector.device), atomic_path(out) as temporary:
+        graph = _Graph(load(model, "cpu"))
+        stride, grid, roi = graph.stride, detector.grid, detector.roi
+        text = describe(card, detector.fitted, graph.maps, stride, grid, roi)
         written = _onnx(graph, text) if format == "onnx" else _torchscript(graph, text)
         temporary.write_bytes(seal(written))
         found = compare(detector, load(temporary, "cpu"), shown)

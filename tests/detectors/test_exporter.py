@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import digits
 import numpy as np
 import pytest
-from conftest import ROOT, code_blocks
+from conftest import ROOT, a_callers_state, code_blocks
 from PIL import Image
 
 from anomgan import AnoGAN, GANomaly, Inspector, load
@@ -52,6 +52,11 @@ def test_every_detector_but_a_search_is_exported(models, images, name, tmp_path)
     for one, other in zip(load(path, "cpu").score(images[1]), native, strict=True):
         assert one.score == pytest.approx(other.score, rel=1e-4, abs=1e-5)
         np.testing.assert_allclose(one.heatmap, other.heatmap, rtol=1e-3, atol=1e-4)
+
+
+def test_the_callers_state_of_torch_does_not_matter(models, tmp_path):
+    with a_callers_state():
+        assert export_model(models("ganomaly"), tmp_path / "part.pt", "torchscript").images == 4
 
 
 def test_views_of_one_size_and_any_number_run_in_onnxruntime(models, images, tmp_path):
