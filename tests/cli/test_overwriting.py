@@ -71,11 +71,12 @@ def test_a_raw_heatmap_replaces_an_earlier_one_only(run, whole_model, line, tmp_
     image = line / "test" / "good" / "000.png"
     mine = tmp_path / f"{image.name}.heatmap.npy"
     command = ("score", "--model", whole_model, "--image", image, "--save-map")
-    array = np.zeros((3, 3), np.float32)
-    np.save(mine, array)
-    code, _, err = run(*command, "--heatmap-dir", tmp_path)
-    assert code == 2 and f"{mine} exists, and anomgan did not write it" in err
-    assert (np.load(mine) == array).all()
+    for shape, kind in (((3, 3), np.uint8), ((3, 3, 3), np.float32), ((3, 3), np.float32)):
+        array = np.zeros(shape, kind)
+        np.save(mine, array)
+        code, _, err = run(*command, "--heatmap-dir", tmp_path)
+        assert code == 2 and f"{mine} exists, and anomgan did not write it" in err
+        assert (np.load(mine) == array).all()
     mine.unlink()
     for _ in range(2):
         assert run(*command, "--heatmap-dir", tmp_path)[0] == 0
