@@ -48,9 +48,7 @@ def load_generator(folder: Path | str, device: str = "auto") -> TrainedGenerator
         )
     except (KeyError, TypeError, ValueError, SettingsError) as error:
         raise ModelError(f"{Path(folder) / CARD} is damaged: {error}; {RESTORE}") from error
-    place = choose_device(device)
-    with own_state(place):
-        model = build_model(settings, preparation, sets, place)
+    model = build_model(settings, preparation, sets, choose_device(device))
     model.method.networks.load_state_dict(weights)
     model.facts = facts
     return model
@@ -105,4 +103,5 @@ def build_model(
     """An untrained model of the method that the settings name."""
     translates = issubclass(METHODS[settings.generator], Translator)
     kind = TrainedTranslator if translates else TrainedGAN
-    return kind(settings, preparation, sets, device)
+    with own_state(device):
+        return kind(settings, preparation, sets, device)

@@ -18,7 +18,7 @@ from anomgan.data.prepare import Preparation
 from anomgan.errors import InputError, ModelError
 from anomgan.generators.loading import build_model
 from anomgan.generators.trained import TrainedGenerator, settings_of
-from anomgan.machine.device import choose_device, own_state
+from anomgan.machine.device import choose_device
 from anomgan.machine.files import sha256_of
 
 LEAVES = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
@@ -137,9 +137,7 @@ def new_model(
     preparation = Preparation.decide(
         settings.image, settings.view, all_grey=channels == 1, bits=8, shapes=[(size, size)]
     )
-    place = choose_device(device)
-    with own_state(place):
-        return build_model(settings, preparation, sets, place)
+    return build_model(settings, preparation, sets, choose_device(device))
 
 
 def origin(path: Path, untrained: list[str]) -> dict[str, Any]:
