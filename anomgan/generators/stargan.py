@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from anomgan.config import TrainingSettings
 from anomgan.data.labels import LabelSet
-from anomgan.generators.translator import Translator, TranslatorSettings
+from anomgan.generators.translator import Texture, Translator, TranslatorSettings
 from anomgan.losses import critic_wasserstein, generator_wasserstein, gradient_penalty
 from anomgan.networks.augment import augment
 from anomgan.networks.cyclegan import TranslatorNet
@@ -42,11 +42,7 @@ class StarGANSettings(TranslatorSettings):
         description="the last layer of the generator also sees the maps of the first one, at full "
         "size: colours follow edges (not in the paper)",
     )
-    texture: bool = Field(
-        False,
-        description="the discriminator also sees the texture of images, amplified; with `change`, "
-        "the generator can add to it or remove it (not in the paper)",
-    )
+    texture: Texture = False
     diff_augment: bool = Field(
         False,
         description="the discriminator sees all images translated and with a square cut out, at "

@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from anomgan.config import TrainingSettings
+from anomgan.config import LatentDim, TrainingSettings
 from anomgan.data.labels import LabelSet
 from anomgan.generators.base import draw_normal
-from anomgan.generators.translator import Translator, TranslatorSettings
+from anomgan.generators.translator import Texture, Translator, TranslatorSettings
 from anomgan.losses import discriminator_matching, generator_non_saturating, r1_penalty
 from anomgan.networks.dcgan import he_initialise
 from anomgan.networks.stargan_v2 import ImageHeads, MappingNetwork, StyledGenerator
@@ -25,7 +25,7 @@ from anomgan.training.recipe import Adam, Update
 class StarGANv2Settings(TranslatorSettings):
     """Settings of StarGAN v2."""
 
-    latent_dim: int = Field(16, ge=1, le=4096, description="length of a latent vector")
+    latent_dim: LatentDim = 16
     style_dim: int = Field(64, ge=1, le=4096, description="length of a style")
     hidden: int = Field(256, ge=1, le=4096, description="width of the mapping network")
     style: float = Field(1.0, ge=0, description="weight of the style reconstruction loss")
@@ -36,11 +36,7 @@ class StarGANv2Settings(TranslatorSettings):
     )
     cycle: float = Field(1.0, ge=0, description="weight of the cycle-consistency loss")
     r1: float = Field(1.0, ge=0, description="weight of the gradient penalty on real images, gamma")
-    texture: bool = Field(
-        False,
-        description="the discriminator also sees the texture of images, amplified; with `change`, "
-        "the generator can add to it or remove it (not in the paper)",
-    )
+    texture: Texture = False
     matching_aware: bool = Field(
         False,
         description="train the discriminator to reject real images of other domains, too: it "

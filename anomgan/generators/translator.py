@@ -1,7 +1,7 @@
 """Base of the translators: generators that translate an image from one domain to another."""
 
 from abc import abstractmethod
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -10,6 +10,15 @@ from anomgan.config import Section, TrainingSettings
 from anomgan.data.labels import LabelSet
 from anomgan.errors import SettingsError
 from anomgan.training.recipe import Recipe
+
+# A setting that both StarGANs have.
+Texture = Annotated[
+    bool,
+    Field(
+        description="the discriminator also sees the texture of images, amplified; with `change`, "
+        "the generator can add to it or remove it (not in the paper)",
+    ),
+]
 
 
 class TranslatorSettings(Section):
